@@ -1,0 +1,84 @@
+"""What the commands share: errors without a traceback, options that are lists, presets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from ..errors import DataError, DualNerError
+
+PRESET_FILE = "preset.cfg"
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Print an error that the user can mend, instead of a traceback, and exit with status 1."""
+    try:
+        yield
+    except DualNerError as error:
+        msg.fail(str(error))
+    except OSError as error:
+        if error.errno is None:  # not from the system, but a library's own
+            raise
+        msg.fail(f"{error}. Check the path, its permissions and the space left.")
+    else:
+        return
+    raise typer.Exit(1)
+
+
+def split_list(value: str) -> list[str]:
+    """The parts of a comma-separated option, without repeats: `"de, es"` is `["de", "es"]`."""
+    parts = (part.strip() for part in value.split(","))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+@dataclass(frozen=True)
+class PresetData:
+    """The `[data]` section of a preset; what it leaves out is empty.
+
+    path (str): The folder of the source data.
+    source (List[str]): The annotated languages.
+    targets (List[str]): The languages without annotations.
+    """
+
+    path: str = ""
+    source: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+
+
+def read_preset(folder: str) -> PresetData:
+    """Read the data section of a preset.
+
+    folder (str): A folder that holds `preset.cfg`; empty for no preset.
+    RETURNS (PresetData): Its settings.
+    RAISES (DataError): If there is no such file, or it is malformed.
+    """
+    if not folder:
+        return PresetData()
+    from thinc.api import Config
+
+    path = Path(folder) / PRESET_FILE
+    if not path.is_file():
+        raise DataError(path, "no such file. Give a folder that holds it with --preset.")
+    try:
+        data = Config().from_disk(path).get("data", {})
+    except ValueError as error:
+        raise DataError(path, f"not a config file ({error}). Mend it.") from error
+    return PresetData(
+        path=str(data.get("path") or ""),
+        source=_languages(path, "source", data.get("source")),
+        targets=_languages(path, "targets", data.get("targets")),
+    )
+
+
+def _languages(path: Path, key: str, value: object) -> tuple[str, ...]:
+    if value is None or isinstance(value, str):
+        return tuple(split_list(value or ""))
+    if isinstance(value, list) and all(isinstance(lang, str) for lang in value):
+        return tuple(value)
+    raise DataError(path, f'[data] {key} is no language and no list of them, as in ["de", "es"].')

@@ -1,0 +1,74 @@
+"""Padded blocks to word vectors: the torch part, used by the Thinc layer and by teaching alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .blocks import Block
+
+
+def encode_words(
+    transformer: nn.Module, blocks: Sequence[Block], n_words: int, pooling: str = "first"
+) -> Tensor:
+    """Run the encoder over blocks and give each word its vector.
+
+    transformer (nn.Module): Hugging Face encoder; decides the device.
+    blocks (Sequence[Block]): From `make_blocks`; together they hold each word once.
+    n_words (int): Number of words.
+    pooling (str): `first` takes the vector of a word's first sub-word, `mean` the mean of all.
+    RETURNS (Floats2d): `[n_words, width]`, float32.
+    """
+    config: Any = transformer.config
+    device = next(transformer.parameters()).device
+    if not blocks:
+        return torch.zeros((n_words, config.hidden_size), device=device)
+    vectors, order = [], []
+    for block in blocks:
+        ids = torch.from_numpy(block.input_ids).to(device, non_blocking=True)
+        lengths = torch.from_numpy(block.lengths).to(device, non_blocking=True)
+        mask = torch.arange(ids.shape[1], device=device) < lengths[:, None]
+        states = transformer(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        states = states.flatten(0, 1)
+        first = torch.from_numpy(block.first).to(device, non_blocking=True)
+        if pooling == "first":
+            pooled = states[first]
+        else:
+            pooled = _mean(states, first, torch.from_numpy(block.counts).to(device))
+        vectors.append(pooled.float())
+        order.append(torch.from_numpy(block.words))
+    inverse = torch.empty(n_words, dtype=torch.long)
+    inverse[torch.cat(order)] = torch.arange(n_words)
+    return torch.cat(vectors)[inverse.to(device)]
+
+
+def _mean(states: Tensor, first: Tensor, counts: Tensor) -> Tensor:
+    """Mean of `counts` consecutive rows from `first` on, for each word."""
+    word = torch.repeat_interleave(torch.arange(len(first), device=states.device), counts)
+    skipped = torch.repeat_interleave(counts.cumsum(0) - counts - first, counts)
+    rows = torch.arange(len(word), device=states.device) - skipped
+    total = torch.zeros((len(first), states.shape[1]), device=states.device)
+    return total.index_add(0, word, states[rows].float()) / counts[:, None]
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Whether bfloat16 arithmetic is native on a device: elsewhere it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type != "cpu":
+        return False
+    native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in native)
+
+
+def autocast(device: torch.device, enabled: bool) -> AbstractContextManager[Any]:
+    """bfloat16 autocast on a device where it is native; does nothing elsewhere.
+
+    device (torch.device): Where the computation runs.
+    enabled (bool): Whether mixed precision is wanted.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and bf16_pays(device))

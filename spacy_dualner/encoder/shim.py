@@ -1,0 +1,208 @@
+"""The encoder's weights, tokenizer and config as one object that Thinc can hold and serialise."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import srsly
+import torch
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.hf_shim import HFShim
+from thinc.api import get_torch_default_device
+from thinc.types import ArgsKwargs
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from ..errors import DualNerError
+from .blocks import Shape
+from .encode import autocast, encode_words
+from .subwords import WordTokenizer
+
+# Where the encoder came from is of no use after loading, and may be a path of that machine.
+_ORIGIN_KEYS = ("_name_or_path", "name_or_path")
+
+
+class EncoderShim(HFShim):
+    """spacy-transformers' shim for encoders, used word by word.
+
+    Differs from its base in three ways: weights that do not match the model exactly are an error,
+    no trace of the encoder's origin is stored, and a tokenizer needs no `vocab_file`.
+
+    mixed_precision (bool): bfloat16 autocast on machines that have it.
+    """
+
+    def __init__(self, hf_model: HFObjects | None = None, *, mixed_precision: bool = False) -> None:
+        super().__init__(hf_model or HFObjects(None, None, None), grad_scaler_config={})
+        self.bf16 = mixed_precision
+        self._words: WordTokenizer | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._model is not None
+
+    @property
+    def transformer(self) -> nn.Module:
+        """The Hugging Face encoder. Raises DualNerError before initialisation."""
+        if self._model is None:
+            raise DualNerError(
+                "The encoder has no weights yet. Call nlp.initialize(), or load a trained pipeline."
+            )
+        return self._model
+
+    def set_encoder(self, hf_model: HFObjects) -> None:
+        """Take over an encoder and its tokenizer."""
+        self._hfmodel = hf_model
+        self._model = hf_model.transformer
+        self._words = None
+
+    def shape(self, *, window: int, budget: int) -> Shape:
+        """How to cut and pad for this encoder.
+
+        window (int): Wanted window in sub-words, special ones counted; 0 for the longest the
+            encoder takes.
+        budget (int): Padded sub-words of one block.
+        """
+        tokenizer, config = self._hfmodel.tokenizer, self.transformer.config
+        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+        full = tokenizer("a")["input_ids"]
+        at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
+        prefix, suffix = tuple(full[:at]), tuple(full[at + len(bare) :])
+        # RoBERTa's positions begin after the padding id, hence two fewer than the table's rows.
+        limits = [window or 512, tokenizer.model_max_length]
+        if hasattr(config, "max_position_embeddings"):
+            limits.append(config.max_position_embeddings - 2)
+        size = min(limits) - len(prefix) - len(suffix)
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
+        return Shape(prefix, suffix, pad, size, size // 2, budget)
+
+    def words(self, shape: Shape) -> WordTokenizer:
+        """The sub-word memory, made at first use; words are kept no longer than the overlap."""
+        if self._words is None or self._words.max_word != shape.overlap:
+            self._words = WordTokenizer(self._hfmodel.tokenizer, max_word=shape.overlap)
+        return self._words
+
+    def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
+        """Word vectors without gradient or dropout. inputs: arguments of `encode_words`."""
+        self.transformer.eval()
+        with torch.no_grad(), autocast(self.device, self.bf16):
+            return encode_words(self.transformer, *inputs.args, **inputs.kwargs)
+
+    def begin_update(self, inputs: ArgsKwargs) -> tuple[torch.Tensor, Callable]:
+        """Word vectors, and a callback that takes their gradient into the encoder."""
+        self.transformer.train()
+        with autocast(self.device, self.bf16):
+            vectors = encode_words(self.transformer, *inputs.args, **inputs.kwargs)
+
+        def backprop(d_vectors: torch.Tensor) -> None:
+            if vectors.requires_grad:
+                torch.autograd.backward(vectors, d_vectors)
+
+        return vectors, backprop
+
+    def to_bytes(self) -> bytes:
+        """Weights, config and tokenizer files. Holds nothing of where they came from."""
+        if not self.is_loaded:
+            return srsly.msgpack_dumps({"config": {}, "state": b"", "tokenizer": {}})
+        files: dict[str, bytes] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            self._hfmodel.tokenizer.save_pretrained(folder)
+            for path in sorted(Path(folder).rglob("*")):
+                if path.name == "tokenizer_config.json":
+                    settings = srsly.read_json(path)
+                    srsly.write_json(path, _without_origin(settings))
+                if path.is_file():
+                    files[path.relative_to(folder).as_posix()] = path.read_bytes()
+        state = BytesIO()
+        torch.save(self._model.state_dict(), state)
+        config = _without_origin(self._model.config.to_dict())
+        return srsly.msgpack_dumps(
+            {"config": config, "state": state.getvalue(), "tokenizer": files}
+        )
+
+    def from_bytes(self, bytes_data: bytes) -> EncoderShim:
+        """Load what `to_bytes` wrote. Raises DualNerError where weights and config disagree."""
+        msg = srsly.msgpack_loads(bytes_data)
+        if not msg["config"]:
+            self.set_encoder(HFObjects(None, None, None))
+            return self
+        with tempfile.TemporaryDirectory() as folder:
+            srsly.write_json(Path(folder) / "config.json", msg["config"])
+            for name, content in msg["tokenizer"].items():
+                (Path(folder) / name).write_bytes(content)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer.name_or_path = ""
+        transformer = without_pooler(AutoModel.from_config(config))
+        device = get_torch_default_device()
+        state = torch.load(BytesIO(msg["state"]), map_location=device, weights_only=True)
+        try:
+            transformer.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            raise DualNerError(
+                "The stored encoder weights do not match this version of transformers' "
+                f"{type(transformer).__name__}. Install the version that the model's package "
+                f"names, or train again. {error}"
+            ) from None
+        self.set_encoder(HFObjects(tokenizer, transformer.to(device), None))
+        return self
+
+
+def _without_origin(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in _ORIGIN_KEYS}
+
+
+def without_pooler(transformer: nn.Module) -> nn.Module:
+    """Drop the sentence-level pooler, which word vectors do not pass through."""
+    if getattr(transformer, "pooler", None) is not None:
+        transformer.pooler = None
+    return transformer
+
+
+def load_encoder(name: str) -> HFObjects:
+    """Load a pre-trained encoder and its tokenizer, from disk wherever possible.
+
+    name (str): A folder, or a name on the Hugging Face hub (taken from the local cache if it is
+        there, so that nothing reaches for the network then).
+    RETURNS (HFObjects): Tokenizer and encoder in float32, on Thinc's current device.
+    Raises DualNerError where the encoder cannot be had.
+    """
+    # That the pre-training head is left out, and that nothing is sharded, is no news to users.
+    logger = logging.getLogger("transformers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        try:
+            hf_model = _from_pretrained(name, local_files_only=True)
+        except (OSError, ValueError):
+            if Path(name).is_dir():
+                raise
+            hf_model = _from_pretrained(name, local_files_only=False)
+    except Exception as error:
+        raise DualNerError(
+            f"Cannot load the encoder '{name}': it is neither a folder with a Hugging Face encoder "
+            "and its tokenizer, nor in the local cache, nor to be had from the hub. Give a local "
+            "folder at components.dualner.model.tok2vec.name (on the command line: "
+            f"--components.dualner.model.tok2vec.name /path/to/encoder). Cause: {error}"
+        ) from error
+    finally:
+        logger.setLevel(before)
+    return hf_model
+
+
+def _from_pretrained(name: str, *, local_files_only: bool) -> HFObjects:
+    tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local_files_only)
+    if getattr(tokenizer, "add_prefix_space", None) is False:
+        # Byte-level tokenizers take words one by one only with this.
+        tokenizer = AutoTokenizer.from_pretrained(
+            name, local_files_only=local_files_only, add_prefix_space=True
+        )
+    transformer = AutoModel.from_pretrained(
+        name, local_files_only=local_files_only, torch_dtype=torch.float32
+    )
+    transformer = without_pooler(transformer).to(get_torch_default_device())
+    return HFObjects(tokenizer, transformer, None)

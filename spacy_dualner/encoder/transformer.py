@@ -1,0 +1,89 @@
+"""`spacy-dualner.Transformer.v1`: a Hugging Face encoder as a Thinc layer over words."""
+
+from collections.abc import Callable
+from typing import Literal, cast
+
+from spacy.tokens import Doc
+from spacy.util import registry
+from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+
+from .blocks import Shape, make_blocks
+from .shim import EncoderShim, load_encoder
+
+LAYER_NAME = "dualner_transformer"
+
+
+@registry.architectures("spacy-dualner.Transformer.v1")
+def Transformer_v1(
+    name: str,
+    pooling: Literal["first", "mean"] = "first",
+    window: int = 0,
+    block_size: int = 4096,
+    mixed_precision: bool = False,
+) -> Model[list[Doc], list[Floats2d]]:
+    """Encode each word of each Doc with a pre-trained transformer.
+
+    Words are split into sub-words one by one. Texts longer than a window are cut into windows
+    that overlap by half; a word's vector comes from the window that gives it most context. A
+    batch is computed in blocks of texts of like length, in any order at the same cost.
+
+    name (str): Hub name or folder of the encoder. Read at initialisation only: a saved pipeline
+        carries weights, tokenizer and config.
+    pooling (str): A word's vector is that of its first sub-word (`first`) or the mean of all its
+        sub-words (`mean`).
+    window (int): Longest piece of text in sub-words, special ones counted. 0: what the encoder
+        takes, at most 512.
+    block_size (int): Padded sub-words computed at once.
+    mixed_precision (bool): bfloat16 autocast, on machines that have bfloat16 arithmetic.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Per Doc `[words, width]`.
+    """
+    return Model(
+        LAYER_NAME,
+        forward,
+        init=init,
+        dims={"nO": None},
+        attrs={"name": name, "pooling": pooling, "window": window, "block_size": block_size},
+        shims=[EncoderShim(mixed_precision=mixed_precision)],
+    )
+
+
+def encoder_shim(model: Model) -> EncoderShim:
+    """The shim of a Transformer.v1 layer."""
+    return cast(EncoderShim, model.shims[0])
+
+
+def encoder_shape(model: Model) -> Shape:
+    """How a Transformer.v1 layer cuts and pads."""
+    return encoder_shim(model).shape(
+        window=model.attrs["window"], budget=model.attrs["block_size"]
+    )
+
+
+def init(model: Model, X: list[Doc] | None = None, Y: object = None) -> None:
+    """Load the pre-trained weights, unless the layer has weights already."""
+    shim = encoder_shim(model)
+    if not shim.is_loaded:
+        shim.set_encoder(load_encoder(model.attrs["name"]))
+    model.set_dim("nO", shim.transformer.config.hidden_size)
+
+
+def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
+    """Word vectors of Docs, and the callback that takes their gradient into the encoder."""
+    shim = encoder_shim(model)
+    shape = encoder_shape(model)
+    batch = shim.words(shape).encode_docs(docs)
+    inputs = ArgsKwargs(
+        (make_blocks(batch, shape), len(batch.word_lengths), model.attrs["pooling"]), {}
+    )
+    vectors, backprop_torch = shim(inputs, is_train)
+    lengths = [len(doc) for doc in docs]
+    flat = torch2xp(vectors.detach())
+    per_doc = cast(list[Floats2d], model.ops.unflatten(flat, lengths))
+
+    def backprop(d_per_doc: list[Floats2d]) -> list[Doc]:
+        d_flat = model.ops.flatten(d_per_doc)
+        backprop_torch(xp2torch(d_flat, device=shim.device))
+        return docs
+
+    return per_doc, backprop

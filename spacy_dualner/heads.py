@@ -1,0 +1,91 @@
+"""The three softmax heads over word vectors, and what they predict as one row of logits."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .conversions import extract_span, sequential
+from .labels import LabelScheme
+from .layout import Layout
+
+
+class HeadValues(NamedTuple):
+    """One value per head: logits `[words, classes]`, or labels `[words]`."""
+
+    tag: Tensor
+    start: Tensor
+    end: Tensor
+
+
+class Heads(nn.Module):
+    """Tag, start and end classifiers (equations 1 to 3); empty until built or loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.0)
+
+    def build(self, width: int, scheme: LabelScheme) -> None:
+        """Make the classifiers anew, with random weights.
+
+        width (int): Width of the word vectors.
+        scheme (LabelScheme): Entity types.
+        """
+        device = next((p.device for p in self.parameters()), None)
+        self.tag = nn.Linear(width, scheme.n_tags, device=device)
+        self.start = nn.Linear(width, scheme.n_bounds, device=device)
+        self.end = nn.Linear(width, scheme.n_bounds, device=device)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Word vectors `[words, width]` to logits `[words, 4C + 3]`: tag, start, end."""
+        dropped = self.dropout(vectors)
+        return torch.cat((self.tag(dropped), self.start(dropped), self.end(dropped)), -1)
+
+
+def split_logits(logits: Tensor) -> HeadValues:
+    """Take the logits `[words, 4C + 3]` of the three heads apart."""
+    n_types = n_types_of(logits.shape[-1])
+    return HeadValues(*logits.split((2 * n_types + 1, n_types + 1, n_types + 1), -1))
+
+
+def n_types_of(n_logits: int) -> int:
+    """Number of entity types C, given the 4C + 3 logits."""
+    return (n_logits - 3) // 4
+
+
+def read_tags(logits: Tensor, layout: Layout, decode: str) -> Tensor:
+    """Read one head's prediction as BIO tags.
+
+    logits (Floats2d): `[words, 4C + 3]`.
+    layout (Layout): The sentences of those words.
+    decode (str): `span` reads the start and end heads (equation 5), `tag` the tag head.
+    RETURNS (Ints1d): `[places]`, well-formed, IGNORE between sentences.
+    """
+    values = split_logits(logits)
+    if decode == "tag":
+        # ExtractSpan repairs what is ill-formed; written back, the tags are well-formed.
+        start, end = extract_span(layout.spread(values.tag.argmax(-1)))
+    else:
+        start = layout.spread(values.start.argmax(-1))
+        end = layout.spread(values.end.argmax(-1))
+    return sequential(start, end, n_types_of(logits.shape[-1]))
+
+
+def serialize_heads(heads: Any) -> bytes:
+    """The classifiers' weights; their shapes tell how to build them."""
+    buffer = BytesIO()
+    torch.save(heads.state_dict(), buffer)
+    return buffer.getvalue()
+
+
+def deserialize_heads(heads: Any, state_bytes: bytes, device: torch.device) -> Any:
+    """Build the classifiers that the stored weights need, and load them."""
+    state = torch.load(BytesIO(state_bytes), map_location=device, weights_only=True)
+    if state:
+        n_bounds, width = state["start.weight"].shape
+        heads.build(width, LabelScheme(tuple(map(str, range(n_bounds - 1)))))
+        heads.load_state_dict(state, strict=True)
+    return heads.to(device)

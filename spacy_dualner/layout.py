@@ -1,0 +1,41 @@
+"""Sentences end to end in one row, one IGNORE between neighbours: no padding, no crossing."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from .labels import IGNORE
+
+
+class Layout:
+    """Where the words of a batch of sentences stand in one row with gaps.
+
+    sentence_lengths (Ints1d): Number of words of each sentence; 0 for an empty one.
+    device (torch.device): Where rows are made.
+    """
+
+    def __init__(self, sentence_lengths: ArrayLike, device: torch.device | str = "cpu") -> None:
+        lengths = np.asarray(sentence_lengths, dtype=np.int64)
+        self.n_words = int(lengths.sum())
+        self.n_places = self.n_words + len(lengths)
+        self._begins = np.cumsum(lengths + 1) - lengths - 1
+        places = np.arange(self.n_words) + np.repeat(np.arange(len(lengths)), lengths)
+        self.places = torch.from_numpy(places).to(device)
+
+    def spread(self, labels: Tensor) -> Tensor:
+        """Labels of words `[words]` to a row `[places]`, with IGNORE in the gaps."""
+        row = labels.new_full((self.n_places,), IGNORE)
+        row[self.places] = labels
+        return row
+
+    def gather(self, row: Tensor) -> Tensor:
+        """A row `[places]` back to labels of words `[words]`."""
+        return row[self.places]
+
+    def locate(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sentence number and word number within it, for places in the row."""
+        sentences = np.searchsorted(self._begins, places, side="right") - 1
+        return sentences, places - self._begins[sentences]

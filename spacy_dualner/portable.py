@@ -1,0 +1,43 @@
+"""Pipelines that hold no path of the machine they were made on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.util import registry
+
+
+def without_paths(nlp: Language) -> Language:
+    """Shorten every path outside the working folder in a pipeline's config to its last part.
+
+    Weights, tokenizer and settings travel within the pipeline: it never reads these paths again.
+    Hub names and paths relative to the working folder, such as `corpus/train`, stay.
+
+    nlp (Language): The pipeline; its config is changed in place.
+    RETURNS (Language): The same pipeline.
+    """
+    _shorten(nlp.config)
+    return nlp
+
+
+@registry.callbacks("spacy-dualner.without_paths.v1")
+def make_without_paths() -> Callable[[Language], Language]:
+    """`without_paths` for `[training.before_to_disk]`."""
+    return without_paths
+
+
+def _shorten(value: Any) -> Any:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            value[key] = _shorten(item)
+    elif isinstance(value, list):
+        value[:] = [_shorten(item) for item in value]
+    elif isinstance(value, str):
+        outside = os.path.isabs(value) or value.startswith((f"..{os.sep}", f"~{os.sep}"))
+        # Interpolated variables, as in ${paths.train}, are cleaned where they are defined.
+        return Path(value).name if outside else value
+    return value

@@ -1,0 +1,80 @@
+"""One checkpoint at a time, complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import DualNerError
+
+FILE_NAME = "checkpoint.pt"
+
+
+def random_state() -> dict[str, Any]:
+    """The state of all random generators."""
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state()[1].tolist(),
+        "numpy_at": np.random.get_state()[2],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_state(state: dict[str, Any]) -> None:
+    """Set all random generators back."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    numpy_state = np.array(state["numpy"], dtype=np.uint32)
+    np.random.set_state(("MT19937", numpy_state, state["numpy_at"], 0, 0.0))
+    torch.set_rng_state(state["torch"].cpu())
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> int:
+    """Write a checkpoint aside, then put it in the place of the last one.
+
+    folder (Path): The output folder of `teach`.
+    state (Dict[str, Any]): Tensors, numbers, strings, and lists and dicts of them.
+    RETURNS (int): Its size in bytes.
+    Raises DualNerError where it cannot be written; the last complete one stays.
+    """
+    path, aside = folder / FILE_NAME, folder / f".{FILE_NAME}.part"
+    try:
+        with aside.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except (OSError, RuntimeError) as error:
+        aside.unlink(missing_ok=True)
+        last = "The last complete one stays" if path.exists() else "There is none before it"
+        raise DualNerError(
+            f"{path}: the checkpoint could not be written ({error}). {last}. Make room, then go on "
+            "with the same command and --resume."
+        ) from error
+    return path.stat().st_size
+
+
+def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
+    """Read the checkpoint of a folder; None where there is none.
+
+    folder (Path): The output folder of `teach`.
+    device (torch.device): Where its tensors go.
+    Raises DualNerError where the file is not a checkpoint.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise DualNerError(
+            f"{path}: not a checkpoint of teach ({error}). Remove it and start without --resume."
+        ) from error

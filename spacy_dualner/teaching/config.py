@@ -1,0 +1,127 @@
+"""The config of stage 2: its schema, and what it resolves to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
+from spacy.util import registry
+from thinc.api import Config, ConfigValidationError, Optimizer
+
+from ..errors import DualNerError
+from ..training.optimizer import AdamW
+from .objective import Objective
+
+
+class ConfigSchemaTeaching(BaseModel):
+    """The `[teaching]` block."""
+
+    # fmt: off
+    model: StrictStr = Field(..., title="Path of the stage-1 pipeline")
+    component: StrictStr = Field(..., title="Name of its dualner component")
+    method: Literal["dual", "selfkl"] = Field(..., title="Crossed pseudo labels, or each head after the teacher's distribution")
+    alpha: StrictFloat = Field(..., title="Weight of the entity-aware regulariser", ge=0)
+    mse_norm: Literal["pairs", "set"] = Field(..., title="How the regulariser is normalised")
+    select: Literal["mean", "source", "agreement"] = Field(..., title="What the best student is picked by")
+    held_back: StrictInt = Field(..., title="Unlabelled sentences per language kept for select = agreement", ge=1)
+    batch_size: StrictInt = Field(..., title="Sentences a step, over all processes", ge=1)
+    accumulate_gradient: StrictInt = Field(..., title="Pieces that a step is computed in", ge=1)
+    max_epochs: StrictInt = Field(..., title="Passes over source and target text together", ge=1)
+    warmup_steps: StrictInt = Field(..., title="Steps to the peak learning rate", ge=0)
+    eval_frequency: StrictInt = Field(..., title="Steps between evaluations", ge=1)
+    dropout: StrictFloat = Field(..., title="Dropout on the word vectors", ge=0, lt=1)
+    mixed_precision: bool = Field(..., title="bfloat16 where the machine has it")
+    seed: StrictInt = Field(..., title="Random seed")
+    optimizer: Optimizer = Field(..., title="spacy-dualner.AdamW.v1 with a constant learn_rate, the peak")
+    logger: Callable = Field(..., title="One of spaCy's loggers")
+    # fmt: on
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class ConfigSchemaCorpora(BaseModel):
+    """The `[corpora]` block."""
+
+    # fmt: off
+    source: Callable = Field(..., title="Annotated sentences, of one or several languages")
+    target: Callable | None = Field(..., title="Unlabelled sentences; null for none")
+    dev: Callable | None = Field(..., title="Annotated development sentences; null for none")
+    # fmt: on
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+DEFAULTS = Config().from_str(
+    """
+[corpora]
+target = null
+dev = null
+
+[teaching]
+component = "dualner"
+method = "dual"
+alpha = 0.5
+mse_norm = "pairs"
+select = "mean"
+held_back = 300
+batch_size = 128
+accumulate_gradient = 1
+max_epochs = 8
+warmup_steps = 300
+eval_frequency = 250
+dropout = 0.1
+mixed_precision = false
+seed = 0
+
+[teaching.optimizer]
+@optimizers = "spacy-dualner.AdamW.v1"
+learn_rate = 2e-5
+
+[teaching.logger]
+@loggers = "spacy.ConsoleLogger.v3"
+progress_bar = "eval"
+"""
+)
+
+
+@dataclass
+class TeachingConfig:
+    """A resolved config: settings of stage 2, corpora readers, and the config they came from."""
+
+    settings: ConfigSchemaTeaching
+    corpora: ConfigSchemaCorpora
+    optimizer: AdamW
+    objective: Objective
+    source: dict[str, Any]
+
+
+def resolve_config(config: Config) -> TeachingConfig:
+    """Fill in defaults, validate and resolve a stage-2 config.
+
+    config (Config): As read from `stage2.cfg`, overrides applied.
+    RETURNS (TeachingConfig): What `teach` runs on.
+    Raises ConfigValidationError where a setting is missing, unknown or of the wrong type, and
+    DualNerError for an optimizer of another kind.
+    """
+    full = DEFAULTS.merge(config).interpolate()
+    unknown = [name for name in ("teaching", "corpora") if name not in config]
+    if unknown:
+        raise ConfigValidationError(
+            config=config, errors=[{"loc": (name,), "msg": "section missing"} for name in unknown]
+        )
+    teaching = registry.resolve(full["teaching"], schema=ConfigSchemaTeaching)
+    corpora = registry.resolve(full["corpora"], schema=ConfigSchemaCorpora)
+    settings = ConfigSchemaTeaching.model_construct(**teaching)
+    if not isinstance(settings.optimizer, AdamW) or settings.optimizer.schedules:
+        raise DualNerError(
+            '[teaching.optimizer] must be @optimizers = "spacy-dualner.AdamW.v1" with one number '
+            "as learn_rate: the peak, reached after warmup_steps and falling to 0 at the end."
+        )
+    objective = Objective(settings.method, settings.alpha, settings.mse_norm)
+    return TeachingConfig(
+        settings,
+        ConfigSchemaCorpora.model_construct(**corpora),
+        settings.optimizer,
+        objective,
+        {"teaching": dict(full["teaching"]), "corpora": dict(full["corpora"])},
+    )

@@ -1,0 +1,101 @@
+"""What picks the best student: development F1 per language, or the heads' agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from ..encoder.blocks import Shape
+from ..encoder.subwords import Ints
+from ..errors import DualNerError
+from ..labels import LabelScheme
+from ..metrics import entity_scores
+from .arrays import SentenceArrays
+from .network import predict_tags
+
+
+@dataclass
+class Development:
+    """Scores students.
+
+    select (str): `mean` over all development languages, `source` languages only, or `agreement`
+        between the two heads on unlabelled sentences.
+    source_langs (Sequence[str]): The annotated languages.
+    dev (SentenceArrays): Annotated development sentences; may be empty.
+    held_back (SentenceArrays): Unlabelled sentences that are not trained on; may be empty.
+    scheme (LabelScheme): Entity types.
+    shape (Shape): How to cut and pad.
+    """
+
+    select: str
+    source_langs: Sequence[str]
+    dev: SentenceArrays
+    held_back: SentenceArrays
+    scheme: LabelScheme
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        names = self.dev.lang_names
+        if self.select == "source":
+            names = [name for name in names if name in self.source_langs]
+        if self.select == "agreement":
+            names = self.held_back.lang_names
+        if not names:
+            raise DualNerError(
+                f"select = '{self.select}' has nothing to score: "
+                + {
+                    "mean": "there is no development corpus. Set corpora.dev, or select = "
+                    "'agreement', which needs no labels.",
+                    "source": "no development corpus is of a source language "
+                    f"({', '.join(self.source_langs)}). Set corpora.dev, or select = 'mean' or "
+                    "'agreement'.",
+                    "agreement": "there is no unlabelled target text. Set corpora.target.",
+                }[self.select]
+            )
+        self.selecting = names
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all scores, in the order of the log."""
+        agreement = [f"agree_{n}" for n in self.held_back.lang_names]
+        return [*self.dev.lang_names, *(agreement if self.select == "agreement" else [])]
+
+    def score(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        """Score a network.
+
+        network (nn.Module): As `predict_tags` takes it.
+        RETURNS (Tuple[float, Dict[str, float]]): The score that selects, and all scores by
+            column, from 0 to 1.
+        """
+        network.eval()
+        scores = {}
+        for name in self.dev.lang_names:
+            sentences = self.dev.of_lang(name)
+            gold = np.split(
+                self.dev.select(sentences)[1],
+                np.cumsum(self.dev.sentence_lengths[sentences])[:-1],
+            )
+            predicted = predict_tags(network, self.dev, sentences, self.shape, "span")
+            scores[name] = self._f1(gold, predicted)
+        chosen = self.selecting
+        if self.select == "agreement":
+            chosen = [f"agree_{name}" for name in self.selecting]
+            for name in self.selecting:
+                sentences = self.held_back.of_lang(name)
+                span, tag = (
+                    predict_tags(network, self.held_back, sentences, self.shape, decode)
+                    for decode in ("span", "tag")
+                )
+                scores[f"agree_{name}"] = self._f1(span, tag)
+        network.train()
+        return sum(scores[name] for name in chosen) / len(chosen), scores
+
+    def _f1(self, gold: Sequence[Ints], predicted: Sequence[Ints]) -> float:
+        # Words without gold tag count as outside, on both sides.
+        names = np.array([*self.scheme.tags, "O"])
+        known = [np.where(g < 0, -1, p) for g, p in zip(gold, predicted, strict=True)]
+        as_names = ([names[tags].tolist() for tags in side] for side in (gold, known))
+        return entity_scores(*as_names)["f"] / 100

@@ -1,0 +1,102 @@
+"""Encoder and heads of a pipeline as one torch module, and prediction over sentence arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from spacy.language import Language
+from torch import Tensor, nn
+
+from ..component import DualNer
+from ..encoder.blocks import Block, Shape, make_blocks
+from ..encoder.encode import encode_words
+from ..encoder.subwords import Ints, WordTokenizer
+from ..encoder.transformer import LAYER_NAME, encoder_shape, encoder_shim
+from ..errors import DualNerError
+from ..heads import Heads, read_tags
+from ..labels import LabelScheme
+from ..layout import Layout
+from ..model import heads_module
+from .arrays import SentenceArrays
+
+
+class Network(nn.Module):
+    """A `dualner` component's own torch modules: training this trains the pipeline.
+
+    encoder (nn.Module): Hugging Face encoder.
+    heads (Heads): The three heads.
+    pooling (str): `first` or `mean`.
+    """
+
+    def __init__(self, encoder: nn.Module, heads: Heads, pooling: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.heads = heads
+        self.pooling = pooling
+
+    def forward(self, blocks: Sequence[Block], n_words: int) -> tuple[Tensor, Tensor]:
+        """Word vectors `[words, width]` and logits `[words, 4C + 3]`."""
+        vectors = encode_words(self.encoder, blocks, n_words, self.pooling)
+        return vectors, self.heads(vectors)
+
+
+class Recogniser:
+    """What teaching needs of a pipeline's `dualner` component.
+
+    nlp (Language): A trained pipeline.
+    name (str): The component's name.
+    Raises DualNerError where the component is missing or not of the kind that can be taught.
+    """
+
+    def __init__(self, nlp: Language, name: str) -> None:
+        if name not in nlp.pipe_names or not isinstance(nlp.get_pipe(name), DualNer):
+            raise DualNerError(
+                f"The pipeline has no dualner component '{name}', only: "
+                f"{', '.join(nlp.pipe_names) or 'none'}. Set teaching.component."
+            )
+        pipe = cast(DualNer, nlp.get_pipe(name))
+        layer = pipe.model.get_ref("tok2vec")
+        if layer.name != LAYER_NAME:
+            raise DualNerError(
+                f"Teaching trains the encoder inside component '{name}', but its encoder is "
+                f"'{layer.name}'. Train stage 1 with @architectures = "
+                '"spacy-dualner.Transformer.v1" at components.' + name + ".model.tok2vec, inline "
+                "and not as a listener."
+            )
+        if not (pipe.cfg["tag_loss"] and pipe.cfg["span_loss"]):
+            raise DualNerError(
+                "Dual teaching needs both kinds of heads: train stage 1 with tag_loss and "
+                f"span_loss of component '{name}' above 0."
+            )
+        shim = encoder_shim(layer)
+        self.scheme: LabelScheme = pipe.scheme
+        self.shape: Shape = encoder_shape(layer)
+        self.words: WordTokenizer = shim.words(self.shape)
+        heads = heads_module(pipe.model)
+        self.network = Network(shim.transformer, heads, layer.attrs["pooling"])
+
+
+def predict_tags(
+    network: nn.Module, corpus: SentenceArrays, sentences: Ints, shape: Shape, decode: str
+) -> list[Ints]:
+    """BIO tags that a network predicts.
+
+    network (nn.Module): A Network, or one prepared by Accelerate, in evaluation mode.
+    corpus (SentenceArrays): The sentences.
+    sentences (Ints1d): Numbers of those to predict.
+    shape (Shape): How to cut and pad.
+    decode (str): `span` or `tag`.
+    RETURNS (List[Ints1d]): Tag classes of each sentence's words.
+    """
+    found: list[Ints] = []
+    with torch.no_grad():
+        for at in range(0, len(sentences), 1000):
+            batch, _ = corpus.select(sentences[at : at + 1000])
+            _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
+            layout = Layout(batch.sentence_lengths, logits.device)
+            tags = layout.gather(read_tags(logits, layout, decode)).cpu().numpy()
+            found.extend(np.split(tags, np.cumsum(batch.sentence_lengths)[:-1]))
+    return found

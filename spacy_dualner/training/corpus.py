@@ -1,0 +1,86 @@
+"""`spacy-dualner.Corpus.v1`: labelled sentences of several languages as spaCy Examples."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Corpus as SpacyCorpus
+from spacy.training import Example
+from spacy.util import registry
+
+from ..errors import DataError
+
+FILE_SUFFIX = ".spacy"
+
+
+def parse_langs(langs: str) -> dict[str, int]:
+    """Read a list of languages, each with its own limit if it has one.
+
+    langs (str): Comma-separated, `en,de:100`.
+    RETURNS (Dict[str, int]): Limit of each language, 0 for none, in the order given.
+    Raises ValueError where a limit is no number.
+    """
+    limits = {}
+    for item in filter(None, (part.strip() for part in langs.split(","))):
+        lang, _, limit = item.partition(":")
+        limits[lang] = int(limit or 0)
+    return limits
+
+
+@registry.readers("spacy-dualner.Corpus.v1")
+def make_corpus(path: Path, langs: str = "", limit: int = 0, optional: bool = False) -> "Corpus":
+    """Read `path/xx.spacy` of some languages. The arguments are those of `Corpus`."""
+    return Corpus(path, langs=langs, limit=limit, optional=optional)
+
+
+class Corpus:
+    """Examples with gold tokens from a folder that holds one `xx.spacy` per language.
+
+    path (Path): The folder, for instance `corpus/train`.
+    langs (str): Comma-separated languages, each with its own limit if wanted (`en,de:100`); empty
+        for all that are there.
+    limit (int): First N sentences of each language; 0 for all.
+    optional (bool): Skip languages that have no file, as long as one has.
+    """
+
+    def __init__(
+        self, path: Path, *, langs: str = "", limit: int = 0, optional: bool = False
+    ) -> None:
+        self.path = Path(path)
+        self.langs = langs
+        self.limit = limit
+        self.optional = optional
+
+    def files(self) -> dict[str, tuple[Path, int]]:
+        """File and limit of each language. Raises DataError where there is none to read."""
+        there = {p.stem: p for p in sorted(self.path.glob(f"*{FILE_SUFFIX}"))}
+        wanted = parse_langs(self.langs) or dict.fromkeys(there, 0)
+        missing = [lang for lang in wanted if lang not in there]
+        if missing and (not self.optional or len(missing) == len(wanted)) or not wanted:
+            raise DataError(
+                self.path / f"{(missing or ['xx'])[0]}{FILE_SUFFIX}",
+                f"no corpus for {', '.join(missing) or 'any language'}; there is "
+                f"{', '.join(there) or 'nothing'} in {self.path}. Make it with: "
+                "python -m spacy dualner convert INPUT corpus --langs "
+                f"{','.join(missing) or 'en,de'}",
+            )
+        return {
+            lang: (there[lang], limit or self.limit)
+            for lang, limit in wanted.items()
+            if lang in there
+        }
+
+    def count(self) -> int:
+        """Number of sentences."""
+        total = 0
+        for path, limit in self.files().values():
+            shards = sorted(path.glob(f"*{FILE_SUFFIX}")) if path.is_dir() else [path]
+            size = sum(len(DocBin().from_disk(shard)) for shard in shards)
+            total += min(size, limit) if limit else size
+        return total
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Examples of all languages, one after the other."""
+        for path, limit in self.files().values():
+            yield from SpacyCorpus(path, limit=limit)(nlp)

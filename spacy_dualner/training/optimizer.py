@@ -1,0 +1,157 @@
+"""AdamW as transformers are fine-tuned: one recipe for `spacy train` and for `teach`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+import torch
+from spacy.util import registry
+from thinc.api import Model, Optimizer
+from torch import nn
+
+from .corpus import Corpus
+
+
+def warmup_linear(step: int, warmup: int, total: int) -> float:
+    """Share of the peak rate at a step (from 0): linear rise over `warmup`, linear fall to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return max(0.0, (total - step) / max(1, total - warmup))
+
+
+@registry.schedules("spacy-dualner.warmup_epochs.v1")
+def warmup_epochs(
+    initial_rate: float,
+    warmup_steps: int,
+    epochs: int,
+    batch_size: int,
+    corpus: Callable[..., Iterable],
+) -> Iterator[float]:
+    """Linear warm-up, then linear decay to 0 at the end of the last epoch.
+
+    initial_rate (float): Peak rate.
+    warmup_steps (int): Steps to reach it.
+    epochs (int): Number of epochs, as `training.max_epochs`.
+    batch_size (int): Sentences a batch, as `training.batcher.size`.
+    corpus (Callable): The training corpus, a `spacy-dualner.Corpus.v1`: its size tells the steps.
+    """
+    sentences = cast(Corpus, corpus).count()
+    total = epochs * -(-sentences // batch_size)
+    step = 0
+    while True:
+        yield initial_rate * warmup_linear(step, warmup_steps, total)
+        step += 1
+
+
+@registry.optimizers("spacy-dualner.AdamW.v1")
+def make_adamw(
+    learn_rate: Any,
+    weight_decay: float = 0.01,
+    grad_clip: float = 1.0,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    heads_factor: float = 1.0,
+) -> Optimizer:
+    """AdamW without decay on biases and norms, clipping by global norm, heads at their own rate.
+
+    learn_rate (Union[float, Iterable[float]]): Rate of the encoder, or a schedule.
+    weight_decay (float): Decoupled decay of weight matrices.
+    grad_clip (float): Largest global norm of the gradient; 0 for no clipping.
+    beta1 (float): Decay of the first moment.
+    beta2 (float): Decay of the second moment.
+    eps (float): Added to the root of the second moment.
+    heads_factor (float): The heads' rate as a multiple of the encoder's.
+    """
+    return AdamW(
+        learn_rate,
+        weight_decay=weight_decay,
+        grad_clip=grad_clip,
+        beta1=beta1,
+        beta2=beta2,
+        eps=eps,
+        heads_factor=heads_factor,
+    )
+
+
+class AdamW(Optimizer):
+    """A spaCy optimizer that steps over a whole `dualner` model at once.
+
+    Other components, and parameters that are not torch's, are updated one by one as by spaCy's
+    Adam with the same rate. The arguments are those of `make_adamw`.
+    """
+
+    def __init__(
+        self,
+        learn_rate: Any,
+        *,
+        weight_decay: float,
+        grad_clip: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        heads_factor: float,
+    ) -> None:
+        super().__init__(
+            learn_rate,
+            L2=weight_decay,
+            grad_clip=grad_clip,
+            beta1=beta1,
+            beta2=beta2,
+            eps=eps,
+            use_averages=False,
+        )
+        self.heads_factor = heads_factor
+        self._torch: dict[int, torch.optim.AdamW] = {}
+
+    def build(self, encoder: Iterable[nn.Module], heads: nn.Module) -> torch.optim.AdamW:
+        """The torch optimizer over encoder modules and heads.
+
+        encoder (Iterable[nn.Module]): Modules trained at the base rate; may be empty.
+        heads (nn.Module): Trained at `heads_factor` times the base rate.
+        RETURNS (torch.optim.AdamW): Each group's `factor` is its multiple of the base rate.
+        """
+        groups = []
+        for module, factor in [*((m, 1.0) for m in encoder), (heads, self.heads_factor)]:
+            parameters = [p for p in module.parameters() if p.requires_grad]
+            # Biases and the parameters of norms are the vectors among the parameters.
+            for decayed in (True, False):
+                chosen = [p for p in parameters if (p.ndim > 1) == decayed]
+                decay = self.L2 if decayed else 0.0
+                groups.append({"params": chosen, "weight_decay": decay, "factor": factor})
+        return torch.optim.AdamW(
+            [group for group in groups if group["params"]],
+            lr=self.learn_rate,
+            betas=(self.b1, self.b2),
+            eps=self.eps,
+            fused=True,
+        )
+
+    def step_model(self, model: Model) -> None:
+        """Clip by global norm, step and clear the gradients of a DualNer.v1 model.
+
+        model (Model): Its torch modules are stepped together, other parameters one by one.
+        """
+        heads = model.get_ref("heads").shims[0]._model
+        modules = [shim._model for node in model.walk() for shim in node.shims]
+        optimizer = self._torch.get(model.id)
+        if optimizer is None:
+            optimizer = self.build([m for m in modules if m is not heads], heads)
+            self._torch[model.id] = optimizer
+        set_rate(optimizer, self.learn_rate)
+        if self.grad_clip:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        for node in model.walk():
+            for name in node.param_names:
+                if node.has_grad(name):
+                    key = (node.id, name)
+                    param, _ = self(key, node.get_param(name), node.get_grad(name))
+                    node.set_param(name, param)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the base rate; each group gets its own multiple of it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["factor"]

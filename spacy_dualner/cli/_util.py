@@ -44,11 +44,13 @@ class PresetData:
     path (str): The folder of the source data.
     source (List[str]): The annotated languages.
     targets (List[str]): The languages without annotations.
+    test_limit (int): First N test sentences of each language; 0 for all.
     """
 
     path: str = ""
     source: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    test_limit: int = 0
 
 
 def read_preset(folder: str) -> PresetData:
@@ -73,6 +75,7 @@ def read_preset(folder: str) -> PresetData:
         path=str(data.get("path") or ""),
         source=_languages(path, "source", data.get("source")),
         targets=_languages(path, "targets", data.get("targets")),
+        test_limit=int(data.get("test_limit") or 0),
     )
 
 

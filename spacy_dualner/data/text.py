@@ -12,7 +12,7 @@ from .lines import is_language, numbered_lines
 PER_CHARACTER = frozenset({"ja", "th", "zh"})
 
 _SUFFIX = ".txt"
-_ZONE_SIZE = 1000
+_BATCH_SIZE = 20_000
 
 
 def find_texts(folder: Path) -> dict[str, Path]:
@@ -45,10 +45,8 @@ def read_text(path: Path, lang: str) -> Iterator[list[str]]:
 def _tokenize(lines: Iterator[str]) -> Iterator[list[str]]:
     import spacy
 
-    nlp = spacy.blank("xx")
-    while batch := list(islice(lines, _ZONE_SIZE)):
-        # Without a zone the vocabulary would keep every word of the text.
-        with nlp.memory_zone():
-            docs = map(nlp.tokenizer, batch)
-            sentences = [[token.text for token in doc if not token.is_space] for doc in docs]
-        yield from sentences
+    while batch := list(islice(lines, _BATCH_SIZE)):
+        # A vocabulary keeps every word it meets, even after a memory zone: begin anew.
+        tokenizer = spacy.blank("xx").tokenizer
+        for line in batch:
+            yield [token.text for token in tokenizer(line) if not token.is_space]

@@ -26,6 +26,7 @@ from ..errors import DualNerError
 from ..layout import Layout
 from ..portable import without_paths
 from ..training.batching import length_groups
+from ..training.corpus import Corpus
 from ..training.optimizer import set_rate, warmup_linear
 from .arrays import SentenceArrays
 from .checkpoint import (
@@ -121,7 +122,9 @@ class Teaching:
 
     def _arrays(self, reader: Callable | None, *, labelled: bool) -> SentenceArrays:
         docs: Iterable[Doc] = []
-        if reader is not None:
+        if isinstance(reader, Corpus):
+            docs = reader.docs(self.nlp.vocab)
+        elif reader is not None:
             docs = (example.reference for example in reader(self.nlp))
         words, scheme = self.recogniser.words, self.recogniser.scheme
         return SentenceArrays.from_docs(
@@ -238,7 +241,10 @@ class Teaching:
         weight = 1 / len(selecting)
         training["max_steps"] = self.total_steps
         training["eval_frequency"] = self.settings.eval_frequency
-        training["score_weights"] = {
+        # spaCy adds the component's own scores to the columns, unless they are null.
+        training["score_weights"] = dict.fromkeys(
+            [*before["score_weights"], "ents_f", "ents_p", "ents_r", "ents_per_type"]
+        ) | {
             name: weight if name.removeprefix("agree_") in selecting else 0.0
             for name in self.development.columns
         }

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spacy.language import Language
-from spacy.tokens import DocBin
-from spacy.training import Corpus as SpacyCorpus
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import registry
+from spacy.vocab import Vocab
 
+from ..data.docbin import read_docs
 from ..errors import DataError
 
 FILE_SUFFIX = ".spacy"
@@ -80,7 +81,16 @@ class Corpus:
             total += min(size, limit) if limit else size
         return total
 
-    def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Examples of all languages, one after the other."""
+    def docs(self, vocab: Vocab) -> Iterator[Doc]:
+        """The annotated Docs of all languages, one language after the other."""
         for path, limit in self.files().values():
-            yield from SpacyCorpus(path, limit=limit)(nlp)
+            yield from read_docs(path, vocab, limit)
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Examples of all languages. Gold tokens are kept where the original text is unknown."""
+        for doc in self.docs(nlp.vocab):
+            if doc.has_unknown_spaces:
+                predicted = Doc(nlp.vocab, words=[token.text for token in doc])
+            else:
+                predicted = nlp.make_doc(doc.text)
+            yield Example(predicted, doc)

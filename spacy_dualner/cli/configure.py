@@ -1,0 +1,101 @@
+"""The command `configure`: a preset and a few choices become the configs of one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from wasabi import msg
+
+from ..errors import DataError
+from . import dualner_cli
+from ._util import PRESET_FILE, clear_errors, split_list
+
+STAGES = ("stage1.cfg", "stage2.cfg")
+
+
+@dualner_cli.command("configure")
+def configure_cli(
+    preset: Path = typer.Argument(..., metavar="PRESET", help="Folder of a preset"),
+    output: Path = typer.Argument(..., metavar="OUTPUT", help="Folder for the configs"),
+    encoder: str = typer.Option("", "--encoder", help="Hub name or folder of the encoder"),
+    data: str = typer.Option("", "--data", help="Folder of archives"),
+    source: str = typer.Option("", "--source", help="Annotated languages, as in en"),
+    targets: str = typer.Option("", "--targets", help="Languages without annotations"),
+    unlabelled_limit: str = typer.Option("", help="Unlabelled sentences per language"),
+    dev_limit: str = typer.Option("", help="Development sentences per language"),
+    test_limit: str = typer.Option("", help="Test sentences per language"),
+    seed: str = typer.Option("", help="Random seed of both stages"),
+) -> None:
+    """Write the configs of a run: a preset's, with what is given here in place. Empty options
+    leave the preset's setting.
+
+    \b
+    Examples:
+      python -m spacy dualner configure configs/xlmr-base training/config --targets de,sw --seed 1
+    """
+    with clear_errors():
+        choices = {
+            "path": data,
+            "source": ",".join(split_list(source)),
+            "targets": ",".join(split_list(targets)),
+            "encoder": encoder,
+            "unlabelled_limit": unlabelled_limit,
+            "dev_limit": dev_limit,
+            "test_limit": test_limit,
+            "seed": seed,
+        }
+        configure(preset, output, {key: value for key, value in choices.items() if value})
+    msg.good(f"Configs written to {output}")
+
+
+def configure(preset: Path, output: Path, choices: dict[str, str]) -> None:
+    """Write `preset.cfg`, `stage1.cfg` and `stage2.cfg` of a run.
+
+    preset (Path): Folder with the three files to begin from.
+    output (Path): Folder to write to.
+    choices (Dict[str, str]): Settings that replace those of the preset's `[data]` section.
+    Raises DataError where the preset lacks a file, or a number is none.
+    """
+    from thinc.api import Config
+    from weasel.util import get_checksum
+
+    from ..data.files import write_text
+
+    for name in (PRESET_FILE, *STAGES):
+        if not (preset / name).is_file():
+            raise DataError(preset / name, "no such file. Name a folder in configs/.")
+    settings = Config().from_disk(preset / PRESET_FILE, interpolate=False)
+    data: dict[str, Any] = settings["data"]
+    for key, value in choices.items():
+        if isinstance(data[key], int):
+            if not value.isdigit():
+                raise DataError(preset / PRESET_FILE, f"{key} is no number: '{value}'.")
+            data[key] = int(value)
+        else:
+            data[key] = value
+    # Known archives let a project skip the conversion until one of them changes.
+    path = Path(data["path"])
+    data["checksum"] = get_checksum(path) if path.is_dir() else ""
+    every = ",".join([data["source"], *filter(None, [data["targets"]])])
+    dev = {"corpora.dev.langs": every, "corpora.dev.limit": data["dev_limit"]}
+    overrides = {
+        "stage1.cfg": {
+            "paths.encoder": data["encoder"],
+            "corpora.train.langs": data["source"],
+            "system.seed": data["seed"],
+            **dev,
+        },
+        "stage2.cfg": {
+            "corpora.source.langs": data["source"],
+            "corpora.target.langs": data["targets"],
+            "corpora.target.limit": data["unlabelled_limit"],
+            "system.seed": data["seed"],
+            **dev,
+        },
+    }
+    write_text(output / PRESET_FILE, settings.to_str(interpolate=False) + "\n")
+    for name, values in overrides.items():
+        config = Config().from_disk(preset / name, interpolate=False, overrides=values)
+        write_text(output / name, config.to_str(interpolate=False) + "\n")

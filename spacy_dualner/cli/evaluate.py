@@ -1,0 +1,109 @@
+"""The commands `evaluate` and `compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from wasabi import msg
+
+from ..errors import DataError, DualNerError
+from . import dualner_cli
+from ._util import clear_errors, read_preset, split_list
+
+
+@dualner_cli.command("evaluate")
+def evaluate_cli(
+    model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
+    corpus: Path = typer.Argument(..., metavar="CORPUS_DIR", help="Corpus made by convert"),
+    langs: str = typer.Option("", "--langs", "-l", help="Languages, as in de,es; all if empty"),
+    source: str = typer.Option(
+        "", "--source", help="Languages left out of mean_targets; those trained on if empty"
+    ),
+    output: Path | None = typer.Option(None, "--output", "-o", help="JSON file to write"),
+    split: str = typer.Option("test", "--split", help="test or dev"),
+    limit: str = typer.Option("", "--limit", "-n", help="First N sentences of each language"),
+    preset: str = typer.Option("", "--preset", "-p", help="Folder of a preset.cfg"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+) -> None:
+    """Score a pipeline on each language: entity precision, recall, F1, for both decodings.
+
+    \b
+    Examples:
+      python -m spacy dualner evaluate training/stage2/model-best corpus --langs en,de,es
+      python -m spacy dualner evaluate xx_dualner corpus --langs de --limit 2000 --output de.json
+    """
+    from spacy.cli._util import setup_gpu
+
+    setup_gpu(gpu_id)
+    with clear_errors():
+        from ..data.files import write_json
+        from ..evaluation import evaluate
+
+        defaults = read_preset(preset)
+        found = sorted(path.stem for path in (corpus / split).glob("*.spacy"))
+        chosen = split_list(langs) or [*defaults.source, *defaults.targets] or found
+        results = evaluate(
+            model,
+            corpus,
+            chosen,
+            source=split_list(source) or defaults.source,
+            split=split,
+            limit=int(limit or defaults.test_limit),
+            progress=True,
+        )
+        if output is not None:
+            write_json(output, results)
+    print_scores(results)
+    if output is not None:
+        msg.good(f"Scores written to {output}")
+
+
+def print_scores(results: dict[str, Any]) -> None:
+    """Print a table of all languages and their means."""
+    rows = []
+    for lang, scores in results["languages"].items():
+        types = " ".join(f"{t} {s['f']:.1f}" for t, s in scores["per_type"]["span"].items())
+        rows.append([lang, *_cells(scores["span"]), *_cells(scores["tag"]), types])
+    for name in ("mean", "mean_targets"):
+        scores = results[name]
+        rows.append([name, *_cells(scores["span"]), *_cells(scores["tag"]), ""])
+    header = ["", *(f"{d} {k}" for d in ("span", "tag") for k in "PRF"), "span F per type"]
+    msg.table(rows, header=header, divider=True, aligns=["l", *"rrrrrr", "l"])
+
+
+def _cells(scores: dict[str, float]) -> list[str]:
+    return [f"{scores[key]:.1f}" for key in ("p", "r", "f")]
+
+
+@dualner_cli.command("compare")
+def compare_cli(
+    before: Path = typer.Argument(..., metavar="BEFORE", help="JSON of evaluate"),
+    after: Path = typer.Argument(..., metavar="AFTER", help="JSON of evaluate"),
+) -> None:
+    """Compare two results of `evaluate`, language by language (F1 of the span heads).
+
+    \b
+    Examples:
+      python -m spacy dualner compare metrics/stage1.json metrics/stage2.json
+    """
+    import srsly
+
+    with clear_errors():
+        results = []
+        for path in (before, after):
+            if not path.is_file():
+                raise DataError(path, "no such file. Make it with evaluate --output.")
+            results.append(srsly.read_json(path))
+        first, second = results
+        if set(first["languages"]) != set(second["languages"]):
+            raise DualNerError(f"{before} and {after} are of different languages.")
+    pairs = [(n, first["languages"][n], second["languages"][n]) for n in first["languages"]]
+    pairs += [(n, first[n], second[n]) for n in ("mean", "mean_targets")]
+    rows = []
+    for name, one, two in pairs:
+        f_one, f_two = one["span"]["f"], two["span"]["f"]
+        rows.append([name, f"{f_one:.1f}", f"{f_two:.1f}", f"{f_two - f_one:+.1f}"])
+    header = ["span F1", before.stem, after.stem, "gain"]
+    msg.table(rows, header=header, divider=True, aligns=["l", "r", "r", "r"])

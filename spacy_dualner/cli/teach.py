@@ -1,0 +1,47 @@
+"""The command `teach`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from wasabi import msg
+
+from . import dualner_cli
+from ._util import clear_errors
+
+
+@dualner_cli.command(
+    "teach", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def teach_cli(
+    ctx: typer.Context,  # holds the overrides
+    config_path: Path = typer.Argument(..., metavar="CONFIG", help="Stage-2 config", exists=True),
+    output: Path = typer.Option(..., "--output", "-o", help="Folder for model-best"),
+    resume: bool = typer.Option(False, "--resume", help="Go on from an interrupted run"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+) -> None:
+    """Stage 2: teach a pipeline on unlabelled text of the target languages.
+
+    Settings of the config can be overridden, as in `spacy train`: --section.key VALUE.
+
+    \b
+    Examples:
+      python -m spacy dualner teach configs/xlmr-base/stage2.cfg --output training/stage2 --gpu-id 0
+      python -m spacy dualner teach configs/mini/stage2.cfg --output training/stage2 --resume
+      python -m spacy dualner teach stage2.cfg --output out --teaching.alpha 0.0 --corpora.target.langs de,sw
+    """
+    from spacy.cli._util import parse_config_overrides, setup_gpu, show_validation_error
+    from spacy.util import load_config
+
+    overrides = parse_config_overrides(ctx.args)
+    setup_gpu(gpu_id)
+    with clear_errors():
+        from ..teaching.config import resolve_config
+        from ..teaching.loop import teach
+
+        with show_validation_error(config_path, hint_fill=False):
+            config = load_config(config_path, overrides=overrides, interpolate=False)
+            resolved = resolve_config(config)
+        best = teach(resolved, output, resume=resume)
+    msg.good(f"Saved pipeline to {best}")

@@ -1,0 +1,111 @@
+"""Scores of a pipeline on each language's test set, for both decodings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from tqdm import tqdm
+
+from .component import DECODINGS, DualNer
+from .data.docbin import corpus_path, read_docs
+from .errors import DualNerError
+from .gold import doc_tags
+from .metrics import entity_scores, mean_scores
+
+BATCH_SIZE = 1000
+
+
+def evaluate(
+    model: str | Path,
+    corpus: Path,
+    langs: Sequence[str],
+    *,
+    source: Sequence[str] = (),
+    split: str = "test",
+    limit: int = 0,
+    component: str = "dualner",
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Score a pipeline on gold tokens, language by language.
+
+    model (Union[str, Path]): Folder or package of the pipeline.
+    corpus (Path): Corpus folder.
+    langs (Sequence[str]): Languages to score.
+    source (Sequence[str]): Those of them that the model has seen annotations of; they are left
+        out of `mean_targets`. By default the languages of the pipeline's training corpus.
+    split (str): `test` or `dev`.
+    limit (int): First N sentences of each language; 0 for all.
+    component (str): Name of the dualner component.
+    progress (bool): Whether to show a progress bar.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README.
+    Raises DualNerError where the component or a corpus is missing.
+    """
+    nlp = spacy.load(model)
+    if component not in nlp.pipe_names or not isinstance(nlp.get_pipe(component), DualNer):
+        raise DualNerError(f"{model}: the pipeline has no dualner component '{component}'.")
+    if not langs:
+        raise DualNerError("No language to evaluate. Name them with --langs, as in en,de.")
+    known = set(source or source_languages(nlp))
+    results: dict[str, Any] = {}
+    for lang in langs:
+        docs = list(read_docs(corpus_path(corpus, split, lang), nlp.vocab, limit))
+        bar = tqdm(docs, desc=lang, leave=False, disable=None if progress else True)
+        results[lang] = evaluate_docs(nlp, bar, component)
+    targets = [lang for lang in langs if lang not in known]
+    return {
+        "languages": results,
+        "mean": {d: mean_scores(results[lang][d] for lang in langs) for d in DECODINGS},
+        "mean_targets": {d: mean_scores(results[lang][d] for lang in targets) for d in DECODINGS},
+    }
+
+
+def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> dict[str, Any]:
+    """Score a pipeline on annotated Docs, whose tokens it keeps. The encoder runs once.
+
+    nlp (Language): The pipeline. Components before the recogniser run as well.
+    docs (Iterable[Doc]): Annotated Docs.
+    component (str): Name of the dualner component.
+    RETURNS (Dict[str, Any]): `span` and `tag`, each with `p`, `r`, `f` in percent, and `per_type`
+        with the same per decoding and type.
+    """
+    pipe = cast(DualNer, nlp.get_pipe(component))
+    before = [proc for _, proc in nlp.pipeline[: nlp.pipe_names.index(component)]]
+    names = np.array([*pipe.scheme.tags, "O"])  # a word without gold tag counts as outside
+    gold: list[list[str]] = []
+    predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}
+    for batch in minibatch(docs, BATCH_SIZE):
+        lengths = [len(doc) for doc in batch]
+        tags = names[doc_tags(batch, pipe.scheme, nlp.vocab.strings)]
+        gold.extend(_split(tags.tolist(), lengths))
+        fresh = [Doc(nlp.vocab, words=[t.text for t in doc]) for doc in batch]
+        for proc in before:
+            fresh = list(proc.pipe(fresh, batch_size=BATCH_SIZE))
+        scores = pipe.predict(fresh)
+        for decode in DECODINGS:
+            rows = [["O"] * n for n in lengths]
+            for row, spans in zip(rows, pipe.decode(fresh, scores, decode), strict=True):
+                for span in spans:
+                    row[span.start : span.end] = [f"I-{span.label_}"] * len(span)
+                    row[span.start] = f"B-{span.label_}"
+            predicted[decode].extend(rows)
+    scored = {decode: entity_scores(gold, predicted[decode]) for decode in DECODINGS}
+    per_type = {decode: scores.pop("per_type") for decode, scores in scored.items()}
+    return {**scored, "per_type": per_type}
+
+
+def source_languages(nlp: Language) -> list[str]:
+    """Languages of the annotated text that a pipeline was trained on, as its config says."""
+    reader = nlp.config.interpolate().get("corpora", {}).get("train", {})
+    return [item.partition(":")[0].strip() for item in str(reader.get("langs", "")).split(",")]
+
+
+def _split(tags: list[str], lengths: Sequence[int]) -> list[list[str]]:
+    ends = np.cumsum(lengths)
+    return [tags[end - n : end] for end, n in zip(ends, lengths, strict=True)]

@@ -1,4 +1,4 @@
-"""Try the packaged pipeline as its user would: installed from wheels, offline, without this repository.
+"""Try the packaged pipeline as its user would: from wheels, offline, without this repository.
 
 Makes a new virtual environment that sees this environment's other packages, installs the
 pipeline's wheel and spacy-dualner's own, and prints entities of sentences in each target language.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -253,7 +253,7 @@ class DualNer(TrainablePipe):
         span, tag = (logits.new_tensor(self.cfg[key]) for key in ("span_loss", "tag_loss"))
         loss = labelled_loss(split_logits(logits), labels, HeadValues(tag, span, span))
         (gradient,) = torch.autograd.grad(loss, logits)
-        return loss.item(), torch2xp(gradient)
+        return loss.item(), cast(Floats2d, torch2xp(gradient))
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Apply the accumulated gradients.

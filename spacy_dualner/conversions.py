@@ -30,7 +30,7 @@ class Spans(NamedTuple):
 
 
 def _shift(x: Tensor, by: int) -> Tensor:
-    """Move values along the last dimension, by one to the right (1) or left (-1), filling with 0."""
+    """Move values along the last dimension, one to the right (1) or left (-1); 0 moves in."""
     pad = torch.zeros_like(x[..., :1])
     return torch.cat((pad, x[..., :-1]), -1) if by == 1 else torch.cat((x[..., 1:], pad), -1)
 

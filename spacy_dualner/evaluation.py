@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import spacy
 from spacy.language import Language
+from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.util import minibatch
 from tqdm import tqdm
@@ -76,7 +77,7 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
         with the same per decoding and type.
     """
     pipe = cast(DualNer, nlp.get_pipe(component))
-    before = [proc for _, proc in nlp.pipeline[: nlp.pipe_names.index(component)]]
+    before = [cast(Pipe, p) for _, p in nlp.pipeline[: nlp.pipe_names.index(component)]]
     names = np.array([*pipe.scheme.tags, "O"])  # a word without gold tag counts as outside
     gold: list[list[str]] = []
     predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}

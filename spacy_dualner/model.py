@@ -8,6 +8,7 @@ from spacy.util import registry
 from thinc.api import Model, PyTorchWrapper_v3
 from thinc.types import Floats2d
 
+from .encoder.transformer import unflatten
 from .heads import Heads, deserialize_heads, serialize_heads
 from .labels import LabelScheme
 
@@ -67,7 +68,6 @@ def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[Floats2d, Ca
     logits, backprop_heads = heads(flat, is_train)
 
     def backprop(d_logits: Floats2d) -> list[Doc]:
-        d_flat = backprop_heads(d_logits)
-        return backprop_tok2vec(model.ops.unflatten(d_flat, [len(doc) for doc in docs]))
+        return backprop_tok2vec(unflatten(model.ops, backprop_heads(d_logits), docs))
 
     return logits, backprop

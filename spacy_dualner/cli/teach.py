@@ -27,9 +27,9 @@ def teach_cli(
 
     \b
     Examples:
-      python -m spacy dualner teach configs/xlmr-base/stage2.cfg --output training/stage2 --gpu-id 0
-      python -m spacy dualner teach configs/mini/stage2.cfg --output training/stage2 --resume
-      python -m spacy dualner teach stage2.cfg --output out --teaching.alpha 0.0 --corpora.target.langs de,sw
+      python -m spacy dualner teach configs/xlmr-base/stage2.cfg --output out --gpu-id 0
+      python -m spacy dualner teach configs/xlmr-base/stage2.cfg --output out --resume
+      python -m spacy dualner teach stage2.cfg -o out --corpora.target.langs de,sw
     """
     from spacy.cli._util import parse_config_overrides, setup_gpu, show_validation_error
     from spacy.util import load_config

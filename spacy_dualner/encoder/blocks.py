@@ -7,6 +7,7 @@ comes from, and where in its block it stands, is settled before the encoder runs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ def make_blocks(batch: SubwordBatch, shape: Shape) -> list[Block]:
     word_bounds = np.searchsorted(word_rank[by_rank], bounds)
     n_prefix, n_special = len(shape.prefix), len(shape.prefix) + len(shape.suffix)
     blocks = []
-    for i, (begin, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for i, (begin, end) in enumerate(pairwise(bounds)):
         rows = order[begin:end]
         lengths = windows.lengths[rows]
         width = int(lengths[0]) + n_special

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import srsly
 import torch
@@ -54,6 +54,11 @@ class EncoderShim(HFShim):
             )
         return self._model
 
+    @property
+    def width(self) -> int:
+        """Width of the word vectors."""
+        return cast(Any, self.transformer.config).hidden_size
+
     def set_encoder(self, hf_model: HFObjects) -> None:
         """Take over an encoder and its tokenizer."""
         self._hfmodel = hf_model
@@ -67,7 +72,7 @@ class EncoderShim(HFShim):
             encoder takes.
         budget (int): Padded sub-words of one block.
         """
-        tokenizer, config = self._hfmodel.tokenizer, self.transformer.config
+        tokenizer, config = self._hfmodel.tokenizer, cast(Any, self.transformer.config)
         bare = tokenizer("a", add_special_tokens=False)["input_ids"]
         full = tokenizer("a")["input_ids"]
         at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
@@ -159,7 +164,7 @@ def _without_origin(settings: dict[str, Any]) -> dict[str, Any]:
 def without_pooler(transformer: nn.Module) -> nn.Module:
     """Drop the sentence-level pooler, which word vectors do not pass through."""
     if getattr(transformer, "pooler", None) is not None:
-        transformer.pooler = None
+        setattr(transformer, "pooler", None)  # noqa: B010 (a module's type allows no plain None)
     return transformer
 
 

@@ -1,12 +1,12 @@
 """`spacy-dualner.Transformer.v1`: a Hugging Face encoder as a Thinc layer over words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, cast
 
 from spacy.tokens import Doc
 from spacy.util import registry
-from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
-from thinc.types import Floats2d
+from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
+from thinc.types import Floats2d, Ints1d
 
 from .blocks import Shape, make_blocks
 from .shim import EncoderShim, load_encoder
@@ -55,9 +55,7 @@ def encoder_shim(model: Model) -> EncoderShim:
 
 def encoder_shape(model: Model) -> Shape:
     """How a Transformer.v1 layer cuts and pads."""
-    return encoder_shim(model).shape(
-        window=model.attrs["window"], budget=model.attrs["block_size"]
-    )
+    return encoder_shim(model).shape(window=model.attrs["window"], budget=model.attrs["block_size"])
 
 
 def init(model: Model, X: list[Doc] | None = None, Y: object = None) -> None:
@@ -65,7 +63,13 @@ def init(model: Model, X: list[Doc] | None = None, Y: object = None) -> None:
     shim = encoder_shim(model)
     if not shim.is_loaded:
         shim.set_encoder(load_encoder(model.attrs["name"]))
-    model.set_dim("nO", shim.transformer.config.hidden_size)
+    model.set_dim("nO", shim.width)
+
+
+def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:
+    """Rows of the words of all Docs to one array per Doc."""
+    lengths = cast(Ints1d, [len(doc) for doc in docs])
+    return ops.unflatten(flat, lengths)
 
 
 def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
@@ -77,9 +81,7 @@ def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2
         (make_blocks(batch, shape), len(batch.word_lengths), model.attrs["pooling"]), {}
     )
     vectors, backprop_torch = shim(inputs, is_train)
-    lengths = [len(doc) for doc in docs]
-    flat = torch2xp(vectors.detach())
-    per_doc = cast(list[Floats2d], model.ops.unflatten(flat, lengths))
+    per_doc = unflatten(model.ops, cast(Floats2d, torch2xp(vectors.detach())), docs)
 
     def backprop(d_per_doc: list[Floats2d]) -> list[Doc]:
         d_flat = model.ops.flatten(d_per_doc)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..errors import DualNerError
@@ -16,22 +14,13 @@ FILE_NAME = "checkpoint.pt"
 
 
 def random_state() -> dict[str, Any]:
-    """The state of all random generators."""
-    return {
-        "python": random.getstate(),
-        "numpy": np.random.get_state()[1].tolist(),
-        "numpy_at": np.random.get_state()[2],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
+    """The state of torch's generators, which dropout draws from; nothing else is drawn."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {"torch": torch.get_rng_state(), "cuda": cuda}
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Set all random generators back."""
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-    numpy_state = np.array(state["numpy"], dtype=np.uint32)
-    np.random.set_state(("MT19937", numpy_state, state["numpy_at"], 0, 0.0))
+    """Set torch's generators back."""
     torch.set_rng_state(state["torch"].cpu())
     if state["cuda"]:
         torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])

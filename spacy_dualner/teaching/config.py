@@ -16,14 +16,15 @@ from .objective import Objective
 class ConfigSchemaTeaching(BaseModel):
     """The `[teaching]` block."""
 
-    # fmt: off
     model: StrictStr = Field(..., title="Path of the stage-1 pipeline")
     component: StrictStr = Field(..., title="Name of its dualner component")
-    method: Literal["dual", "selfkl"] = Field(..., title="Crossed pseudo labels, or each head after the teacher's distribution")
+    method: Literal["dual", "selfkl"] = Field(..., title="Crossed pseudo labels, or KL per head")
     alpha: StrictFloat = Field(..., title="Weight of the entity-aware regulariser", ge=0)
     mse_norm: Literal["pairs", "set"] = Field(..., title="How the regulariser is normalised")
-    select: Literal["mean", "source", "agreement"] = Field(..., title="What the best student is picked by")
-    held_back: StrictInt = Field(..., title="Unlabelled sentences per language kept for select = agreement", ge=1)
+    select: Literal["mean", "source", "agreement"] = Field(
+        ..., title="What the best student is picked by"
+    )
+    held_back: StrictInt = Field(..., title="Sentences per language kept for agreement", ge=1)
     batch_size: StrictInt = Field(..., title="Sentences a step, over all processes", ge=1)
     accumulate_gradient: StrictInt = Field(..., title="Pieces that a step is computed in", ge=1)
     max_epochs: StrictInt = Field(..., title="Passes over source and target text together", ge=1)
@@ -32,9 +33,8 @@ class ConfigSchemaTeaching(BaseModel):
     dropout: StrictFloat = Field(..., title="Dropout on the word vectors", ge=0, lt=1)
     mixed_precision: bool = Field(..., title="bfloat16 where the machine has it")
     seed: StrictInt = Field(..., title="Random seed")
-    optimizer: Optimizer = Field(..., title="spacy-dualner.AdamW.v1 with a constant learn_rate, the peak")
+    optimizer: Optimizer = Field(..., title="AdamW.v1; its learn_rate is the peak")
     logger: Callable = Field(..., title="One of spaCy's loggers")
-    # fmt: on
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -42,11 +42,9 @@ class ConfigSchemaTeaching(BaseModel):
 class ConfigSchemaCorpora(BaseModel):
     """The `[corpora]` block."""
 
-    # fmt: off
     source: Callable = Field(..., title="Annotated sentences, of one or several languages")
     target: Callable | None = Field(..., title="Unlabelled sentences; null for none")
     dev: Callable | None = Field(..., title="Annotated development sentences; null for none")
-    # fmt: on
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 

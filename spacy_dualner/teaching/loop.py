@@ -254,9 +254,7 @@ class Teaching:
         training.update(before)
         return hooks
 
-    def _log(
-        self, log_step: Callable, score: float, scores: dict[str, float], loss: float
-    ) -> None:
+    def _log(self, log_step: Callable, score: float, scores: dict[str, float], loss: float) -> None:
         log_step(
             {
                 "epoch": self.step // self.steps_per_epoch,

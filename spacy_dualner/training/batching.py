@@ -24,7 +24,7 @@ def length_groups(
     """
     lengths = np.asarray(lengths)
     order = rng.permutation(len(lengths))
-    batches = []
+    batches: list[NDArray[np.int64]] = []
     for begin in range(0, len(order), size * POOL):
         pool = order[begin : begin + size * POOL]
         pool = pool[np.argsort(lengths[pool], kind="stable")]

@@ -58,7 +58,7 @@ class Corpus:
         there = {p.stem: p for p in sorted(self.path.glob(f"*{FILE_SUFFIX}"))}
         wanted = parse_langs(self.langs) or dict.fromkeys(there, 0)
         missing = [lang for lang in wanted if lang not in there]
-        if missing and (not self.optional or len(missing) == len(wanted)) or not wanted:
+        if not wanted or (missing and (not self.optional or len(missing) == len(wanted))):
             raise DataError(
                 self.path / f"{(missing or ['xx'])[0]}{FILE_SUFFIX}",
                 f"no corpus for {', '.join(missing) or 'any language'}; there is "

@@ -23,9 +23,9 @@ def clear_errors() -> Iterator[None]:
     except DualNerError as error:
         msg.fail(str(error))
     except OSError as error:
-        if error.errno is None:  # not from the system, but a library's own
-            raise
-        msg.fail(f"{error}. Check the path, its permissions and the space left.")
+        # spaCy's own OSErrors, as for a missing pipeline, carry no number and say what to do.
+        remedy = ". Check the path, its permissions and the space left." if error.errno else ""
+        msg.fail(f"{error}{remedy}")
     else:
         return
     raise typer.Exit(1)

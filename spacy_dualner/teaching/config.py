@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 from spacy.util import registry
 from thinc.api import Config, ConfigValidationError, Optimizer
 
@@ -48,6 +56,11 @@ class ConfigSchemaCorpora(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "teaching": ConfigSchemaTeaching,
+    "corpora": ConfigSchemaCorpora,
+}
 
 DEFAULTS = Config().from_str(
     """
@@ -101,15 +114,13 @@ def resolve_config(config: Config) -> TeachingConfig:
     Raises ConfigValidationError where a setting is missing, unknown or of the wrong type, and
     DualNerError for an optimizer of another kind.
     """
+    missing = [{"loc": (name,), "msg": "section missing"} for name in SCHEMAS if name not in config]
+    if missing:
+        raise ConfigValidationError(config=config, errors=missing)
     full = DEFAULTS.merge(config).interpolate()
-    unknown = [name for name in ("teaching", "corpora") if name not in config]
-    if unknown:
-        raise ConfigValidationError(
-            config=config, errors=[{"loc": (name,), "msg": "section missing"} for name in unknown]
-        )
-    teaching = registry.resolve(full["teaching"], schema=ConfigSchemaTeaching)
-    corpora = registry.resolve(full["corpora"], schema=ConfigSchemaCorpora)
-    settings = ConfigSchemaTeaching.model_construct(**teaching)
+    settings: Any
+    corpora: Any
+    settings, corpora = (_validated(full[name], schema) for name, schema in SCHEMAS.items())
     if not isinstance(settings.optimizer, AdamW) or settings.optimizer.schedules:
         raise DualNerError(
             '[teaching.optimizer] must be @optimizers = "spacy-dualner.AdamW.v1" with one number '
@@ -118,8 +129,15 @@ def resolve_config(config: Config) -> TeachingConfig:
     objective = Objective(settings.method, settings.alpha, settings.mse_norm)
     return TeachingConfig(
         settings,
-        ConfigSchemaCorpora.model_construct(**corpora),
+        corpora,
         settings.optimizer,
         objective,
-        {"teaching": dict(full["teaching"]), "corpora": dict(full["corpora"])},
+        {name: dict(full[name]) for name in SCHEMAS},
     )
+
+
+def _validated(section: Config, schema: type[BaseModel]) -> Any:
+    try:
+        return schema(**registry.resolve(section))
+    except ValidationError as error:
+        raise ConfigValidationError(config=section, errors=error.errors()) from None

@@ -1,0 +1,1 @@
+"""Timings anyone can run: `python -m benchmarks.inference --help`. Read the ratios."""

@@ -15,6 +15,7 @@ from thinc.api import Config, Model, Optimizer, torch2xp, xp2torch
 from thinc.types import Floats2d
 
 from .conversions import tags_to_spans
+from .encoder import forking  # noqa: F401 (acts at import)
 from .errors import DualNerError
 from .gold import example_labels
 from .heads import HeadValues, read_tags, split_logits

@@ -18,7 +18,7 @@ from benchmarks.common import DEMO_ENCODER, interleaved, report
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.encoder.blocks import make_blocks
 from spacy_dualner.encoder.encode import encode_words
-from spacy_dualner.encoder.transformer import encoder_shape, encoder_shim
+from spacy_dualner.encoder.transformer import encoder_shim
 
 # The same encoder as spaCy users wrap it: sub-words of whole texts, padded per batch.
 SPACY_ENCODER = {
@@ -57,12 +57,12 @@ def main(
     ours = make_nlp({"name": str(encoder)}, words)
     theirs = make_nlp({**SPACY_ENCODER, "name": str(encoder)}, words)
     layer = ours.get_pipe("dualner").model.get_ref("tok2vec")
-    shim, shape = encoder_shim(layer), encoder_shape(layer)
+    shim = encoder_shim(layer)
     docs = [Doc(ours.vocab, words=w) for w in words]
     blocks = []
     for at in range(0, len(docs), batch_size):
-        batch = shim.words(shape).encode_docs(docs[at : at + batch_size])
-        blocks.append((make_blocks(batch, shape), len(batch.word_lengths)))
+        batch = shim.words().encode_docs(docs[at : at + batch_size])
+        blocks.append((make_blocks(batch, shim.shape()), len(batch.word_lengths)))
 
     def bare() -> None:
         shim.transformer.eval()

@@ -18,6 +18,7 @@ from .component import DECODINGS, DualNer
 from .data.docbin import corpus_path, read_docs
 from .errors import DualNerError
 from .gold import doc_tags
+from .labels import IGNORE, LabelScheme
 from .metrics import entity_scores, mean_scores
 
 BATCH_SIZE = 1000
@@ -78,21 +79,27 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
     """
     pipe = cast(DualNer, nlp.get_pipe(component))
     before = [cast(Pipe, p) for _, p in nlp.pipeline[: nlp.pipe_names.index(component)]]
-    names = np.array([*pipe.scheme.tags, "O"])  # a word without gold tag counts as outside
     gold: list[list[str]] = []
     predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}
     for batch in minibatch(docs, BATCH_SIZE):
         lengths = [len(doc) for doc in batch]
-        tags = names[doc_tags(batch, pipe.scheme, nlp.vocab.strings)]
-        gold.extend(_split(tags.tolist(), lengths))
+        # Types that the pipeline does not know are missed entities all the same.
+        types = {ent.label_ for doc in batch for ent in doc.ents}
+        scheme = LabelScheme.from_types([*pipe.labels, *types])
+        tags = doc_tags(batch, scheme, nlp.vocab.strings)
+        gold.extend(_split(np.array([*scheme.tags, "O"])[tags].tolist(), lengths))
+        known = _split((tags != IGNORE).tolist(), lengths)
         fresh = [Doc(nlp.vocab, words=[t.text for t in doc]) for doc in batch]
         for proc in before:
             fresh = list(proc.pipe(fresh, batch_size=BATCH_SIZE))
         scores = pipe.predict(fresh)
         for decode in DECODINGS:
             rows = [["O"] * n for n in lengths]
-            for row, spans in zip(rows, pipe.decode(fresh, scores, decode), strict=True):
+            decoded = pipe.decode(fresh, scores, decode)
+            for row, annotated, spans in zip(rows, known, decoded, strict=True):
                 for span in spans:
+                    if not any(annotated[span.start : span.end]):
+                        continue  # nobody knows whether it is right
                     row[span.start : span.end] = [f"I-{span.label_}"] * len(span)
                     row[span.start] = f"B-{span.label_}"
             predicted[decode].extend(rows)
@@ -107,6 +114,6 @@ def source_languages(nlp: Language) -> list[str]:
     return [item.partition(":")[0].strip() for item in str(reader.get("langs", "")).split(",")]
 
 
-def _split(tags: list[str], lengths: Sequence[int]) -> list[list[str]]:
+def _split(tags: list, lengths: Sequence[int]) -> list[list]:
     ends = np.cumsum(lengths)
     return [tags[end - n : end] for end, n in zip(ends, lengths, strict=True)]

@@ -54,7 +54,7 @@ def example_labels(
     device (torch.device): Where the labels go.
     RETURNS (HeadValues): `[words of all predicted Docs]` of each head, IGNORE where unknown.
     """
-    lengths = np.array([len(eg.predicted) for eg in examples])
+    lengths = np.array([len(eg.predicted) for eg in examples], dtype=np.int64)
     same = [_same_words(eg.predicted, eg.reference) for eg in examples]
     tags = np.full(lengths.sum(), IGNORE, dtype=np.int64)
     same_words = np.repeat(same, lengths).astype(bool)

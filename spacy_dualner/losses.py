@@ -46,7 +46,7 @@ def self_teaching_loss(
     for student_logits, teacher_logits in zip(student, teacher, strict=True):
         divergence = F.kl_div(
             student_logits.log_softmax(-1),
-            teacher_logits.log_softmax(-1),
+            teacher_logits.detach().log_softmax(-1),
             reduction="none",
             log_target=True,
         )

@@ -81,7 +81,7 @@ def read_preset(folder: str) -> PresetData:
 
 def _languages(path: Path, key: str, value: object) -> tuple[str, ...]:
     if value is None or isinstance(value, str):
-        return tuple(split_list(value or ""))
+        return tuple(lang.partition(":")[0] for lang in split_list(value or ""))
     if isinstance(value, list) and all(isinstance(lang, str) for lang in value):
         return tuple(value)
     raise DataError(path, f'[data] {key} is no language and no list of them, as in ["de", "es"].')

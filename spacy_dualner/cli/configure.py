@@ -13,6 +13,8 @@ from . import dualner_cli
 from ._util import PRESET_FILE, clear_errors, split_list
 
 STAGES = ("stage1.cfg", "stage2.cfg")
+LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
+KEYS = ("path", "encoder", "source", "targets", *LIMITS, "seed")
 
 
 @dualner_cli.command("configure")
@@ -62,15 +64,19 @@ def configure(preset: Path, output: Path, choices: dict[str, str]) -> None:
     from weasel.util import get_checksum
 
     from ..data.files import write_text
+    from ..training.corpus import parse_langs
 
     for name in (PRESET_FILE, *STAGES):
         if not (preset / name).is_file():
             raise DataError(preset / name, "no such file. Name a folder in configs/.")
     settings = Config().from_disk(preset / PRESET_FILE, interpolate=False)
-    data: dict[str, Any] = settings["data"]
+    data: dict[str, Any] = settings.get("data", {})
+    absent = [key for key in KEYS if key not in data]
+    if absent:
+        raise DataError(preset / PRESET_FILE, f"[data] lacks {', '.join(absent)}. Add it.")
     for key, value in choices.items():
         if isinstance(data[key], int):
-            if not value.isdigit():
+            if not value.isdecimal():
                 raise DataError(preset / PRESET_FILE, f"{key} is no number: '{value}'.")
             data[key] = int(value)
         else:
@@ -78,7 +84,9 @@ def configure(preset: Path, output: Path, choices: dict[str, str]) -> None:
     # Known archives let a project skip the conversion until one of them changes.
     path = Path(data["path"])
     data["checksum"] = get_checksum(path) if path.is_dir() else ""
-    every = ",".join([data["source"], *filter(None, [data["targets"]])])
+    # A limit of a source language, as in de:100, is of its training text alone.
+    source = ",".join(parse_langs(data["source"]))
+    every = ",".join(filter(None, [source, data["targets"]]))
     dev = {"corpora.dev.langs": every, "corpora.dev.limit": data["dev_limit"]}
     overrides = {
         "stage1.cfg": {

@@ -50,7 +50,7 @@ def evaluate_cli(
             chosen,
             source=split_list(source) or defaults.source,
             split=split,
-            limit=int(limit or defaults.test_limit),
+            limit=_number(limit) if limit else defaults.test_limit,
             progress=True,
         )
         if output is not None:
@@ -73,6 +73,25 @@ def print_scores(results: dict[str, Any]) -> None:
     msg.table(rows, header=header, divider=True, aligns=["l", *"rrrrrr", "l"])
 
 
+def _number(limit: str) -> int:
+    if not limit.isdecimal():
+        raise DualNerError(f"--limit is no number: '{limit}'.")
+    return int(limit)
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    import srsly
+
+    try:
+        results = srsly.read_json(path)
+        for scores in (*results["languages"].values(), results["mean"], results["mean_targets"]):
+            float(scores["span"]["f"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        message = f"not a result of evaluate ({error!r}). Make it with evaluate --output."
+        raise DataError(path, message) from None
+    return results
+
+
 def _cells(scores: dict[str, float]) -> list[str]:
     return [f"{scores[key]:.1f}" for key in ("p", "r", "f")]
 
@@ -88,14 +107,12 @@ def compare_cli(
     Examples:
       python -m spacy dualner compare metrics/stage1.json metrics/stage2.json
     """
-    import srsly
-
     with clear_errors():
         results = []
         for path in (before, after):
             if not path.is_file():
                 raise DataError(path, "no such file. Make it with evaluate --output.")
-            results.append(srsly.read_json(path))
+            results.append(_read_results(path))
         first, second = results
         if set(first["languages"]) != set(second["languages"]):
             raise DualNerError(f"{before} and {after} are of different languages.")

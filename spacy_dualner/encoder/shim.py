@@ -23,6 +23,9 @@ from .blocks import Shape
 from .encode import autocast, encode_words
 from .subwords import WordTokenizer
 
+# Shortest window in sub-words, special ones not counted.
+MIN_WINDOW = 8
+
 # Where the encoder came from is of no use after loading, and may be a path of that machine.
 _ORIGIN_KEYS = ("_name_or_path", "name_or_path")
 
@@ -33,11 +36,22 @@ class EncoderShim(HFShim):
     Differs from its base in three ways: weights that do not match the model exactly are an error,
     no trace of the encoder's origin is stored, and a tokenizer needs no `vocab_file`.
 
-    mixed_precision (bool): bfloat16 autocast on machines that have it.
+    The settings are those of `spacy-dualner.Transformer.v1`; they come from the config at every
+    load and are not stored with the weights.
     """
 
-    def __init__(self, hf_model: HFObjects | None = None, *, mixed_precision: bool = False) -> None:
-        super().__init__(hf_model or HFObjects(None, None, None), grad_scaler_config={})
+    def __init__(
+        self,
+        *,
+        pooling: str = "first",
+        window: int = 0,
+        block_size: int = 4096,
+        mixed_precision: bool = False,
+    ) -> None:
+        super().__init__(HFObjects(None, None, None), grad_scaler_config={})
+        self.pooling = pooling
+        self.window = window
+        self.block_size = block_size
         self.bf16 = mixed_precision
         self._words: WordTokenizer | None = None
 
@@ -65,30 +79,32 @@ class EncoderShim(HFShim):
         self._model = hf_model.transformer
         self._words = None
 
-    def shape(self, *, window: int, budget: int) -> Shape:
-        """How to cut and pad for this encoder.
-
-        window (int): Wanted window in sub-words, special ones counted; 0 for the longest the
-            encoder takes.
-        budget (int): Padded sub-words of one block.
-        """
+    def shape(self) -> Shape:
+        """How to cut and pad for this encoder. Raises DualNerError for too short a window."""
         tokenizer, config = self._hfmodel.tokenizer, cast(Any, self.transformer.config)
         bare = tokenizer("a", add_special_tokens=False)["input_ids"]
         full = tokenizer("a")["input_ids"]
         at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
         prefix, suffix = tuple(full[:at]), tuple(full[at + len(bare) :])
         # RoBERTa's positions begin after the padding id, hence two fewer than the table's rows.
-        limits = [window or 512, tokenizer.model_max_length]
+        limits = [self.window or 512, tokenizer.model_max_length]
         if hasattr(config, "max_position_embeddings"):
             limits.append(config.max_position_embeddings - 2)
         size = min(limits) - len(prefix) - len(suffix)
+        if size < MIN_WINDOW:
+            raise DualNerError(
+                f"A window of {size} sub-words is too short for words in context: give at least "
+                f"{MIN_WINDOW + len(prefix) + len(suffix)} at "
+                "components.dualner.model.tok2vec.window, or 0 for what the encoder takes."
+            )
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        return Shape(prefix, suffix, pad, size, size // 2, budget)
+        return Shape(prefix, suffix, pad, size, size // 2, self.block_size)
 
-    def words(self, shape: Shape) -> WordTokenizer:
+    def words(self) -> WordTokenizer:
         """The sub-word memory, made at first use; words are kept no longer than the overlap."""
-        if self._words is None or self._words.max_word != shape.overlap:
-            self._words = WordTokenizer(self._hfmodel.tokenizer, max_word=shape.overlap)
+        overlap = self.shape().overlap
+        if self._words is None or self._words.max_word != overlap:
+            self._words = WordTokenizer(self._hfmodel.tokenizer, max_word=overlap)
         return self._words
 
     def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
@@ -139,20 +155,20 @@ class EncoderShim(HFShim):
             srsly.write_json(Path(folder) / "config.json", msg["config"])
             for name, content in msg["tokenizer"].items():
                 (Path(folder) / name).write_bytes(content)
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            device = get_torch_default_device()
+            state = torch.load(BytesIO(msg["state"]), map_location=device, weights_only=True)
+            try:
+                config = AutoConfig.from_pretrained(folder, local_files_only=True)
+                transformer = without_pooler(AutoModel.from_config(config))
+                transformer.load_state_dict(state, strict=True)
+            except (RuntimeError, ValueError) as error:
+                raise DualNerError(
+                    "The stored encoder does not match the installed version of transformers. "
+                    "Install the version that the model's package names, or train again. "
+                    f"Cause: {error}"
+                ) from None
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             tokenizer.name_or_path = ""
-        transformer = without_pooler(AutoModel.from_config(config))
-        device = get_torch_default_device()
-        state = torch.load(BytesIO(msg["state"]), map_location=device, weights_only=True)
-        try:
-            transformer.load_state_dict(state, strict=True)
-        except RuntimeError as error:
-            raise DualNerError(
-                "The stored encoder weights do not match this version of transformers' "
-                f"{type(transformer).__name__}. Install the version that the model's package "
-                f"names, or train again. {error}"
-            ) from None
         self.set_encoder(HFObjects(tokenizer, transformer.to(device), None))
         return self
 

@@ -85,7 +85,7 @@ class WordTokenizer:
         unique, inverse = np.unique(orths, return_inverse=True)
         found, at = self._find(unique)
         if not found.all():
-            if len(self._keys) + len(unique) > self.max_cached:
+            if len(self._keys) + (~found).sum() > self.max_cached:
                 self.clear()
                 found[:] = False
             new = unique[~found]

@@ -1,6 +1,7 @@
 """`spacy-dualner.Transformer.v1`: a Hugging Face encoder as a Thinc layer over words."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, cast
 
 from spacy.tokens import Doc
@@ -8,7 +9,7 @@ from spacy.util import registry
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 
-from .blocks import Shape, make_blocks
+from .blocks import make_blocks
 from .shim import EncoderShim, load_encoder
 
 LAYER_NAME = "dualner_transformer"
@@ -38,13 +39,13 @@ def Transformer_v1(
     mixed_precision (bool): bfloat16 autocast, on machines that have bfloat16 arithmetic.
     RETURNS (Model[List[Doc], List[Floats2d]]): Per Doc `[words, width]`.
     """
+    shim = EncoderShim(
+        pooling=pooling, window=window, block_size=block_size, mixed_precision=mixed_precision
+    )
+    # No setting is an attribute of the layer: those are stored with the weights, where they would
+    # win over the config, and the name may be a path of this machine.
     return Model(
-        LAYER_NAME,
-        forward,
-        init=init,
-        dims={"nO": None},
-        attrs={"name": name, "pooling": pooling, "window": window, "block_size": block_size},
-        shims=[EncoderShim(mixed_precision=mixed_precision)],
+        LAYER_NAME, forward, init=partial(init, name=name), dims={"nO": None}, shims=[shim]
     )
 
 
@@ -53,16 +54,11 @@ def encoder_shim(model: Model) -> EncoderShim:
     return cast(EncoderShim, model.shims[0])
 
 
-def encoder_shape(model: Model) -> Shape:
-    """How a Transformer.v1 layer cuts and pads."""
-    return encoder_shim(model).shape(window=model.attrs["window"], budget=model.attrs["block_size"])
-
-
-def init(model: Model, X: list[Doc] | None = None, Y: object = None) -> None:
+def init(model: Model, X: list[Doc] | None = None, Y: object = None, *, name: str) -> None:
     """Load the pre-trained weights, unless the layer has weights already."""
     shim = encoder_shim(model)
     if not shim.is_loaded:
-        shim.set_encoder(load_encoder(model.attrs["name"]))
+        shim.set_encoder(load_encoder(name))
     model.set_dim("nO", shim.width)
 
 
@@ -75,12 +71,9 @@ def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:
 def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
     """Word vectors of Docs, and the callback that takes their gradient into the encoder."""
     shim = encoder_shim(model)
-    shape = encoder_shape(model)
-    batch = shim.words(shape).encode_docs(docs)
-    inputs = ArgsKwargs(
-        (make_blocks(batch, shape), len(batch.word_lengths), model.attrs["pooling"]), {}
-    )
-    vectors, backprop_torch = shim(inputs, is_train)
+    batch = shim.words().encode_docs(docs)
+    inputs = (make_blocks(batch, shim.shape()), len(batch.word_lengths), shim.pooling)
+    vectors, backprop_torch = shim(ArgsKwargs(inputs, {}), is_train)
     per_doc = unflatten(model.ops, cast(Floats2d, torch2xp(vectors.detach())), docs)
 
     def backprop(d_per_doc: list[Floats2d]) -> list[Doc]:

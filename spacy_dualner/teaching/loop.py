@@ -13,6 +13,7 @@ import numpy as np
 import spacy
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast_object_list, set_seed
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -75,6 +76,8 @@ class Teaching:
         self.network = self.recogniser.network
         self.network.heads.dropout.p = settings.dropout
         device = next(self.network.parameters()).device
+        # A process may teach more than once, in one precision and then another.
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             mixed_precision="bf16" if settings.mixed_precision and bf16_pays(device) else "no",
@@ -97,8 +100,10 @@ class Teaching:
             raise DualNerError("corpora.source holds no sentence. Give annotated source text.")
         held_back = np.zeros(0, dtype=np.int64)
         if settings.select == "agreement":
-            per_lang = [target.of_lang(n)[: settings.held_back] for n in target.lang_names]
-            held_back = np.concatenate([held_back, *per_lang])
+            per_lang = [target.of_lang(name) for name in target.lang_names]
+            # Of a language with little text, half of it at most.
+            few = [own[: min(settings.held_back, len(own) // 2)] for own in per_lang]
+            held_back = np.concatenate([held_back, *few])
         kept = np.setdiff1d(np.arange(len(target)), held_back) + len(source)
         self.corpus = SentenceArrays.concatenate(source, target)
         self.trained_on = np.concatenate((np.arange(len(source)), kept))
@@ -106,6 +111,7 @@ class Teaching:
         self.lengths = self.corpus.subword_counts()[self.trained_on]
         self.steps_per_epoch = -(-len(self.trained_on) // settings.batch_size)
         self.total_steps = self.steps_per_epoch * settings.max_epochs
+        self._fingerprint = repr((self.config.source, len(source), len(kept), len(self.corpus.ids)))
         self.development = Development(
             settings.select,
             source.lang_names,
@@ -275,7 +281,7 @@ class Teaching:
         size = save_checkpoint(
             self.output,
             {
-                "config": repr(self.config.source),
+                "config": self._fingerprint,
                 "step": self.step,
                 "best_step": self.best_step,
                 "best_score": self.best_score,
@@ -289,10 +295,10 @@ class Teaching:
             msg.info(f"Checkpoint of {size / 1e6:,.0f} MB in {self.output / FILE_NAME}")
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
-        if checkpoint["config"] != repr(self.config.source):
+        if checkpoint["config"] != self._fingerprint:
             raise DualNerError(
-                f"{self.output / FILE_NAME}: the checkpoint is of a run with another config. Use "
-                "the same settings, or start without --resume."
+                f"{self.output / FILE_NAME}: the checkpoint is of a run with another config or "
+                "corpus. Use the same, or start without --resume."
             )
         self.step, self.best_step = checkpoint["step"], checkpoint["best_step"]
         self.best_score = checkpoint["best_score"]

@@ -14,7 +14,7 @@ from ..component import DualNer
 from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.encode import encode_words
 from ..encoder.subwords import Ints, WordTokenizer
-from ..encoder.transformer import LAYER_NAME, encoder_shape, encoder_shim
+from ..encoder.transformer import LAYER_NAME, encoder_shim
 from ..errors import DualNerError
 from ..heads import Heads, read_tags
 from ..labels import LabelScheme
@@ -73,10 +73,9 @@ class Recogniser:
             )
         shim = encoder_shim(layer)
         self.scheme: LabelScheme = pipe.scheme
-        self.shape: Shape = encoder_shape(layer)
-        self.words: WordTokenizer = shim.words(self.shape)
-        heads = heads_module(pipe.model)
-        self.network = Network(shim.transformer, heads, layer.attrs["pooling"])
+        self.shape: Shape = shim.shape()
+        self.words: WordTokenizer = shim.words()
+        self.network = Network(shim.transformer, heads_module(pipe.model), shim.pooling)
 
 
 def predict_tags(

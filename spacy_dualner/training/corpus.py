@@ -10,7 +10,7 @@ from spacy.util import registry
 from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs
-from ..errors import DataError
+from ..errors import DataError, DualNerError
 
 FILE_SUFFIX = ".spacy"
 
@@ -20,11 +20,13 @@ def parse_langs(langs: str) -> dict[str, int]:
 
     langs (str): Comma-separated, `en,de:100`.
     RETURNS (Dict[str, int]): Limit of each language, 0 for none, in the order given.
-    Raises ValueError where a limit is no number.
+    Raises DualNerError where a limit is no number.
     """
     limits = {}
     for item in filter(None, (part.strip() for part in langs.split(","))):
         lang, _, limit = item.partition(":")
+        if limit and not limit.isdecimal():
+            raise DualNerError(f"langs = '{langs}': '{limit}' is no number. Write it as in de:100.")
         limits[lang] = int(limit or 0)
     return limits
 

@@ -1,14 +1,15 @@
 """AdamW as transformers are fine-tuned: one recipe for `spacy train` and for `teach`."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from itertools import count, repeat
+from typing import Any
 
 import torch
 from spacy.util import registry
 from thinc.api import Model, Optimizer
 from torch import nn
 
-from .corpus import Corpus
+from ..errors import DataError
 
 
 def warmup_linear(step: int, warmup: int, total: int) -> float:
@@ -22,24 +23,27 @@ def warmup_linear(step: int, warmup: int, total: int) -> float:
 def warmup_epochs(
     initial_rate: float,
     warmup_steps: int,
-    epochs: int,
-    batch_size: int,
-    corpus: Callable[..., Iterable],
+    epochs: Any,
+    batch_size: Any,
+    corpus: Any,
 ) -> Iterator[float]:
     """Linear warm-up, then linear decay to 0 at the end of the last epoch.
+
+    Constant where there is no such corpus to count: spaCy also makes this schedule out of context,
+    as for `nlp.resume_training()` of an installed pipeline, with `${...}` not filled in.
 
     initial_rate (float): Peak rate.
     warmup_steps (int): Steps to reach it.
     epochs (int): Number of epochs, as `training.max_epochs`.
     batch_size (int): Sentences a batch, as `training.batcher.size`.
-    corpus (Callable): The training corpus, a `spacy-dualner.Corpus.v1`: its size tells the steps.
+    corpus (Corpus): The training corpus, a `spacy-dualner.Corpus.v1`: its size tells the steps.
     """
-    sentences = cast(Corpus, corpus).count()
-    total = epochs * -(-sentences // batch_size)
-    step = 0
-    while True:
+    try:
+        total = epochs * -(-corpus.count() // batch_size)
+    except (AttributeError, DataError):
+        yield from repeat(initial_rate)
+    for step in count():
         yield initial_rate * warmup_linear(step, warmup_steps, total)
-        step += 1
 
 
 @registry.optimizers("spacy-dualner.AdamW.v1")
@@ -101,7 +105,7 @@ class AdamW(Optimizer):
             use_averages=False,
         )
         self.heads_factor = heads_factor
-        self._torch: dict[int, torch.optim.AdamW] = {}
+        self._torch: dict[int, tuple[list[nn.Parameter], torch.optim.AdamW]] = {}
 
     def build(self, encoder: Iterable[nn.Module], heads: nn.Module) -> torch.optim.AdamW:
         """The torch optimizer over encoder modules and heads.
@@ -133,13 +137,14 @@ class AdamW(Optimizer):
         """
         heads = model.get_ref("heads").shims[0]._model
         modules = [shim._model for node in model.walk() for shim in node.shims]
-        optimizer = self._torch.get(model.id)
-        if optimizer is None:
+        parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
+        known, optimizer = self._torch.get(model.id, ([], None))
+        # Loading or initialising a pipeline again replaces its parameters.
+        if optimizer is None or list(map(id, known)) != list(map(id, parameters)):
             optimizer = self.build([m for m in modules if m is not heads], heads)
-            self._torch[model.id] = optimizer
+            self._torch[model.id] = parameters, optimizer
         set_rate(optimizer, self.learn_rate)
         if self.grad_clip:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
             torch.nn.utils.clip_grad_norm_(parameters, self.grad_clip)
         optimizer.step()
         optimizer.zero_grad()

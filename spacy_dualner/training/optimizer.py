@@ -10,6 +10,7 @@ from thinc.api import Model, Optimizer
 from torch import nn
 
 from ..errors import DataError
+from .corpus import Corpus
 
 
 def warmup_linear(step: int, warmup: int, total: int) -> float:
@@ -39,9 +40,12 @@ def warmup_epochs(
     corpus (Corpus): The training corpus, a `spacy-dualner.Corpus.v1`: its size tells the steps.
     """
     try:
-        total = epochs * -(-corpus.count() // batch_size)
-    except (AttributeError, DataError):
+        sentences = corpus.count() if isinstance(corpus, Corpus) else None
+    except DataError:
+        sentences = None
+    if sentences is None:
         yield from repeat(initial_rate)
+    total = epochs * -(-sentences // batch_size)
     for step in count():
         yield initial_rate * warmup_linear(step, warmup_steps, total)
 

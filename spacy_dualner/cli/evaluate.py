@@ -124,3 +124,5 @@ def compare_cli(
         rows.append([name, f"{f_one:.1f}", f"{f_two:.1f}", f"{f_two - f_one:+.1f}"])
     header = ["span F1", before.stem, after.stem, "gain"]
     msg.table(rows, header=header, divider=True, aligns=["l", "r", "r", "r"])
+    if second["mean_targets"]["span"]["f"] <= first["mean_targets"]["span"]["f"]:
+        msg.warn(f"No gain on the target languages: {after.stem} is not above {before.stem}")

@@ -1,6 +1,7 @@
 """AdamW as transformers are fine-tuned: one recipe for `spacy train` and for `teach`."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import count, repeat
 from typing import Any
 
@@ -39,12 +40,13 @@ def warmup_epochs(
     batch_size (int): Sentences a batch, as `training.batcher.size`.
     corpus (Corpus): The training corpus, a `spacy-dualner.Corpus.v1`: its size tells the steps.
     """
-    try:
-        sentences = corpus.count() if isinstance(corpus, Corpus) else None
-    except DataError:
-        sentences = None
+    sentences = None
+    if isinstance(corpus, Corpus):
+        with suppress(DataError):
+            sentences = corpus.count()
     if sentences is None:
         yield from repeat(initial_rate)
+        return
     total = epochs * -(-sentences // batch_size)
     for step in count():
         yield initial_rate * warmup_linear(step, warmup_steps, total)

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 import time
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -26,7 +28,7 @@ from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaFo
 HERE = Path(__file__).resolve().parent
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 BOS, PAD, EOS, MASK = 0, 1, 2, 4
-VOCABULARY = 3500
+VOCABULARY = 5000
 POSITIONS = 258
 GROUPS = 6_000
 PAIRS = 12_000
@@ -36,7 +38,7 @@ WARMUP = 200
 PEAK_RATE = 1.5e-3
 MASKED = 0.3
 SHARES = {"single": 0.25, "switched": 0.45, "pairs": 0.3}
-COMMON = 120  # a capitalised word this frequent may become a piece of its own
+PHRASE = 0.18  # different neighbours of a capitalised word of a set phrase, per occurrence
 DICTIONARY_GROUPS = 3_000
 SWITCH = 0.4  # share of the words that a switched sentence takes from another language
 
@@ -52,8 +54,9 @@ def alphabet() -> list[str]:
 def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     """A BPE tokenizer with the special tokens of XLM-R.
 
-    Its merges come from lower-case and very common words alone, so a rarer capitalised word begins
-    with a piece of one letter: a name that was never seen looks much like the names that were.
+    Its merges come from lower-case words and from capitalised words of set phrases alone (those
+    which few different words precede or follow), so any other capitalised word begins with a piece
+    of one letter: a name that was never seen looks much like the names that were.
     """
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.NFKC()
@@ -63,12 +66,18 @@ def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
         vocab_size=VOCABULARY,
         special_tokens=SPECIALS,
         initial_alphabet=alphabet(),
-        min_frequency=15,
+        min_frequency=5,
         show_progress=False,
     )
-    counts = Counter(word for text in texts for word in text.split())
-    kept = {word for word, count in counts.items() if word == word.lower() or count >= COMMON}
-    common = (" ".join(word for word in text.split() if word in kept) for text in texts)
+    rows = [re.sub(r"\d+", "0", text).split() for text in texts]
+    pairs = Counter(pair for row in rows for pair in pairwise(["", *row, ""]))
+    counts = Counter(word for row in rows for word in row)
+    before, after = Counter(word for _, word in pairs), Counter(word for word, _ in pairs)
+    fixed = {w: min(before[w], after[w]) / n for w, n in counts.items() if n >= 5}
+    kept = {word for word, share in fixed.items() if share < PHRASE}
+    common = [" ".join(w for w in t.split() if w in kept or w == w.lower()) for t in texts]
+    capitals = " ".join(c for c in alphabet() if c != c.lower())
+    common += [capitals] * 5
     tokenizer.train_from_iterator(common, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.labels import IGNORE, LabelScheme
-from spacy_dualner.teaching.arrays import SentenceArrays
+from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
 
 SCHEME = LabelScheme.from_types(["LOC", "ORG", "PER"])
 moderate = settings(deadline=None, max_examples=60)
@@ -38,11 +38,16 @@ corpora = st.lists(
 def pack(sentences: list[Sentence]) -> SentenceArrays:
     names = list(dict.fromkeys(lang for lang, _ in sentences))
     words = [word for _, s in sentences for word in s]
+
+    def bounds(lengths: list[int]) -> np.ndarray:
+        return np.cumsum([0, *lengths])
+
     return SentenceArrays(
         np.array([i for ids, _ in words for i in ids], dtype=np.int32),
         np.array([len(ids) for ids, _ in words], dtype=np.int16),
-        np.array([len(s) for _, s in sentences], dtype=np.int32),
         np.array([tag for _, tag in words], dtype=np.int16),
+        bounds([len(s) for _, s in sentences]),
+        bounds([sum(len(ids) for ids, _ in s) for _, s in sentences]),
         np.array([names.index(lang) for lang, _ in sentences], dtype=np.int16),
         names,
     )
@@ -56,7 +61,7 @@ def unpack(arrays: SentenceArrays) -> list[Sentence]:
             arrays.lang_names[lang],
             [([next(ids) for _ in range(next(lengths))], next(tags)) for _ in range(n_words)],
         )
-        for lang, n_words in zip(arrays.langs, arrays.sentence_lengths, strict=True)
+        for lang, n_words in zip(arrays.langs, arrays.word_counts(), strict=True)
     ]
     assert not [*ids, *lengths, *tags]
     return sentences
@@ -95,18 +100,6 @@ def test_subset(choice) -> None:
 
 
 @moderate
-@given(first=corpora, second=corpora)
-def test_concatenate(first, second) -> None:
-    """Languages that both know, or one alone, keep their names."""
-    both = SentenceArrays.concatenate(pack(first), pack(second))
-    assert len(both) == len(first) + len(second)
-    assert unpack(both) == first + second
-    assert len(set(both.lang_names)) == len(both.lang_names)
-    batch, _ = both.select(np.arange(len(both)))
-    assert batch.ids.tolist() == [i for _, s in first + second for ids, _ in s for i in ids]
-
-
-@moderate
 @given(sentences=corpora)
 def test_of_lang_and_counts(sentences) -> None:
     arrays = pack(sentences)
@@ -135,13 +128,7 @@ def make_docs(langs: list[str | None]) -> list[Doc]:
     return docs
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-def test_from_docs(words, labelled) -> None:
-    """More Docs than are tokenised at once; the empty ones are left out."""
-    langs = ["en", "de", None] * 400
-    docs = make_docs(langs)
-    strings = docs[0].vocab.strings
-    arrays = SentenceArrays.from_docs(iter(docs), words, SCHEME, strings, labelled=labelled)
+def expected_sentences(words: WordTokenizer, langs: list, labelled: bool) -> list[Sentence]:
     expected = []
     for i, lang in enumerate(langs):
         tokens, tags = SENTENCES[i % len(SENTENCES)]
@@ -150,15 +137,34 @@ def test_from_docs(words, labelled) -> None:
             [[token] for token in tokens], is_split_into_words=True, add_special_tokens=False
         )["input_ids"]
         expected.append((lang or "", list(zip(pieces, gold, strict=True))))
-    assert unpack(arrays) == expected
-    assert arrays.lang_names == ["en", "de", ""]
+    return expected
+
+
+@pytest.mark.parametrize("max_memory", [1 << 30, 2000, 0])
+def test_builder(words, tmp_path, max_memory) -> None:
+    """More Docs than are tokenised at once, of two vocabularies, labelled and not; the empty ones
+    are left out. In memory, in files from somewhere in the middle on, and from the beginning."""
+    first, second = ["en", "de", None] * 400, ["de", "sw"] * 300
+    builder = ArraysBuilder(words, SCHEME, max_memory=max_memory, folder=tmp_path)
+    assert builder.add(iter(make_docs(first)), labelled=True) == len(first)
+    assert builder.add(make_docs(second), labelled=False) == len(second)
+    arrays = builder.build()
+    assert unpack(arrays) == [
+        *expected_sentences(words, first, True),
+        *expected_sentences(words, second, False),
+    ]
+    assert arrays.lang_names == ["en", "de", "", "sw"]
+    assert isinstance(arrays.ids, np.memmap) == (max_memory < 1 << 30)
+    chosen = np.array([1700, 3, 3, 1201])
+    assert unpack(arrays.subset(chosen)) == [unpack(arrays)[i] for i in chosen]
+    # The files have no name: nothing is left behind, whatever happens.
+    assert not list(tmp_path.iterdir())
 
 
 def test_from_no_docs(words) -> None:
     for docs in ([], [Doc(Vocab())]):
-        arrays = SentenceArrays.from_docs(docs, words, SCHEME, Vocab().strings, labelled=True)
+        builder = ArraysBuilder(words, SCHEME, max_memory=0)
+        assert builder.add(docs, labelled=True) == 0
+        arrays = builder.build()
         assert len(arrays) == 0
-        assert unpack(SentenceArrays.concatenate(arrays, arrays)) == []
-        other = pack([("en", [([1, 2], 0)])])
-        for pair in ((arrays, other), (other, arrays)):
-            assert unpack(SentenceArrays.concatenate(*pair)) == unpack(other)
+        assert unpack(arrays.subset(np.zeros(0, dtype=np.int64))) == []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import typer
-from wasabi import msg
 
 from . import dualner_cli
 from ._util import clear_errors
@@ -30,12 +30,14 @@ def teach_cli(
       python -m spacy dualner teach configs/xlmr-base/stage2.cfg --output out --gpu-id 0
       python -m spacy dualner teach configs/xlmr-base/stage2.cfg --output out --resume
       python -m spacy dualner teach stage2.cfg -o out --corpora.target.langs de,sw
+      accelerate launch --multi_gpu -m spacy dualner teach stage2.cfg -o out --gpu-id 0
     """
     from spacy.cli._util import parse_config_overrides, setup_gpu, show_validation_error
     from spacy.util import load_config
 
     overrides = parse_config_overrides(ctx.args)
-    setup_gpu(gpu_id)
+    # Of several processes each has its own GPU, which accelerate's launcher names.
+    setup_gpu(int(os.environ.get("LOCAL_RANK", gpu_id)) if gpu_id >= 0 else gpu_id)
     with clear_errors():
         from ..teaching.config import resolve_config
         from ..teaching.loop import teach
@@ -43,5 +45,4 @@ def teach_cli(
         with show_validation_error(config_path, hint_fill=False):
             config = load_config(config_path, overrides=overrides, interpolate=False)
             resolved = resolve_config(config)
-        best = teach(resolved, output, resume=resume)
-    msg.good(f"Saved pipeline to {best}")
+        teach(resolved, output, resume=resume)

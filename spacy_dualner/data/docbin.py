@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from operator import length_hint
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,13 +49,33 @@ def read_docs(path: str | Path, vocab: Vocab, limit: int = 0) -> Iterator[Doc]:
     RETURNS (Iterator[Doc]): The docs.
     RAISES (DataError): If there is nothing at the path, or (while reading) no DocBin.
     """
+    docs = chain.from_iterable(_read_shard(shard, vocab) for shard in shard_paths(path))
+    return islice(docs, limit or None)
+
+
+def read_shards(path: str | Path, limit: int = 0) -> Iterator[Iterator[Doc]]:
+    """Read what `read_docs` reads, shard by shard, each with a vocabulary of its own.
+
+    A vocabulary keeps every word it meets. Here it goes with its shard, so that memory stays flat
+    where no Doc is kept.
+    """
+    rest = iter(range(limit or sys.maxsize))
+    for shard in shard_paths(path):
+        if length_hint(rest):
+            yield (doc for doc, _ in zip(_read_shard(shard, Vocab()), rest, strict=False))
+
+
+def shard_paths(path: str | Path) -> list[Path]:
+    """The files of a corpus: one, or the numbered shards of a folder in their order.
+
+    Raises DataError where there is none.
+    """
     path = Path(path)
     shards = sorted(path.glob("*.spacy")) if path.is_dir() else [path]
     if not shards or not all(shard.is_file() for shard in shards):
         remedy = "Make it with `python -m spacy dualner convert`, or mend the path."
         raise DataError(path, f"no .spacy file or folder of them here. {remedy}")
-    docs = chain.from_iterable(_read_shard(shard, vocab) for shard in shards)
-    return islice(docs, limit or None)
+    return shards
 
 
 def _read_shard(path: Path, vocab: Vocab) -> Iterator[Doc]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.strings import StringStore
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
@@ -15,79 +16,47 @@ from ..encoder.subwords import Ints, SubwordBatch, WordTokenizer, ragged_arange
 from ..gold import doc_tags
 from ..labels import IGNORE, LabelScheme
 
-
-def _bounds(lengths: NDArray) -> Ints:
-    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+# Columns with a value per sub-word or per word; the others have one per sentence.
+_LONG = {"ids": np.int32, "word_lengths": np.int16, "tags": np.int16}
 
 
 @dataclass
 class SentenceArrays:
-    """The sub-words and gold tags of a corpus.
+    """The sub-words and gold tags of a corpus. Made by `ArraysBuilder`.
 
     ids (Array1d[int32]): Sub-word ids of all words, end to end.
     word_lengths (Array1d[int16]): Number of sub-words of each word.
-    sentence_lengths (Array1d[int32]): Number of words of each sentence.
     tags (Array1d[int16]): Tag class of each word, IGNORE where there is no gold tag.
+    word_bounds (Ints1d): Where each sentence's words begin, and the last one's end.
+    subword_bounds (Ints1d): The same for sub-words.
     langs (Array1d[int16]): Language of each sentence, as an index into `lang_names`.
     lang_names (List[str]): Names of the languages.
     """
 
     ids: NDArray[np.int32]
     word_lengths: NDArray[np.int16]
-    sentence_lengths: NDArray[np.int32]
     tags: NDArray[np.int16]
+    word_bounds: Ints
+    subword_bounds: Ints
     langs: NDArray[np.int16]
     lang_names: list[str]
 
-    def __post_init__(self) -> None:
-        self._word_bounds = _bounds(self.sentence_lengths)
-        self._subword_bounds = _bounds(self.word_lengths)
-
     def __len__(self) -> int:
-        return len(self.sentence_lengths)
+        return len(self.langs)
 
-    @classmethod
-    def from_docs(
-        cls,
-        docs: Iterable[Doc],
-        words: WordTokenizer,
-        scheme: LabelScheme,
-        strings: StringStore,
-        *,
-        labelled: bool,
-    ) -> SentenceArrays:
-        """Tokenise Docs, a thousand at a time. Empty Docs are left out.
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays, in memory or in a file."""
+        arrays = (self.ids, self.word_lengths, self.tags, self.langs)
+        return sum(a.nbytes for a in (*arrays, self.word_bounds, self.subword_bounds))
 
-        docs (Iterable[Doc]): Any number of Docs; the language is `user_data["lang"]`.
-        words (WordTokenizer): Gives the sub-words.
-        scheme (LabelScheme): Entity types.
-        strings (StringStore): The Docs' string store.
-        labelled (bool): Whether to take gold tags from the Docs; otherwise they have none.
-        """
-        ids, word_lengths, sentence_lengths, tags, langs = [], [], [], [], []
-        names: dict[str, int] = {}
-        for batch in minibatch((doc for doc in docs if len(doc)), 1000):
-            subwords = words.encode_docs(batch)
-            n_words = len(subwords.word_lengths)
-            gold = doc_tags(batch, scheme, strings) if labelled else np.full(n_words, IGNORE)
-            lang = [names.setdefault(d.user_data.get("lang", ""), len(names)) for d in batch]
-            ids.append(subwords.ids.astype(np.int32))
-            word_lengths.append(subwords.word_lengths.astype(np.int16))
-            sentence_lengths.append(subwords.sentence_lengths.astype(np.int32))
-            tags.append(gold.astype(np.int16))
-            langs.append(np.array(lang, dtype=np.int16))
-        return cls(
-            _join(ids, np.int32),
-            _join(word_lengths, np.int16),
-            _join(sentence_lengths, np.int32),
-            _join(tags, np.int16),
-            _join(langs, np.int16),
-            list(names),
-        )
+    def word_counts(self) -> Ints:
+        """Number of words of each sentence."""
+        return np.diff(self.word_bounds)
 
     def subword_counts(self) -> Ints:
         """Number of sub-words of each sentence."""
-        return np.diff(self._subword_bounds[self._word_bounds])
+        return np.diff(self.subword_bounds)
 
     def select(self, sentences: Ints) -> tuple[SubwordBatch, Ints]:
         """Some sentences in a given order.
@@ -95,11 +64,12 @@ class SentenceArrays:
         sentences (Ints1d): Sentence numbers.
         RETURNS (Tuple[SubwordBatch, Ints1d]): Their sub-words, and the tags of their words.
         """
-        lengths = self.sentence_lengths[sentences].astype(np.int64)
-        word = ragged_arange(self._word_bounds[sentences], lengths)
-        word_lengths = self.word_lengths[word].astype(np.int64)
-        subword = ragged_arange(self._subword_bounds[word], word_lengths)
-        batch = SubwordBatch(self.ids[subword].astype(np.int64), word_lengths, lengths)
+        first, n_words = _parts(self.word_bounds, sentences)
+        word = ragged_arange(first, n_words)
+        subword = ragged_arange(*_parts(self.subword_bounds, sentences))
+        batch = SubwordBatch(
+            self.ids[subword].astype(np.int64), self.word_lengths[word].astype(np.int64), n_words
+        )
         return batch, self.tags[word].astype(np.int64)
 
     def subset(self, sentences: Ints) -> SentenceArrays:
@@ -109,8 +79,9 @@ class SentenceArrays:
         return SentenceArrays(
             batch.ids.astype(np.int32),
             batch.word_lengths.astype(np.int16),
-            batch.sentence_lengths.astype(np.int32),
             tags.astype(np.int16),
+            _bounds(batch.sentence_lengths),
+            _bounds(self.subword_counts()[sentences]),
             np.searchsorted(present, self.langs[sentences]).astype(np.int16),
             [self.lang_names[i] for i in present],
         )
@@ -121,20 +92,97 @@ class SentenceArrays:
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(self.langs == self.lang_names.index(name))
 
-    @classmethod
-    def concatenate(cls, first: SentenceArrays, second: SentenceArrays) -> SentenceArrays:
-        """Two corpora as one, the second's sentences after the first's."""
-        names = [*first.lang_names, *(n for n in second.lang_names if n not in first.lang_names)]
-        renumber = np.array([names.index(n) for n in second.lang_names], dtype=np.int16)
-        return cls(
-            np.concatenate((first.ids, second.ids)),
-            np.concatenate((first.word_lengths, second.word_lengths)),
-            np.concatenate((first.sentence_lengths, second.sentence_lengths)),
-            np.concatenate((first.tags, second.tags)),
-            np.concatenate((first.langs, renumber[second.langs])),
-            names,
+
+class ArraysBuilder:
+    """Tokenises Docs into one `SentenceArrays`, in memory or, once it is large, in files.
+
+    words (WordTokenizer): Gives the sub-words.
+    scheme (LabelScheme): Entity types.
+    max_memory (int): Bytes of sub-words, lengths and tags above which these are written to
+        temporary files, and read by memory mapping.
+    folder (Optional[Path]): Where those files lie; they have no name there, and go with the arrays.
+    """
+
+    def __init__(
+        self,
+        words: WordTokenizer,
+        scheme: LabelScheme,
+        *,
+        max_memory: int = 1 << 30,
+        folder: Path | None = None,
+    ) -> None:
+        self.words = words
+        self.scheme = scheme
+        self.max_memory = max_memory
+        self._long = {name: SpooledTemporaryFile(dir=folder) for name in _LONG}  # noqa: SIM115
+        self._n_bytes = 0
+        self._n_words: list[NDArray[np.int32]] = []
+        self._n_subwords: list[NDArray[np.int32]] = []
+        self._langs: list[NDArray[np.int16]] = []
+        self._names: dict[str, int] = {}
+
+    @property
+    def lang_names(self) -> list[str]:
+        """The languages met so far."""
+        return list(self._names)
+
+    def add(self, docs: Iterable[Doc], *, labelled: bool) -> int:
+        """Tokenise Docs, a thousand at a time. Empty Docs are left out.
+
+        docs (Iterable[Doc]): Any number of Docs of one vocab; the language is `user_data["lang"]`.
+        labelled (bool): Whether to take gold tags from the Docs; otherwise they have none.
+        RETURNS (int): Number of sentences added.
+        """
+        n_added = 0
+        for batch in minibatch((doc for doc in docs if len(doc)), 1000):
+            subwords = self.words.encode_docs(batch)
+            n_words = subwords.sentence_lengths
+            tags = np.full(n_words.sum(), IGNORE)
+            if labelled:
+                tags = doc_tags(batch, self.scheme, batch[0].vocab.strings)
+            self._write(ids=subwords.ids, word_lengths=subwords.word_lengths, tags=tags)
+            self._n_words.append(n_words.astype(np.int32))
+            begins = np.cumsum(n_words) - n_words
+            n_subwords = np.add.reduceat(subwords.word_lengths, begins)
+            self._n_subwords.append(n_subwords.astype(np.int32))
+            names = self._names
+            lang = [names.setdefault(d.user_data.get("lang", ""), len(names)) for d in batch]
+            self._langs.append(np.array(lang, dtype=np.int16))
+            n_added += len(batch)
+        return n_added
+
+    def build(self) -> SentenceArrays:
+        """All sentences added, in their order."""
+        ids, word_lengths, tags = (self._read(name) for name in _LONG)
+        n_words, n_subwords, langs = (
+            np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
+            for parts in (self._n_words, self._n_subwords, self._langs)
+        )
+        return SentenceArrays(
+            ids, word_lengths, tags, _bounds(n_words), _bounds(n_subwords), langs, self.lang_names
         )
 
+    def _write(self, **columns: Ints) -> None:
+        for name, values in columns.items():
+            self._n_bytes += self._long[name].write(values.astype(_LONG[name]).tobytes())
+        if self._n_bytes > self.max_memory:
+            for file in self._long.values():
+                file.rollover()
 
-def _join(parts: list[NDArray], dtype: type) -> NDArray:
-    return np.concatenate(parts) if parts else np.zeros(0, dtype=dtype)
+    def _read(self, name: str) -> NDArray:
+        file, dtype = self._long[name], _LONG[name]
+        size = file.seek(0, 2)
+        file.seek(0)
+        if size and self._n_bytes > self.max_memory:
+            file.flush()
+            return np.memmap(file, dtype=dtype, mode="r")
+        return np.frombuffer(file.read(), dtype=dtype)
+
+
+def _bounds(lengths: NDArray) -> Ints:
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def _parts(bounds: Ints, sentences: Ints) -> tuple[Ints, Ints]:
+    """Begins and lengths."""
+    return bounds[sentences], bounds[sentences + 1] - bounds[sentences]

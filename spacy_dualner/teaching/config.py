@@ -40,6 +40,9 @@ class ConfigSchemaTeaching(BaseModel):
     eval_frequency: StrictInt = Field(..., title="Steps between evaluations", ge=1)
     dropout: StrictFloat = Field(..., title="Dropout on the word vectors", ge=0, lt=1)
     mixed_precision: bool = Field(..., title="bfloat16 where the machine has it")
+    max_memory_mb: StrictInt = Field(
+        ..., title="Tokenised text kept in memory; more is memory-mapped from a file", ge=0
+    )
     seed: StrictInt = Field(..., title="Random seed")
     optimizer: Optimizer = Field(..., title="AdamW.v1; its learn_rate is the peak")
     logger: Callable = Field(..., title="One of spaCy's loggers")
@@ -82,6 +85,7 @@ warmup_steps = 300
 eval_frequency = 250
 dropout = 0.1
 mixed_precision = false
+max_memory_mb = 2000
 seed = 0
 
 [teaching.optimizer]

@@ -76,7 +76,7 @@ class Development:
             sentences = self.dev.of_lang(name)
             gold = np.split(
                 self.dev.select(sentences)[1],
-                np.cumsum(self.dev.sentence_lengths[sentences])[:-1],
+                np.cumsum(self.dev.word_counts()[sentences])[:-1],
             )
             predicted = predict_tags(network, self.dev, sentences, self.shape, "span")
             scores[name] = self._f1(gold, predicted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,10 @@ import spacy
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, set_seed
+from accelerate.utils import broadcast_object_list, gather_object, set_seed
 from spacy.language import Language
-from spacy.tokens import Doc
 from torch import Tensor
-from wasabi import msg
+from wasabi import Printer
 
 from ..encoder.blocks import make_blocks
 from ..encoder.encode import bf16_pays
@@ -29,7 +28,7 @@ from ..portable import without_paths
 from ..training.batching import length_groups
 from ..training.corpus import Corpus
 from ..training.optimizer import set_rate, warmup_linear
-from .arrays import SentenceArrays
+from .arrays import ArraysBuilder
 from .checkpoint import (
     FILE_NAME,
     load_checkpoint,
@@ -83,7 +82,8 @@ class Teaching:
             mixed_precision="bf16" if settings.mixed_precision and bf16_pays(device) else "no",
         )
         self.device = device
-        set_seed(settings.seed)
+        self.msg = Printer(no_print=not self.accelerator.is_main_process)
+        set_seed(settings.seed, device_specific=True)
         self._read_corpora()
         # The best student so far, which is the teacher too; at first the stage-1 model.
         self.teacher = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -94,57 +94,70 @@ class Teaching:
 
     def _read_corpora(self) -> None:
         settings, corpora = self.settings, self.config.corpora
-        source = self._arrays(corpora.source, labelled=True)
-        target = self._arrays(corpora.target, labelled=False)
-        if not len(source):
+        builder, dev = self._builder(), self._builder()
+        self.n_source = self._add(builder, corpora.source, labelled=True)
+        if not self.n_source:
             raise DualNerError("corpora.source holds no sentence. Give annotated source text.")
+        source_langs = builder.lang_names
+        self._add(builder, corpora.target, labelled=False)
+        self._add(dev, corpora.dev, labelled=True)
+        self.corpus = builder.build()
+        sentences = np.arange(len(self.corpus))
+        by_lang = {name: self.corpus.of_lang(name) for name in self.corpus.lang_names}
+        target = {name: own[own >= self.n_source] for name, own in by_lang.items()}
         held_back = np.zeros(0, dtype=np.int64)
         if settings.select == "agreement":
-            per_lang = [target.of_lang(name) for name in target.lang_names]
             # Of a language with little text, half of it at most.
-            few = [own[: min(settings.held_back, len(own) // 2)] for own in per_lang]
+            few = [own[: min(settings.held_back, len(own) // 2)] for own in target.values()]
             held_back = np.concatenate([held_back, *few])
-        kept = np.setdiff1d(np.arange(len(target)), held_back) + len(source)
-        self.corpus = SentenceArrays.concatenate(source, target)
-        self.trained_on = np.concatenate((np.arange(len(source)), kept))
-        self.n_source = len(source)
+        self.trained_on = np.setdiff1d(sentences, held_back)
+        self.word_counts = self.corpus.word_counts()
         self.lengths = self.corpus.subword_counts()[self.trained_on]
         self.steps_per_epoch = -(-len(self.trained_on) // settings.batch_size)
         self.total_steps = self.steps_per_epoch * settings.max_epochs
-        self._fingerprint = repr((self.config.source, len(source), len(kept), len(self.corpus.ids)))
+        n_target = len(self.trained_on) - self.n_source
+        self._fingerprint = repr(
+            (self.config.source, self.n_source, n_target, len(self.corpus.ids))
+        )
         self.development = Development(
             settings.select,
-            source.lang_names,
-            self._arrays(corpora.dev, labelled=True),
-            target.subset(held_back),
+            source_langs,
+            dev.build(),
+            self.corpus.subset(held_back),
             self.recogniser.scheme,
             self.recogniser.shape,
         )
-        msg.info(
-            f"Source: {len(source):,} sentences ({', '.join(source.lang_names)}), target: "
-            f"{len(kept):,} ({', '.join(target.lang_names) or 'none'}), "
+        target_langs = [name for name, own in target.items() if len(own)]
+        self.msg.info(
+            f"Source: {self.n_source:,} sentences ({', '.join(source_langs)}), target: "
+            f"{n_target:,} ({', '.join(target_langs) or 'none'}), "
             f"{self.total_steps:,} steps in {settings.max_epochs} epochs"
         )
 
-    def _arrays(self, reader: Callable | None, *, labelled: bool) -> SentenceArrays:
-        docs: Iterable[Doc] = []
-        if isinstance(reader, Corpus):
-            docs = reader.docs(self.nlp.vocab)
-        elif reader is not None:
-            docs = (example.reference for example in reader(self.nlp))
-        words, scheme = self.recogniser.words, self.recogniser.scheme
-        return SentenceArrays.from_docs(
-            docs, words, scheme, self.nlp.vocab.strings, labelled=labelled
+    def _builder(self) -> ArraysBuilder:
+        return ArraysBuilder(
+            self.recogniser.words,
+            self.recogniser.scheme,
+            max_memory=self.settings.max_memory_mb * 1_000_000,
+            folder=self.output,
         )
+
+    def _add(self, builder: ArraysBuilder, reader: Callable | None, *, labelled: bool) -> int:
+        if reader is None:
+            return 0
+        if isinstance(reader, Corpus):
+            return sum(builder.add(docs, labelled=labelled) for docs in reader.shards())
+        docs = (example.reference for example in reader(self.nlp))
+        return builder.add(docs, labelled=labelled)
 
     def run(self, resume: bool) -> Path:
         """Teach to the end of the last epoch and write the best pipeline."""
         checkpoint = load_checkpoint(self.output, self.device) if resume else None
         if checkpoint is not None:
             self._restore(checkpoint)
-            msg.good(f"Resumed at step {self.step:,} of {self.total_steps:,}")
+            self.msg.good(f"Resumed at step {self.step:,} of {self.total_steps:,}")
         elif resume:
-            msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
+            self.msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
         log_step, finish_log = self._logger()
         try:
             if checkpoint is None:
@@ -169,7 +182,8 @@ class Teaching:
                     log_step(None)
                     continue
                 score, scores = self._score()
-                self._log(log_step, score, scores, float(total_loss))
+                loss = self.accelerator.reduce(total_loss, "mean")
+                self._log(log_step, score, scores, float(loss))
                 total_loss.zero_()
                 if score > self.best_score:
                     self.best_score, self.best_step = score, self.step
@@ -177,25 +191,33 @@ class Teaching:
                 self._save_checkpoint()
 
     def train_step(self, batch: Ints) -> Tensor:
-        """One step over a batch of sentence numbers. Returns its loss, without gradient."""
+        """One step over a batch of sentence numbers, the same on all processes.
+
+        RETURNS (Tensor): Its loss, without gradient; with several processes, their mean is.
+        """
         settings, accelerator = self.settings, self.accelerator
         rate = warmup_linear(self.step, settings.warmup_steps, self.total_steps)
         set_rate(self.optimizer, self.config.optimizer.learn_rate * rate)
         self.student.train()
         is_source = batch < self.n_source
-        words = self.corpus.sentence_lengths[batch]
+        words = self.word_counts[batch]
         n_source, n_target = (
             torch.tensor(int(words[chosen].sum()), device=self.device)
             for chosen in (is_source, ~is_source)
         )
         # Sentences of like length share a piece; each process takes every n-th sentence.
-        own = batch[accelerator.process_index :: accelerator.num_processes]
+        n_processes = accelerator.num_processes
+        own = batch[accelerator.process_index :: n_processes]
+        # Each has to take part in the exchange of gradients, also where a batch is too small.
+        counts = float(len(own) > 0)
+        own = own if counts else batch[:1]
         pieces = [p for p in np.array_split(own, settings.accumulate_gradient) if len(p)]
+        share = 1 / (len(pieces) * min(n_processes, len(batch)))
         total = torch.zeros((), device=self.device)
         for number, sentences in enumerate(pieces, start=1):
-            loss = self._piece_loss(sentences, n_source, n_target, 1 / len(pieces))
+            loss = self._piece_loss(sentences, n_source, n_target, share)
             # Processes average their gradients, but the loss is divided by words of all of them.
-            loss = loss * accelerator.num_processes
+            loss = loss * n_processes * counts
             if number < len(pieces):
                 with accelerator.no_sync(self.student):
                     accelerator.backward(loss)
@@ -275,6 +297,7 @@ class Teaching:
         )
 
     def _save_checkpoint(self) -> None:
+        random = gather_object([random_state()])
         if not self.accelerator.is_main_process:
             return
         first = not (self.output / FILE_NAME).exists()
@@ -288,11 +311,11 @@ class Teaching:
                 "student": self.network.state_dict(),
                 "teacher": self.teacher.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "random": random_state(),
+                "random": random,
             },
         )
         if first:
-            msg.info(f"Checkpoint of {size / 1e6:,.0f} MB in {self.output / FILE_NAME}")
+            self.msg.info(f"Checkpoint of {size / 1e6:,.0f} MB in {self.output / FILE_NAME}")
 
     def _restore(self, checkpoint: dict[str, Any]) -> None:
         if checkpoint["config"] != self._fingerprint:
@@ -305,7 +328,9 @@ class Teaching:
         self.network.load_state_dict(checkpoint["student"])
         self.teacher.load_state_dict(checkpoint["teacher"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
-        restore_random_state(checkpoint["random"])
+        # One state per process; with more processes than before, the last ones keep their own.
+        if self.accelerator.process_index < len(checkpoint["random"]):
+            restore_random_state(checkpoint["random"][self.accelerator.process_index])
 
     def _write_best(self) -> Path:
         """Put the best student into the pipeline and write it; then the checkpoint may go."""
@@ -313,9 +338,9 @@ class Teaching:
         if self.accelerator.is_main_process:
             self.network.load_state_dict(self.teacher.state_dict())
             if self.best_step:
-                msg.good(f"Best student at step {self.best_step:,}: {100 * self.best_score:.2f}")
+                self.msg.good(f"Best student at step {self.best_step:,}: {100 * self.best_score:.2f}")
             else:
-                msg.warn(
+                self.msg.warn(
                     "No student was better than the stage-1 model "
                     f"({100 * self.best_score:.2f}): stage 2 returns stage 1"
                 )
@@ -327,5 +352,6 @@ class Teaching:
                 shutil.rmtree(best)
             aside.rename(best)
             (self.output / FILE_NAME).unlink(missing_ok=True)
+            self.msg.good(f"Saved pipeline to {best}")
         self.accelerator.wait_for_everyone()
         return best

@@ -9,7 +9,7 @@ from spacy.training import Example
 from spacy.util import registry
 from spacy.vocab import Vocab
 
-from ..data.docbin import read_docs
+from ..data.docbin import read_docs, read_shards, shard_paths
 from ..errors import DataError, DualNerError
 
 FILE_SUFFIX = ".spacy"
@@ -78,8 +78,7 @@ class Corpus:
         """Number of sentences."""
         total = 0
         for path, limit in self.files().values():
-            shards = sorted(path.glob(f"*{FILE_SUFFIX}")) if path.is_dir() else [path]
-            size = sum(len(DocBin().from_disk(shard)) for shard in shards)
+            size = sum(len(DocBin().from_disk(shard)) for shard in shard_paths(path))
             total += min(size, limit) if limit else size
         return total
 
@@ -87,6 +86,11 @@ class Corpus:
         """The annotated Docs of all languages, one language after the other."""
         for path, limit in self.files().values():
             yield from read_docs(path, vocab, limit)
+
+    def shards(self) -> Iterator[Iterator[Doc]]:
+        """The annotated Docs of all languages, shard by shard, none to be kept (`read_shards`)."""
+        for path, limit in self.files().values():
+            yield from read_shards(path, limit)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Examples of all languages. Gold tokens are kept where the original text is unknown."""

@@ -37,7 +37,7 @@ DEFAULT_MODEL = Config().from_str(
 name = "xlm-roberta-base"
 pooling = "first"
 window = 0
-block_size = 4096
+block_size = 0
 mixed_precision = false
 """
 )["model"]

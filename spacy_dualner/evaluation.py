@@ -14,12 +14,13 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from tqdm import tqdm
 
-from .component import DECODINGS, DualNer
+from .component import DECODINGS
 from .data.docbin import corpus_path, read_docs
 from .errors import DualNerError
 from .gold import doc_tags
 from .labels import IGNORE, LabelScheme
 from .metrics import entity_scores, mean_scores
+from .pipeline import find_component
 
 BATCH_SIZE = 1000
 
@@ -50,8 +51,7 @@ def evaluate(
     Raises DualNerError where the component or a corpus is missing.
     """
     nlp = spacy.load(model)
-    if component not in nlp.pipe_names or not isinstance(nlp.get_pipe(component), DualNer):
-        raise DualNerError(f"{model}: the pipeline has no dualner component '{component}'.")
+    find_component(nlp, component)
     if not langs:
         raise DualNerError("No language to evaluate. Name them with --langs, as in en,de.")
     known = set(source or source_languages(nlp))
@@ -77,7 +77,7 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
     RETURNS (Dict[str, Any]): `span` and `tag`, each with `p`, `r`, `f` in percent, and `per_type`
         with the same per decoding and type.
     """
-    pipe = cast(DualNer, nlp.get_pipe(component))
+    pipe = find_component(nlp, component)
     before = [cast(Pipe, p) for _, p in nlp.pipeline[: nlp.pipe_names.index(component)]]
     gold: list[list[str]] = []
     predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}

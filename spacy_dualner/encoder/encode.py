@@ -65,6 +65,14 @@ def bf16_pays(device: torch.device) -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in native)
 
 
+def block_budget(device: torch.device) -> int:
+    """Padded sub-words that a device computes at once at best speed.
+
+    What a block computes should stay in a CPU's cache; a GPU wants to be kept busy.
+    """
+    return 1024 if device.type == "cpu" else 16384
+
+
 def autocast(device: torch.device, enabled: bool) -> AbstractContextManager[Any]:
     """bfloat16 autocast on a device where it is native; does nothing elsewhere.
 

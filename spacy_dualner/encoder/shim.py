@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from ..errors import DualNerError
 from .blocks import Shape
-from .encode import autocast, encode_words
+from .encode import autocast, block_budget, encode_words
 from .subwords import WordTokenizer
 
 # Shortest window in sub-words, special ones not counted.
@@ -34,7 +35,8 @@ class EncoderShim(HFShim):
     """spacy-transformers' shim for encoders, used word by word.
 
     Differs from its base in three ways: weights that do not match the model exactly are an error,
-    no trace of the encoder's origin is stored, and a tokenizer needs no `vocab_file`.
+    no trace of the encoder's origin is stored, and a tokenizer needs no `vocab_file`. Weights are
+    float32 in memory, and are stored in float16 after `store_in(torch.float16)` until trained.
 
     The settings are those of `spacy-dualner.Transformer.v1`; they come from the config at every
     load and are not stored with the weights.
@@ -45,7 +47,7 @@ class EncoderShim(HFShim):
         *,
         pooling: str = "first",
         window: int = 0,
-        block_size: int = 4096,
+        block_size: int = 0,
         mixed_precision: bool = False,
     ) -> None:
         super().__init__(HFObjects(None, None, None), grad_scaler_config={})
@@ -54,6 +56,7 @@ class EncoderShim(HFShim):
         self.block_size = block_size
         self.bf16 = mixed_precision
         self._words: WordTokenizer | None = None
+        self._stored_in = torch.float32
 
     @property
     def is_loaded(self) -> bool:
@@ -78,6 +81,11 @@ class EncoderShim(HFShim):
         self._hfmodel = hf_model
         self._model = hf_model.transformer
         self._words = None
+        self._stored_in = torch.float32
+
+    def store_in(self, dtype: torch.dtype) -> None:
+        """Choose the precision of stored weights: float16, or float32 for weights that changed."""
+        self._stored_in = dtype
 
     def shape(self) -> Shape:
         """How to cut and pad for this encoder. Raises DualNerError for too short a window."""
@@ -98,7 +106,8 @@ class EncoderShim(HFShim):
                 "components.dualner.model.tok2vec.window, or 0 for what the encoder takes."
             )
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        return Shape(prefix, suffix, pad, size, size // 2, self.block_size)
+        budget = self.block_size or block_budget(self.device)
+        return Shape(prefix, suffix, pad, size, size // 2, budget)
 
     def words(self) -> WordTokenizer:
         """The sub-word memory, made at first use; words are kept no longer than the overlap."""
@@ -116,6 +125,8 @@ class EncoderShim(HFShim):
     def begin_update(self, inputs: ArgsKwargs) -> tuple[torch.Tensor, Callable]:
         """Word vectors, and a callback that takes their gradient into the encoder."""
         self.transformer.train()
+        # A step of training is often smaller than float16 can tell.
+        self.store_in(torch.float32)
         with autocast(self.device, self.bf16):
             vectors = encode_words(self.transformer, *inputs.args, **inputs.kwargs)
 
@@ -134,12 +145,14 @@ class EncoderShim(HFShim):
             self._hfmodel.tokenizer.save_pretrained(folder)
             for path in sorted(Path(folder).rglob("*")):
                 if path.name == "tokenizer_config.json":
-                    settings = srsly.read_json(path)
-                    srsly.write_json(path, _without_origin(settings))
+                    # Not with srsly: a length without limit is a number too big for it.
+                    settings = _without_origin(json.loads(path.read_text("utf8")))
+                    path.write_text(json.dumps(settings), "utf8")
                 if path.is_file():
                     files[path.relative_to(folder).as_posix()] = path.read_bytes()
         state = BytesIO()
-        torch.save(self._model.state_dict(), state)
+        weights = self._model.state_dict()
+        torch.save({name: self._as_stored(weight) for name, weight in weights.items()}, state)
         config = _without_origin(self._model.config.to_dict())
         return srsly.msgpack_dumps(
             {"config": config, "state": state.getvalue(), "tokenizer": files}
@@ -159,7 +172,9 @@ class EncoderShim(HFShim):
             state = torch.load(BytesIO(msg["state"]), map_location=device, weights_only=True)
             try:
                 config = AutoConfig.from_pretrained(folder, local_files_only=True)
-                transformer = without_pooler(AutoModel.from_config(config))
+                # Else the config's own precision would be that of the weights in memory.
+                transformer = AutoModel.from_config(config, torch_dtype=torch.float32)
+                transformer = without_pooler(transformer)
                 transformer.load_state_dict(state, strict=True)
             except (RuntimeError, ValueError) as error:
                 raise DualNerError(
@@ -170,7 +185,12 @@ class EncoderShim(HFShim):
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             tokenizer.name_or_path = ""
         self.set_encoder(HFObjects(tokenizer, transformer.to(device), None))
+        if {w.dtype for w in state.values() if w.is_floating_point()} == {torch.float16}:
+            self.store_in(torch.float16)
         return self
+
+    def _as_stored(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight.to(self._stored_in) if weight.is_floating_point() else weight
 
 
 def _without_origin(settings: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def Transformer_v1(
     name: str,
     pooling: Literal["first", "mean"] = "first",
     window: int = 0,
-    block_size: int = 4096,
+    block_size: int = 0,
     mixed_precision: bool = False,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Encode each word of each Doc with a pre-trained transformer.
@@ -35,7 +35,7 @@ def Transformer_v1(
         sub-words (`mean`).
     window (int): Longest piece of text in sub-words, special ones counted. 0: what the encoder
         takes, at most 512.
-    block_size (int): Padded sub-words computed at once.
+    block_size (int): Padded sub-words computed at once. 0: what suits the device.
     mixed_precision (bool): bfloat16 autocast, on machines that have bfloat16 arithmetic.
     RETURNS (Model[List[Doc], List[Floats2d]]): Per Doc `[words, width]`.
     """

@@ -114,7 +114,8 @@ class ArraysBuilder:
         self.words = words
         self.scheme = scheme
         self.max_memory = max_memory
-        self._long = {name: SpooledTemporaryFile(dir=folder) for name in _LONG}  # noqa: SIM115
+        where = str(folder) if folder is not None else None
+        self._long = {name: SpooledTemporaryFile(dir=where) for name in _LONG}  # noqa: SIM115
         self._n_bytes = 0
         self._n_words: list[NDArray[np.int32]] = []
         self._n_subwords: list[NDArray[np.int32]] = []
@@ -154,10 +155,10 @@ class ArraysBuilder:
     def build(self) -> SentenceArrays:
         """All sentences added, in their order."""
         ids, word_lengths, tags = (self._read(name) for name in _LONG)
-        n_words, n_subwords, langs = (
-            np.concatenate(parts) if parts else np.zeros(0, dtype=np.int16)
-            for parts in (self._n_words, self._n_subwords, self._langs)
-        )
+        none = np.zeros(0, dtype=np.int16)
+        n_words = np.concatenate([none, *self._n_words])
+        n_subwords = np.concatenate([none, *self._n_subwords])
+        langs = np.concatenate([none, *self._langs])
         return SentenceArrays(
             ids, word_lengths, tags, _bounds(n_words), _bounds(n_subwords), langs, self.lang_names
         )

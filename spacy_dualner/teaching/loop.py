@@ -338,7 +338,9 @@ class Teaching:
         if self.accelerator.is_main_process:
             self.network.load_state_dict(self.teacher.state_dict())
             if self.best_step:
-                self.msg.good(f"Best student at step {self.best_step:,}: {100 * self.best_score:.2f}")
+                self.msg.good(
+                    f"Best student at step {self.best_step:,}: {100 * self.best_score:.2f}"
+                )
             else:
                 self.msg.warn(
                     "No student was better than the stage-1 model "

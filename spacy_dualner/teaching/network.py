@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
 from spacy.language import Language
 from torch import Tensor, nn
 
-from ..component import DualNer
 from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.encode import encode_words
 from ..encoder.subwords import Ints, WordTokenizer
-from ..encoder.transformer import LAYER_NAME, encoder_shim
 from ..errors import DualNerError
 from ..heads import Heads, read_tags
 from ..labels import LabelScheme
 from ..layout import Layout
 from ..model import heads_module
+from ..pipeline import find_component, find_encoder
 from .arrays import SentenceArrays
 
 
@@ -52,26 +50,14 @@ class Recogniser:
     """
 
     def __init__(self, nlp: Language, name: str) -> None:
-        if name not in nlp.pipe_names or not isinstance(nlp.get_pipe(name), DualNer):
-            raise DualNerError(
-                f"The pipeline has no dualner component '{name}', only: "
-                f"{', '.join(nlp.pipe_names) or 'none'}. Set teaching.component."
-            )
-        pipe = cast(DualNer, nlp.get_pipe(name))
-        layer = pipe.model.get_ref("tok2vec")
-        if layer.name != LAYER_NAME:
-            raise DualNerError(
-                f"Teaching trains the encoder inside component '{name}', but its encoder is "
-                f"'{layer.name}'. Train stage 1 with @architectures = "
-                '"spacy-dualner.Transformer.v1" at components.' + name + ".model.tok2vec, inline "
-                "and not as a listener."
-            )
+        pipe, shim = find_component(nlp, name), find_encoder(nlp, name)
         if not (pipe.cfg["tag_loss"] and pipe.cfg["span_loss"]):
             raise DualNerError(
                 "Dual teaching needs both kinds of heads: train stage 1 with tag_loss and "
                 f"span_loss of component '{name}' above 0."
             )
-        shim = encoder_shim(layer)
+        # Weights that were stored in half precision will change by less than it can tell.
+        shim.store_in(torch.float32)
         self.scheme: LabelScheme = pipe.scheme
         self.shape: Shape = shim.shape()
         self.words: WordTokenizer = shim.words()

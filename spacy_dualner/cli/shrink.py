@@ -1,0 +1,82 @@
+"""The command `shrink`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from wasabi import msg
+
+from . import dualner_cli
+from ._util import clear_errors, split_list
+
+
+@dualner_cli.command("shrink")
+def shrink_cli(
+    model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
+    out: Path = typer.Argument(..., metavar="OUT", help="Folder of the smaller pipeline"),
+    corpus: Path = typer.Option(Path("corpus"), "--corpus", "-c", help="Corpus made by convert"),
+    langs: str = typer.Option("", "--langs", "-l", help="Languages, as in de,es; all if empty"),
+    splits: str = typer.Option(
+        "train,unlabelled", "--splits", help="Parts of the corpus whose sub-words stay"
+    ),
+    eval_split: str = typer.Option("test", "--eval-split", help="Annotated part to score on"),
+    limit: int = typer.Option(0, "--limit", "-n", min=0, help="Score first N sentences; 0 for all"),
+    tolerance: float = typer.Option(
+        0.1, "--tolerance", "-t", help="Points of F1 that the mean may lose"
+    ),
+    component: str = typer.Option("dualner", "--component", help="Name of the component"),
+    output: Path | None = typer.Option(None, "--output", "-o", help="JSON file to write"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+) -> None:
+    """Make a smaller pipeline to ship: sub-words that the corpus uses, half-precision weights.
+
+    Words of the corpus are split as before, and no character becomes unknown. Size, speed and F1
+    are measured before and after; nothing is written where F1 falls by more than the tolerance.
+
+    \b
+    Examples:
+      python -m spacy dualner shrink training/stage2/model-best small --corpus corpus
+      python -m spacy dualner shrink xx_dualner small --langs en,de --limit 2000 --tolerance 0.5
+    """
+    from spacy.cli._util import setup_gpu
+
+    setup_gpu(gpu_id)
+    with clear_errors():
+        from ..data.files import write_json
+        from ..shrinking import shrink
+
+        results = shrink(
+            model,
+            out,
+            corpus,
+            split_list(langs),
+            splits=split_list(splits),
+            eval_split=eval_split,
+            limit=limit,
+            tolerance=tolerance,
+            component=component,
+            progress=True,
+        )
+        if output is not None:
+            write_json(output, results)
+    print_sizes(results)
+    msg.good(f"Pipeline written to {out}")
+    if output is not None:
+        msg.good(f"Measures written to {output}")
+
+
+def print_sizes(results: dict[str, Any]) -> None:
+    """Print what was measured before and after, side by side."""
+    before, after = results["before"], results["after"]
+    rows = [
+        ["MB", *(f"{m['bytes'] / 1e6:,.1f}" for m in (before, after))],
+        ["sub-words", *(f"{m['subwords']:,}" for m in (before, after))],
+        ["parameters", *(f"{m['parameters']:,}" for m in (before, after))],
+        ["words/s", *(f"{m['words_per_second']:,.0f}" for m in (before, after))],
+    ]
+    for lang, f in before["languages"].items():
+        rows.append([f"F1 {lang}", f"{f:.2f}", f"{after['languages'][lang]:.2f}"])
+    rows.append(["F1 mean", f"{before['mean']:.2f}", f"{after['mean']:.2f}"])
+    msg.table(rows, header=["", "before", "after"], divider=True, aligns=["l", "r", "r"])

@@ -1,0 +1,44 @@
+"""A pipeline's dualner component and the encoder inside it."""
+
+from __future__ import annotations
+
+from spacy.language import Language
+
+from .component import DualNer
+from .encoder.shim import EncoderShim
+from .encoder.transformer import LAYER_NAME, encoder_shim
+from .errors import DualNerError
+
+
+def find_component(nlp: Language, name: str) -> DualNer:
+    """The dualner component of a pipeline.
+
+    nlp (Language): A pipeline.
+    name (str): The component's name.
+    Raises DualNerError where there is no such component.
+    """
+    pipe = nlp.get_pipe(name) if name in nlp.pipe_names else None
+    if not isinstance(pipe, DualNer):
+        raise DualNerError(
+            f"The pipeline has no dualner component '{name}', only: "
+            f"{', '.join(nlp.pipe_names) or 'none'}. Give the name of its component."
+        )
+    return pipe
+
+
+def find_encoder(nlp: Language, name: str) -> EncoderShim:
+    """The encoder inside the dualner component of a pipeline.
+
+    nlp (Language): A pipeline.
+    name (str): The component's name.
+    Raises DualNerError where there is no such component, or its encoder is of another kind.
+    """
+    layer = find_component(nlp, name).model.get_ref("tok2vec")
+    if layer.name != LAYER_NAME:
+        raise DualNerError(
+            f"The encoder of component '{name}' is '{layer.name}', which has to be "
+            "spacy-dualner.Transformer.v1 inside the component, and not a listener. Train stage 1 "
+            'with @architectures = "spacy-dualner.Transformer.v1" at '
+            f"components.{name}.model.tok2vec."
+        )
+    return encoder_shim(layer)

@@ -1,0 +1,195 @@
+"""Resident memory of `convert`, `nlp.pipe` and `teach` on ever-new words.
+
+python -m benchmarks.memory --sentences 1000000
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import torch
+import typer
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from thinc.api import Config
+from wasabi import msg
+
+from benchmarks import common, peers
+from spacy_dualner.data.convert import convert
+from spacy_dualner.teaching.config import resolve_config
+from spacy_dualner.teaching.loop import Teaching
+from spacy_dualner.training.batching import length_groups
+
+CASES = "convert,pipe,blank,teach"
+WORDS = 8
+NEW = 2
+
+
+def resident() -> float:
+    """Megabytes in memory now."""
+    return psutil.Process(os.getpid()).memory_info().rss / 1e6
+
+
+def sentences(n: int) -> Iterator[list[str]]:
+    """Eight words each, two of them never met before."""
+    known = [f"word{i}" for i in range(5000)]
+    for i in range(n):
+        old = [known[(i * 7 + k * 613) % len(known)] for k in range(WORDS - NEW)]
+        yield [*old, f"New{i}", f"x{i * 2654435761 % 2**32:x}"]
+
+
+def main(
+    n: int = typer.Option(1_000_000, "--sentences", help="Number of sentences"),
+    cases: str = typer.Option(CASES, help="Which to run, out of " + CASES),
+    shape: str = typer.Option("2x128", "--shape", help="LAYERSxWIDTH of the encoder"),
+    encoder: Path = common.Encoder,
+    steps: int = typer.Option(50, help="Steps of teach"),
+    max_memory_mb: int = typer.Option(2000, help="teaching.max_memory_mb"),
+    output: Path | None = common.Output,
+) -> None:
+    """Measure resident memory, in this process, one case after the other."""
+    results: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as temp, common.encoder_folder(encoder, shape) as folder:
+        corpus = Path(temp) / "corpus"
+        for case in cases.split(","):
+            if case in ("convert", "teach") and not corpus.exists():
+                results["convert"] = convert_text(n, Path(temp), corpus)
+            if case == "pipe":
+                nlp = peers.dualner_nlp({"name": str(folder), "mixed_precision": True})
+                results["nlp.pipe, nlp.memory_zone()"] = pipe(n, nlp)
+            if case == "blank":
+                results["the same without dualner"] = pipe(n, Language())
+            if case == "teach":
+                results["teach"] = teach(folder, Path(temp), corpus, steps, max_memory_mb)
+    for name, found in results.items():
+        msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
+    common.save(
+        output, sentences=n, words=WORDS * n, new_words=NEW * n, shape=shape, results=results
+    )
+
+
+def watched(items: Iterator, n: int) -> dict[str, float]:
+    """Use up items; memory after a tenth, in the middle and at the end, and at most between."""
+    begin, seen, after = time.perf_counter(), [], {}
+    for done, _ in enumerate(items, start=1):
+        if done % 10_000 == 0:
+            seen.append(resident())
+        if done in (n // 10, n // 2, n):
+            after[f"MB after {done:,}"] = resident()
+    return after | {"MB at most": max(seen, default=0.0), "seconds": time.perf_counter() - begin}
+
+
+def convert_text(n: int, temp: Path, corpus: Path) -> dict[str, float]:
+    """`convert` of plain text: memory is read while the lines are written and while it reads."""
+    text = temp / "de.txt"
+    with text.open("w") as file:
+        file.writelines(" ".join(words) + "\n" for words in sentences(n))
+    before, begin = resident(), time.perf_counter()
+    peak = Peak()
+    with peak:
+        convert(text, corpus, langs=["de"], form="text")
+    seconds = time.perf_counter() - begin
+    return {
+        "MB before": before,
+        "MB after": resident(),
+        "MB at most": peak.most,
+        "seconds": seconds,
+    }
+
+
+class Peak:
+    """The most memory seen, looked at ten times a second, while the block lasts."""
+
+    def __enter__(self) -> Peak:
+        import threading
+
+        self.most, self._done = resident(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.1):
+            self.most = max(self.most, resident())
+
+    def __exit__(self, *error: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def pipe(n: int, nlp: Language) -> dict[str, float]:
+    """A memory zone for every 10,000 sentences."""
+
+    def docs() -> Iterator[Doc]:
+        for batch in minibatch(sentences(n), 10_000):
+            with nlp.memory_zone():
+                made = (Doc(nlp.vocab, words=words) for words in batch)
+                yield from (len(doc.ents) for doc in nlp.pipe(made, batch_size=1000))
+
+    return watched(docs(), n)
+
+
+def teach(
+    folder: Path, temp: Path, corpus: Path, steps: int, max_memory_mb: int
+) -> dict[str, float]:
+    """Load all sentences as target text, then some steps."""
+    nlp = peers.dualner_nlp({"name": str(folder)})
+    nlp.to_disk(temp / "model")
+    source = temp / "source"
+    source.mkdir()
+    lines = (
+        f"en:{w}\tO\n" for words in itertools.islice(sentences(1000), 1000) for w in [*words, ""]
+    )
+    archive = temp / "raw" / "en"
+    archive.mkdir(parents=True)
+    (archive / "train").write_text("".join(line if line[3] != "\t" else "\n" for line in lines))
+    convert(temp / "raw", source, langs=["en"])
+    reader = {"@readers": "spacy-dualner.Corpus.v1"}
+    config = Config(
+        {
+            "corpora": {
+                "source": {**reader, "path": str(source / "train")},
+                "target": {**reader, "path": str(corpus / "unlabelled")},
+            },
+            "teaching": {
+                "model": str(temp / "model"),
+                "select": "agreement",
+                "max_memory_mb": max_memory_mb,
+            },
+        }
+    )
+    resolved = resolve_config(config)
+    before, begin = resident(), time.perf_counter()
+    peak = Peak()
+    with peak:
+        teaching = Teaching(resolved, temp)
+    loading, loaded = time.perf_counter() - begin, resident()
+    import numpy as np
+
+    batches = length_groups(
+        teaching.lengths, teaching.settings.batch_size, np.random.default_rng(0)
+    )
+    for batch in batches[:steps]:
+        teaching.train_step(teaching.trained_on[batch])
+    n_tokens = len(teaching.corpus.word_lengths)
+    return {
+        "MB before": before,
+        "MB loaded": loaded,
+        "MB at most while loading": peak.most,
+        f"MB after {steps} steps": resident(),
+        "bytes of arrays a token": teaching.corpus.nbytes / n_tokens,
+        "bytes of resident memory a token": 1e6 * (loaded - before) / n_tokens,
+        "seconds to load": loading,
+    }
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(torch.get_num_threads())
+    typer.run(main)

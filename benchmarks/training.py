@@ -1,0 +1,289 @@
+"""Training steps of both stages against Hugging Face's Trainer, and what a step is made of.
+
+python -m benchmarks.training --data corpus/train/en.spacy --encoder DIR --shape "" --limit 3200
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+import typer
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.training.loop import train_while_improving
+from thinc.api import Config
+from wasabi import msg
+
+import spacy_dualner.encoder.transformer as transformer_layer
+import spacy_dualner.teaching.loop as teaching_loop
+from benchmarks import common, peers
+from spacy_dualner.component import DualNer
+from spacy_dualner.data.docbin import DocBinWriter, corpus_path
+from spacy_dualner.data.panx import Sentence
+from spacy_dualner.encoder.shim import EncoderShim
+from spacy_dualner.encoder.subwords import WordTokenizer
+from spacy_dualner.model import heads_module
+from spacy_dualner.teaching.config import resolve_config
+from spacy_dualner.training.batching import length_groups
+from spacy_dualner.training.optimizer import AdamW, make_adamw
+
+TRAINER, STAGE1, STAGE2 = "Hugging Face Trainer", "stage 1", "stage 2"
+
+
+class Parts:
+    """Seconds by part of a step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def timed(self, part: str, function: Callable) -> Callable:
+        """The function, its time counted under a part."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            common.finish()
+            begin = time.perf_counter()
+            result = function(*args, **kwargs)
+            common.finish()
+            self.seconds[part] += time.perf_counter() - begin
+            return result
+
+        return call
+
+    def shares(self, total: float) -> dict[str, float]:
+        """Percent of each part, and of what is in none."""
+        found = {part: 100 * s / total for part, s in self.seconds.items()}
+        return found | {"the rest": 100 - sum(found.values())}
+
+
+def main(
+    data: Path = common.Data,
+    encoder: Path = common.Encoder,
+    shape: str = common.Weights,
+    vocabulary: int = common.Vocabulary,
+    limit: int = common.Limit,
+    batch_size: int = typer.Option(64, help="Sentences a step"),
+    pieces: int = typer.Option(1, help="Pieces that a step of stage 2 is computed in"),
+    bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in all of them"),
+    repeats: int = common.Repeats,
+    gpu_id: int = common.Gpu,
+    output: Path | None = common.Output,
+) -> None:
+    """Time steps in one process, interleaved. A round is one epoch over the same sentences."""
+    device = common.use_gpu(gpu_id)
+    sentences = common.load_sentences(data, limit, "train")
+    steps = -(-len(sentences) // batch_size)
+    with (
+        tempfile.TemporaryDirectory() as temp,
+        common.encoder_folder(encoder, shape, vocabulary) as folder,
+    ):
+        words, tags = [w for w, _ in sentences], [t for _, t in sentences]
+        parts = {STAGE1: Parts(), STAGE2: Parts()}
+        torch.manual_seed(0)
+        rounds = {
+            TRAINER: peers.hf_trainer(folder, words, tags, batch_size, steps, bf16, device),
+            STAGE1: stage1(folder, sentences, batch_size, steps, bf16),
+            STAGE2: stage2(folder, sentences, batch_size, pieces, bf16, Path(temp)),
+        }
+        seconds = common.interleaved(rounds, repeats)
+        shares = {
+            STAGE1: measured(parts[STAGE1], parts_of_stage1(parts[STAGE1]), rounds[STAGE1]),
+            STAGE2: measured(
+                parts[STAGE2], parts_of_stage2(parts[STAGE2], rounds[STAGE2]), rounds[STAGE2]
+            ),
+        }
+    common.table(seconds, TRAINER, per=dict.fromkeys(seconds, float(steps)))
+    for stage, found in shares.items():
+        ranked = sorted(found.items(), key=lambda item: -item[1])
+        msg.info(f"{stage}: " + ", ".join(f"{part} {share:.1f}%" for part, share in ranked))
+    common.save(
+        output,
+        data=data.name,
+        sentences=len(sentences),
+        shape=shape or "its own",
+        vocabulary=vocabulary or "its own",
+        batch_size=batch_size,
+        pieces=pieces,
+        steps=steps,
+        bf16=bf16,
+        seconds=seconds,
+        shares=shares,
+        peak_gpu_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+    )
+
+
+def stage1(
+    encoder: Path, sentences: list[Sentence], batch_size: int, steps: int, bf16: bool
+) -> common.Prepared:
+    """Steps of spaCy's own training loop."""
+    nlp = peers.dualner_nlp({"name": str(encoder), "mixed_precision": bf16})
+    docs = [Doc(nlp.vocab, words=words, ents=tags) for words, tags in sentences]
+    rng = np.random.default_rng(0)
+
+    def batches() -> Iterator[tuple[int, list[Example]]]:
+        for epoch in itertools.count():
+            for batch in length_groups([len(doc) for doc in docs], batch_size, rng):
+                chosen = [docs[i] for i in batch]
+                # As spaCy's reader does for each epoch.
+                yield (
+                    epoch,
+                    [Example(Doc(nlp.vocab, words=[t.text for t in d]), d) for d in chosen],
+                )
+
+    endless = batches()
+    optimizer = make_adamw(2e-5)
+
+    def run() -> None:
+        loop = train_while_improving(
+            nlp,
+            optimizer,
+            endless,
+            evaluate=lambda: (0.0, {}),
+            dropout=0.1,
+            eval_frequency=steps,
+            accumulate_gradient=1,
+            patience=0,
+            max_steps=steps - 1,
+            exclude=[],
+            annotating_components=[],
+            before_update=None,
+        )
+        for _ in loop:
+            pass
+
+    return run
+
+
+@contextmanager
+def parts_of_stage1(parts: Parts) -> Iterator[None]:
+    """Count the parts of spaCy's loop while the block lasts."""
+    begin_update = parts.timed("encoder forward", EncoderShim.begin_update)
+
+    def with_backward(*args: Any) -> tuple[Any, Callable]:
+        vectors, backprop = begin_update(*args)
+        return vectors, parts.timed("encoder backward", backprop)
+
+    encode_docs, make_blocks = WordTokenizer.encode_docs, transformer_layer.make_blocks
+    with (
+        patch.object(EncoderShim, "begin_update", with_backward),
+        patch.object(WordTokenizer, "encode_docs", parts.timed("data", encode_docs)),
+        patch.object(transformer_layer, "make_blocks", parts.timed("data", make_blocks)),
+        patch.object(DualNer, "get_loss", parts.timed("loss", DualNer.get_loss)),
+        patch.object(AdamW, "step_model", parts.timed("optimiser", AdamW.step_model)),
+    ):
+        yield
+
+
+class Stage2:
+    """Steps of `teach`, the same batches in every round."""
+
+    def __init__(self, teaching: teaching_loop.Teaching) -> None:
+        self.teaching = teaching
+        groups = length_groups(
+            teaching.lengths, teaching.settings.batch_size, np.random.default_rng(0)
+        )
+        self.batches = [teaching.trained_on[group] for group in groups]
+
+    def __call__(self) -> None:
+        for batch in self.batches:
+            self.teaching.train_step(batch)
+
+
+def stage2(
+    encoder: Path,
+    sentences: list[Sentence],
+    batch_size: int,
+    pieces: int,
+    bf16: bool,
+    temp: Path,
+) -> Stage2:
+    """One half of the sentences is the source text, the other is unlabelled target text."""
+    nlp = peers.dualner_nlp({"name": str(encoder)})
+    # Random heads find entities everywhere, trained ones here and there.
+    heads = heads_module(nlp.get_pipe("dualner").model)
+    for head in (heads.tag, heads.start, heads.end):
+        head.bias.data[0] += 1.0
+    nlp.to_disk(temp / "model")
+    half = len(sentences) // 2
+    for split, lang, chosen in (
+        ("train", "en", sentences[:half]),
+        ("unlabelled", "de", sentences[half:]),
+    ):
+        path = corpus_path(temp / "corpus", split, lang)
+        with DocBinWriter(path, lang, labelled=split == "train") as writer:
+            for words, tags in chosen:
+                writer.add(words, tags)
+    corpus = {"@readers": "spacy-dualner.Corpus.v1"}
+    config = Config(
+        {
+            "corpora": {
+                "source": {**corpus, "path": str(temp / "corpus/train")},
+                "target": {**corpus, "path": str(temp / "corpus/unlabelled")},
+            },
+            "teaching": {
+                "model": str(temp / "model"),
+                "select": "agreement",
+                "held_back": 1,
+                "batch_size": batch_size,
+                "accumulate_gradient": pieces,
+                "mixed_precision": bf16,
+            },
+        }
+    )
+    return Stage2(teaching_loop.Teaching(resolve_config(config), temp))
+
+
+@contextmanager
+def parts_of_stage2(parts: Parts, job: Stage2) -> Iterator[None]:
+    """Count the parts of teach's loop while the block lasts."""
+    t, timed = job.teaching, parts.timed
+    with (
+        patch.object(t.corpus, "select", timed("data", t.corpus.select)),
+        patch.object(teaching_loop, "make_blocks", timed("data", teaching_loop.make_blocks)),
+        patch.object(t, "teacher", timed("teacher", t.teacher)),
+        patch.object(t, "student", Student(t.student, timed("student forward", t.student))),
+        patch.object(teaching_loop, "stage2_loss", timed("loss", teaching_loop.stage2_loss)),
+        patch.object(t.accelerator, "backward", timed("backward", t.accelerator.backward)),
+        patch.object(
+            t.accelerator, "clip_grad_norm_", timed("optimiser", t.accelerator.clip_grad_norm_)
+        ),
+        patch.object(t.optimizer, "step", timed("optimiser", t.optimizer.step)),
+        patch.object(t.optimizer, "zero_grad", timed("optimiser", t.optimizer.zero_grad)),
+    ):
+        yield
+
+
+class Student:
+    """The student with its forward pass counted."""
+
+    def __init__(self, module: torch.nn.Module, forward: Callable) -> None:
+        self._module = module
+        self._forward = forward
+
+    def __call__(self, *args: Any) -> Any:
+        return self._forward(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
+
+
+def measured(parts: Parts, block: Any, job: common.Prepared) -> dict[str, float]:
+    """Percent of a round by part. Its own time is not among the timed rounds."""
+    with block:
+        begin = time.perf_counter()
+        job()
+        common.finish()
+        return parts.shares(time.perf_counter() - begin)
+
+
+if __name__ == "__main__":
+    typer.run(main)

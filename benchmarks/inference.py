@@ -36,6 +36,7 @@ def main(
     limit: int = common.Limit,
     repeats: int = common.Repeats,
     batch_size: int = typer.Option(1000, help="Docs a batch of dualner's nlp.pipe"),
+    block_size: int = typer.Option(0, help="model.tok2vec.block_size"),
     others: str = typer.Option(PEERS, "--peers", help="Which others to time, or none"),
     gpu_id: int = common.Gpu,
     output: Path | None = common.Output,
@@ -44,7 +45,7 @@ def main(
     device = common.use_gpu(gpu_id)
     words = [w for w, _ in common.load_sentences(data, limit)]
     with common.encoder_folder(encoder, shape) as folder:
-        jobs = own_jobs(folder, batch_size)
+        jobs = own_jobs(folder, batch_size, block_size)
         for name in filter(None, others.split(",")):
             try:
                 jobs |= peer_job(name, folder, device)
@@ -63,13 +64,14 @@ def main(
         encoder=encoder.name,
         shape=shape or "its own",
         batch_size=batch_size,
+        block_size=block_size,
         seconds=seconds,
     )
 
 
-def own_jobs(encoder: Path, batch_size: int) -> dict[str, Prepare]:
+def own_jobs(encoder: Path, batch_size: int, block_size: int) -> dict[str, Prepare]:
     """dualner, and the bare encoder with its sub-words ready."""
-    nlp = peers.dualner_nlp({"name": str(encoder)})
+    nlp = peers.dualner_nlp({"name": str(encoder), "block_size": block_size})
     shim = encoder_shim(nlp.get_pipe("dualner").model.get_ref("tok2vec"))
     jobs: dict[str, Prepare] = {}
     for bf16 in (False, True) if bf16_pays(torch.device(shim.device)) else (False,):

@@ -8,12 +8,14 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import psutil
-import torch
+import spacy
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -29,7 +31,6 @@ from spacy_dualner.training.batching import length_groups
 
 CASES = "convert,pipe,blank,teach"
 WORDS = 8
-NEW = 2
 
 
 def resident() -> float:
@@ -37,16 +38,17 @@ def resident() -> float:
     return psutil.Process(os.getpid()).memory_info().rss / 1e6
 
 
-def sentences(n: int) -> Iterator[list[str]]:
-    """Eight words each, two of them never met before."""
+def sentences(n: int, new: int = 2) -> Iterator[list[str]]:
+    """Eight words each, so many of them never met before."""
     known = [f"word{i}" for i in range(5000)]
     for i in range(n):
-        old = [known[(i * 7 + k * 613) % len(known)] for k in range(WORDS - NEW)]
-        yield [*old, f"New{i}", f"x{i * 2654435761 % 2**32:x}"]
+        old = [known[(i * 7 + k * 613) % len(known)] for k in range(WORDS - new)]
+        yield [*old, *(f"x{k}{i * 2654435761 % 2**32:x}" for k in range(new))]
 
 
 def main(
     n: int = typer.Option(1_000_000, "--sentences", help="Number of sentences"),
+    new: int = typer.Option(2, "--new-words", help="New words a sentence, of 8"),
     cases: str = typer.Option(CASES, help="Which to run, out of " + CASES),
     shape: str = typer.Option("2x128", "--shape", help="LAYERSxWIDTH of the encoder"),
     encoder: Path = common.Encoder,
@@ -60,12 +62,12 @@ def main(
         corpus = Path(temp) / "corpus"
         for case in cases.split(","):
             if case in ("convert", "teach") and not corpus.exists():
-                results["convert"] = convert_text(n, Path(temp), corpus)
+                results["convert"] = convert_text(n, new, Path(temp), corpus)
             if case == "pipe":
                 nlp = peers.dualner_nlp({"name": str(folder), "mixed_precision": True})
-                results["nlp.pipe, nlp.memory_zone()"] = pipe(n, nlp)
+                results["nlp.pipe, nlp.memory_zone()"] = pipe(n, new, nlp)
             if case == "blank":
-                results["the same without dualner"] = pipe(n, Language())
+                results["the same without dualner"] = pipe(n, new, spacy.blank("xx"))
             if case == "teach":
                 results["teach"] = teach(folder, Path(temp), corpus, steps, max_memory_mb)
     for name, found in results.items():
@@ -86,11 +88,11 @@ def watched(items: Iterator, n: int) -> dict[str, float]:
     return after | {"MB at most": max(seen, default=0.0), "seconds": time.perf_counter() - begin}
 
 
-def convert_text(n: int, temp: Path, corpus: Path) -> dict[str, float]:
+def convert_text(n: int, new: int, temp: Path, corpus: Path) -> dict[str, float]:
     """`convert` of plain text: memory is read while the lines are written and while it reads."""
     text = temp / "de.txt"
     with text.open("w") as file:
-        file.writelines(" ".join(words) + "\n" for words in sentences(n))
+        file.writelines(" ".join(words) + "\n" for words in sentences(n, new))
     before, begin = resident(), time.perf_counter()
     peak = Peak()
     with peak:
@@ -108,8 +110,6 @@ class Peak:
     """The most memory seen, looked at ten times a second, while the block lasts."""
 
     def __enter__(self) -> Peak:
-        import threading
-
         self.most, self._done = resident(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -124,11 +124,11 @@ class Peak:
         self._thread.join()
 
 
-def pipe(n: int, nlp: Language) -> dict[str, float]:
+def pipe(n: int, new: int, nlp: Language) -> dict[str, float]:
     """A memory zone for every 10,000 sentences."""
 
     def docs() -> Iterator[Doc]:
-        for batch in minibatch(sentences(n), 10_000):
+        for batch in minibatch(sentences(n, new), 10_000):
             with nlp.memory_zone():
                 made = (Doc(nlp.vocab, words=words) for words in batch)
                 yield from (len(doc.ents) for doc in nlp.pipe(made, batch_size=1000))
@@ -171,8 +171,6 @@ def teach(
     with peak:
         teaching = Teaching(resolved, temp)
     loading, loaded = time.perf_counter() - begin, resident()
-    import numpy as np
-
     batches = length_groups(
         teaching.lengths, teaching.settings.batch_size, np.random.default_rng(0)
     )
@@ -191,5 +189,4 @@ def teach(
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(torch.get_num_threads())
     typer.run(main)

@@ -73,6 +73,7 @@ def main(
     limit: int = common.Limit,
     batch_size: int = typer.Option(64, help="Sentences a step"),
     pieces: int = typer.Option(1, help="Pieces that a step of stage 2 is computed in"),
+    jobs: str = typer.Option("trainer,stage1,stage2", "--jobs", help="Which to time"),
     bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in all of them"),
     repeats: int = common.Repeats,
     gpu_id: int = common.Gpu,
@@ -87,24 +88,28 @@ def main(
         common.encoder_folder(encoder, shape, vocabulary) as folder,
     ):
         words, tags = [w for w, _ in sentences], [t for _, t in sentences]
-        parts = {STAGE1: Parts(), STAGE2: Parts()}
+        chosen = jobs.split(",")
         torch.manual_seed(0)
-        rounds = {
-            TRAINER: peers.hf_trainer(folder, words, tags, batch_size, steps, bf16, device),
-            STAGE1: stage1(folder, sentences, batch_size, steps, bf16),
-            STAGE2: stage2(folder, sentences, batch_size, pieces, bf16, Path(temp)),
-        }
+        rounds: dict[str, common.Prepared] = {}
+        if "trainer" in chosen:
+            rounds[TRAINER] = peers.hf_trainer(folder, words, tags, batch_size, steps, bf16, device)
+        if "stage1" in chosen:
+            rounds[STAGE1] = stage1(folder, sentences, batch_size, steps, bf16)
+        if "stage2" in chosen:
+            rounds[STAGE2] = stage2(folder, sentences, batch_size, pieces, bf16, Path(temp))
         seconds = common.interleaved(rounds, repeats)
-        shares = {
-            STAGE1: measured(parts[STAGE1], parts_of_stage1(parts[STAGE1]), rounds[STAGE1]),
-            STAGE2: measured(
-                parts[STAGE2], parts_of_stage2(parts[STAGE2], rounds[STAGE2]), rounds[STAGE2]
-            ),
-        }
-    common.table(seconds, TRAINER, per=dict.fromkeys(seconds, float(steps)))
+        shares = {}
+        for name, patched in ((STAGE1, parts_of_stage1), (STAGE2, parts_of_stage2)):
+            if name in rounds:
+                parts = Parts()
+                shares[name] = measured(parts, patched(parts, rounds[name]), rounds[name])
+    common.table(seconds, next(iter(seconds)), per=dict.fromkeys(seconds, float(steps)))
     for stage, found in shares.items():
         ranked = sorted(found.items(), key=lambda item: -item[1])
         msg.info(f"{stage}: " + ", ".join(f"{part} {share:.1f}%" for part, share in ranked))
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+    if peak:
+        msg.info(f"GPU memory at most: {peak / 1e9:.1f} GB, with all that was timed")
     common.save(
         output,
         data=data.name,
@@ -117,7 +122,7 @@ def main(
         bf16=bf16,
         seconds=seconds,
         shares=shares,
-        peak_gpu_bytes=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+        peak_gpu_bytes=peak,
     )
 
 
@@ -146,13 +151,13 @@ def stage1(
         loop = train_while_improving(
             nlp,
             optimizer,
-            endless,
+            itertools.islice(endless, steps),
             evaluate=lambda: (0.0, {}),
             dropout=0.1,
-            eval_frequency=steps,
+            eval_frequency=steps + 1,
             accumulate_gradient=1,
             patience=0,
-            max_steps=steps - 1,
+            max_steps=0,
             exclude=[],
             annotating_components=[],
             before_update=None,
@@ -164,7 +169,7 @@ def stage1(
 
 
 @contextmanager
-def parts_of_stage1(parts: Parts) -> Iterator[None]:
+def parts_of_stage1(parts: Parts, job: common.Prepared) -> Iterator[None]:
     """Count the parts of spaCy's loop while the block lasts."""
     begin_update = parts.timed("encoder forward", EncoderShim.begin_update)
 

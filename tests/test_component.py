@@ -448,6 +448,21 @@ def test_batches_change_no_prediction(own: Language) -> None:
     np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-4)
 
 
+def test_memory_zones(trained_nlp: Language) -> None:
+    """Words come and go with each zone; what is found in known ones stays right, in and after."""
+    words_at_rest = len(trained_nlp.vocab)
+    for i in range(3):
+        texts = [[f"new{i}a", *words, f"new{i}b"] for words, _ in SENTENCES]
+        with trained_nlp.memory_zone():
+            docs = [Doc(trained_nlp.vocab, words=words) for words in texts]
+            found = [[(e.text, e.label_) for e in doc.ents] for doc in trained_nlp.pipe(docs)]
+            assert len(trained_nlp.vocab) > words_at_rest
+        assert f"new{i}a" not in trained_nlp.vocab.strings
+        docs = [Doc(trained_nlp.vocab, words=words) for words in texts]
+        assert [[(e.text, e.label_) for e in doc.ents] for doc in trained_nlp.pipe(docs)] == found
+    assert entities(trained_nlp) == GOLD
+
+
 def test_as_tuples(own: Language) -> None:
     pairs = list(own.pipe([("Anna Smith lives in Berlin.", 1), ("", 2)], as_tuples=True))
     assert [context for _, context in pairs] == [1, 2]

@@ -17,7 +17,7 @@ from spacy.training import Corpus
 from spacy.vocab import Vocab
 from test_panx import sentences
 
-from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
+from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs, read_shards
 from spacy_dualner.data.panx import repair_tags
 from spacy_dualner.errors import DataError
 
@@ -105,6 +105,21 @@ def test_shards_are_numbered_and_read_in_order(tmp_path) -> None:
     assert [doc[0].text for doc in read_docs(path, Vocab(), limit=5)] == list("01234")
     assert len(list(read_docs(path, Vocab(), limit=99))) == 23
     assert files(tmp_path) == [f"train/de.spacy/{i:05d}.spacy" for i in range(12)]
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 3, 8, 9, 99])
+@pytest.mark.parametrize("shard_size", [2, 100])
+def test_shards_have_vocabularies_of_their_own(tmp_path, shard_size, limit) -> None:
+    """Words of one shard are not kept for the next; a limit counts over all shards."""
+    path = corpus_path(tmp_path, "train", "de")
+    write(path, [([str(i)], ["O"]) for i in range(9)], shard_size=shard_size)
+    seen = [[(doc[0].text, doc.vocab) for doc in shard] for shard in read_shards(path, limit)]
+    found = [text for shard in seen for text, _ in shard]
+    assert found == [str(i) for i in range(min(limit or 9, 9))]
+    assert len(seen) == -(-len(found) // shard_size)
+    vocabs = [shard[0][1] for shard in seen]
+    assert len(set(map(id, vocabs))) == len(vocabs)
+    assert all("0" not in vocab.strings for vocab in vocabs[1:])
 
 
 def test_a_full_shard_is_one_file(tmp_path) -> None:

@@ -36,6 +36,7 @@ from transformers import (
     RobertaTokenizerFast,
 )
 
+from spacy_dualner.encoder.blocks import make_blocks
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.encoder.transformer import Transformer_v1, encoder_shim
@@ -197,6 +198,15 @@ def test_the_block_size_does_not_matter(encoder_path, layer, block_size) -> None
     other = make_layer(encoder_path, block_size=block_size)
     for vectors, expected in zip(predict(other, texts), predict(layer, texts), strict=True):
         torch.testing.assert_close(vectors, expected, **CLOSE)
+
+
+def test_blocks_suit_the_device(layer) -> None:
+    """By default a CPU gets small blocks: many sentences are never padded into one."""
+    shim = encoder_shim(layer)
+    vocab = Vocab()
+    batch = shim.words().encode_docs([Doc(vocab, words=words) for words in TEXTS * 200])
+    sizes = [block.input_ids.size for block in make_blocks(batch, shim.shape())]
+    assert len(sizes) > 1 and max(sizes) <= 1024
 
 
 def test_empty_docs(layer, direct) -> None:

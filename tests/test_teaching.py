@@ -28,8 +28,10 @@ from helpers_corpus import (
     write_corpus,
 )
 from spacy.language import Language
+from spacy.vocab import Vocab
 
 from spacy_dualner.component import DualNer
+from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.encoder.encode import bf16_pays
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation import evaluate
@@ -84,6 +86,13 @@ class Interrupted(Exception):
 
 
 # What comes out
+
+
+def test_words_of_the_text_stay_out_of_the_pipeline(folder: Path, tmp_path: Path) -> None:
+    nlp = run(folder, tmp_path / "out", corpora__target__langs="sw")
+    corpus = read_docs(folder / "corpus/unlabelled/sw.spacy", Vocab())
+    assert "sevilsw" in {token.text for doc in corpus for token in doc}
+    assert "sevilsw" not in nlp.vocab.strings
 
 
 def test_writes_a_pipeline_that_loads(folder: Path, tmp_path: Path) -> None:

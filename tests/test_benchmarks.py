@@ -1,0 +1,75 @@
+"""Each benchmark runs on the data and encoder that the repository carries, and writes its JSON."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import srsly
+from conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def run(name: str, tmp_path: Path, *arguments: str) -> dict:
+    """Run a benchmark from the top of the repository. Returns what it wrote."""
+    output = tmp_path / "results.json"
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments, "--output", str(output)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = srsly.read_json(output)
+    assert results["versions"]["torch"] and results["threads"] == 1
+    return results
+
+
+SMALL = ["--shape", "1x32", "--repeats", "1"]
+
+
+def test_inference(tmp_path: Path) -> None:
+    results = run("inference", tmp_path, *SMALL, "--limit", "30", "--peers", "tok2vec,hf64")
+    assert results["sentences"] == 30
+    seconds = results["seconds"]
+    for name in ("bare encoder", "dualner", "dualner, raw text", "Hugging Face pipeline, batch 64"):
+        assert len(seconds[name]) == 1 and seconds[name][0] > 0
+
+
+def test_scaling(tmp_path: Path) -> None:
+    results = run("scaling", tmp_path, *SMALL, "--limit", "30", "--sizes", "20,40")
+    assert set(results["seconds_per_word"]) == {
+        "20 sentences",
+        "40 sentences",
+        "40 sentences, sorted",
+    }
+
+
+def test_training(tmp_path: Path) -> None:
+    results = run("training", tmp_path, *SMALL, "--limit", "40", "--batch-size", "8")
+    assert results["steps"] == 5
+    assert set(results["seconds"]) == {"Hugging Face Trainer", "stage 1", "stage 2"}
+    for stage in ("stage 1", "stage 2"):
+        shares = results["shares"][stage]
+        assert sum(shares.values()) == pytest.approx(100)
+        assert min(shares.values()) > 0 and len(shares) >= 6
+
+
+def test_memory(tmp_path: Path) -> None:
+    options = ["--sentences", "3000", "--steps", "2", "--shape", "1x32"]
+    results = run("memory", tmp_path, *options)["results"]
+    assert set(results) == {
+        "convert",
+        "nlp.pipe, nlp.memory_zone()",
+        "the same without dualner",
+        "teach",
+    }
+    assert 0 < results["teach"]["bytes of arrays a token"] < 100
+
+
+def test_shrinking(tmp_path: Path) -> None:
+    options = ["--vocabulary", "5000", "--shape", "1x32", "--limit", "10", "--langs", "en,de"]
+    results = run("shrinking", tmp_path, *options)
+    assert results["after"]["bytes"] < results["before"]["bytes"] / 2
+    assert results["before"]["subwords"] == 5000

@@ -73,7 +73,7 @@ def main(
     for name, found in results.items():
         msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
     common.save(
-        output, sentences=n, words=WORDS * n, new_words=NEW * n, shape=shape, results=results
+        output, sentences=n, words=WORDS * n, new_words=new * n, shape=shape, results=results
     )
 
 

@@ -37,6 +37,7 @@ def main(
     repeats: int = common.Repeats,
     batch_size: int = typer.Option(1000, help="Docs a batch of dualner's nlp.pipe"),
     block_size: int = typer.Option(0, help="model.tok2vec.block_size"),
+    compiled: bool = typer.Option(False, "--compile", help="Also time torch.compile"),
     others: str = typer.Option(PEERS, "--peers", help="Which others to time, or none"),
     gpu_id: int = common.Gpu,
     output: Path | None = common.Output,
@@ -45,7 +46,7 @@ def main(
     device = common.use_gpu(gpu_id)
     words = [w for w, _ in common.load_sentences(data, limit)]
     with common.encoder_folder(encoder, shape) as folder:
-        jobs = own_jobs(folder, batch_size, block_size)
+        jobs = own_jobs(folder, batch_size, block_size, compiled)
         for name in filter(None, others.split(",")):
             try:
                 jobs |= peer_job(name, folder, device)
@@ -69,7 +70,7 @@ def main(
     )
 
 
-def own_jobs(encoder: Path, batch_size: int, block_size: int) -> dict[str, Prepare]:
+def own_jobs(encoder: Path, batch_size: int, block_size: int, compiled: bool) -> dict[str, Prepare]:
     """dualner, and the bare encoder with its sub-words ready."""
     nlp = peers.dualner_nlp({"name": str(encoder), "block_size": block_size})
     shim = encoder_shim(nlp.get_pipe("dualner").model.get_ref("tok2vec"))
@@ -78,10 +79,17 @@ def own_jobs(encoder: Path, batch_size: int, block_size: int) -> dict[str, Prepa
         suffix = ", bf16" if bf16 else ""
         jobs |= {
             f"bare encoder{suffix}": bare(nlp, shim, batch_size, bf16),
-            f"bare encoder, dualner's blocks{suffix}": bare_blocks(nlp, shim, batch_size, bf16),
+            f"bare encoder, dualner's blocks{suffix}": bare_blocks(
+                nlp, shim, shim.transformer, batch_size, bf16
+            ),
             f"{BASE}{suffix}": pipe(nlp, shim, batch_size, bf16, raw=False),
             f"{BASE}, raw text{suffix}": pipe(nlp, shim, batch_size, bf16, raw=True),
         }
+        if compiled:
+            faster = torch.compile(shim.transformer, dynamic=True)
+            jobs[f"dualner's blocks, compiled{suffix}"] = bare_blocks(
+                nlp, shim, faster, batch_size, bf16
+            )
     return jobs
 
 
@@ -122,7 +130,9 @@ def bare(nlp: Language, shim: EncoderShim, batch_size: int, bf16: bool) -> Prepa
     return prepare
 
 
-def bare_blocks(nlp: Language, shim: EncoderShim, batch_size: int, bf16: bool) -> Prepare:
+def bare_blocks(
+    nlp: Language, shim: EncoderShim, transformer: torch.nn.Module, batch_size: int, bf16: bool
+) -> Prepare:
     """The encoder on the blocks that dualner makes."""
 
     def prepare(words: Words) -> common.Prepared:
@@ -137,7 +147,7 @@ def bare_blocks(nlp: Language, shim: EncoderShim, batch_size: int, bf16: bool) -
                 for blocks, n_words in batches:
                     # As in use, weights are cast once for each batch.
                     with autocast(torch.device(shim.device), bf16):
-                        encode_words(shim.transformer, blocks, n_words)
+                        encode_words(transformer, blocks, n_words)
 
         return run
 

@@ -18,12 +18,14 @@ import torch
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
+from thinc.api import Config
 from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
 from wasabi import msg
 
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.data.files import write_json
 from spacy_dualner.data.panx import Sentence, read_splits
+from spacy_dualner.teaching.config import TeachingConfig, resolve_config
 
 PACKAGES = (
     "spacy",
@@ -102,6 +104,20 @@ def encoder_folder(encoder: Path, shape: str, vocabulary: int = 0) -> Iterator[P
         XLMRobertaModel(config).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         yield Path(folder)
+
+
+def teaching_config(folder: Path, **settings: Any) -> TeachingConfig:
+    """Stage 2 of the pipeline `folder/model` on `folder/corpus`, without development sets.
+
+    settings (Any): Of the `[teaching]` section.
+    """
+    reader = {"@readers": "spacy-dualner.Corpus.v1"}
+    corpora = {
+        name: {**reader, "path": str(folder / "corpus" / split)}
+        for name, split in (("source", "train"), ("target", "unlabelled"))
+    }
+    teaching = {"model": str(folder / "model"), "select": "agreement", **settings}
+    return resolve_config(Config({"corpora": corpora, "teaching": teaching}))
 
 
 def use_gpu(gpu_id: int) -> str:

@@ -5,7 +5,6 @@ python -m benchmarks.memory --sentences 1000000
 
 from __future__ import annotations
 
-import itertools
 import os
 import tempfile
 import threading
@@ -20,12 +19,11 @@ import typer
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
-from thinc.api import Config
 from wasabi import msg
 
 from benchmarks import common, peers
 from spacy_dualner.data.convert import convert
-from spacy_dualner.teaching.config import resolve_config
+from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.teaching.loop import Teaching
 from spacy_dualner.training.batching import length_groups
 
@@ -69,7 +67,7 @@ def main(
             if case == "blank":
                 results["the same without dualner"] = pipe(n, new, spacy.blank("xx"))
             if case == "teach":
-                results["teach"] = teach(folder, Path(temp), corpus, steps, max_memory_mb)
+                results["teach"] = teach(folder, Path(temp), steps, max_memory_mb)
     for name, found in results.items():
         msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
     common.save(
@@ -136,40 +134,18 @@ def pipe(n: int, new: int, nlp: Language) -> dict[str, float]:
     return watched(docs(), n)
 
 
-def teach(
-    folder: Path, temp: Path, corpus: Path, steps: int, max_memory_mb: int
-) -> dict[str, float]:
-    """Load all sentences as target text, then some steps."""
+def teach(folder: Path, temp: Path, steps: int, max_memory_mb: int) -> dict[str, float]:
+    """Load what `convert_text` wrote as target text, then some steps."""
     nlp = peers.dualner_nlp({"name": str(folder)})
     nlp.to_disk(temp / "model")
-    source = temp / "source"
-    source.mkdir()
-    lines = (
-        f"en:{w}\tO\n" for words in itertools.islice(sentences(1000), 1000) for w in [*words, ""]
-    )
-    archive = temp / "raw" / "en"
-    archive.mkdir(parents=True)
-    (archive / "train").write_text("".join(line if line[3] != "\t" else "\n" for line in lines))
-    convert(temp / "raw", source, langs=["en"])
-    reader = {"@readers": "spacy-dualner.Corpus.v1"}
-    config = Config(
-        {
-            "corpora": {
-                "source": {**reader, "path": str(source / "train")},
-                "target": {**reader, "path": str(corpus / "unlabelled")},
-            },
-            "teaching": {
-                "model": str(temp / "model"),
-                "select": "agreement",
-                "max_memory_mb": max_memory_mb,
-            },
-        }
-    )
-    resolved = resolve_config(config)
+    with DocBinWriter(corpus_path(temp / "corpus", "train", "en"), "en", labelled=True) as writer:
+        for words in sentences(1000):
+            writer.add(words, ["O"] * len(words))
+    config = common.teaching_config(temp, max_memory_mb=max_memory_mb)
     before, begin = resident(), time.perf_counter()
     peak = Peak()
     with peak:
-        teaching = Teaching(resolved, temp)
+        teaching = Teaching(config, temp)
     loading, loaded = time.perf_counter() - begin, resident()
     batches = length_groups(
         teaching.lengths, teaching.settings.batch_size, np.random.default_rng(0)

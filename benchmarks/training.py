@@ -21,7 +21,6 @@ import typer
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.loop import train_while_improving
-from thinc.api import Config
 from wasabi import msg
 
 import spacy_dualner.encoder.transformer as transformer_layer
@@ -33,7 +32,6 @@ from spacy_dualner.data.panx import Sentence
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.model import heads_module
-from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.training.batching import length_groups
 from spacy_dualner.training.optimizer import AdamW, make_adamw
 
@@ -227,24 +225,14 @@ def stage2(
         with DocBinWriter(path, lang, labelled=split == "train") as writer:
             for words, tags in chosen:
                 writer.add(words, tags)
-    corpus = {"@readers": "spacy-dualner.Corpus.v1"}
-    config = Config(
-        {
-            "corpora": {
-                "source": {**corpus, "path": str(temp / "corpus/train")},
-                "target": {**corpus, "path": str(temp / "corpus/unlabelled")},
-            },
-            "teaching": {
-                "model": str(temp / "model"),
-                "select": "agreement",
-                "held_back": 1,
-                "batch_size": batch_size,
-                "accumulate_gradient": pieces,
-                "mixed_precision": bf16,
-            },
-        }
+    config = common.teaching_config(
+        temp,
+        held_back=1,
+        batch_size=batch_size,
+        accumulate_gradient=pieces,
+        mixed_precision=bf16,
     )
-    return Stage2(teaching_loop.Teaching(resolve_config(config), temp))
+    return Stage2(teaching_loop.Teaching(config, temp))
 
 
 @contextmanager

@@ -11,11 +11,14 @@ import pytest
 import spacy
 import srsly
 import torch
+from accelerate import Accelerator
 from conftest import train_nlp
 from helpers_corpus import stage2_config, write_corpus
 
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.model import heads_module
+from spacy_dualner.teaching.config import resolve_config
+from spacy_dualner.teaching.loop import Teaching
 
 pytestmark = pytest.mark.slow
 
@@ -94,3 +97,32 @@ def test_processes_do_what_one_does(
     assert printed.count("Saved pipeline to") == 1
     assert printed.count("Source: ") == 1
     assert [path.name for path in output.iterdir()] == ["model-best"]
+
+
+@pytest.mark.parametrize("n_processes", [1, 2, 3])
+@pytest.mark.parametrize("n_sentences", [2, 7])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_the_regulariser_is_a_mean(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_processes: int,
+    n_sentences: int,
+    pieces: int,
+) -> None:
+    """The shares of all pieces of all processes add up to one, however small the batch."""
+    settings = {"teaching__accumulate_gradient": pieces}
+    config = stage2_config(folder / "model", folder / "corpus", **settings)
+    teaching = Teaching(resolve_config(config), tmp_path)
+    weight = next(teaching.network.parameters())
+
+    def share_alone(sentences: object, n_source: object, n_target: object, share: float) -> object:
+        return weight.sum() * 0 + share
+
+    monkeypatch.setattr(teaching, "_piece_loss", share_alone)
+    monkeypatch.setattr(Accelerator, "num_processes", n_processes)
+    totals = []
+    for index in range(n_processes):
+        monkeypatch.setattr(Accelerator, "process_index", index)
+        totals.append(float(teaching.train_step(teaching.trained_on[:n_sentences])))
+    assert sum(totals) / n_processes == pytest.approx(1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,11 +61,21 @@ def evaluate(
         docs = list(read_docs(corpus_path(corpus, split, lang), nlp.vocab, limit))
         bar = tqdm(docs, desc=lang, leave=False, disable=None if progress else True)
         results[lang] = evaluate_docs(nlp, bar, component)
-    targets = [lang for lang in langs if lang not in known]
+    return with_means(results, known)
+
+
+def with_means(results: dict[str, Any], source: Collection[str]) -> dict[str, Any]:
+    """Scores of several languages with their means.
+
+    results (Dict[str, Any]): What `evaluate_docs` gives for each language.
+    source (Collection[str]): Languages to leave out of `mean_targets`.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README.
+    """
+    targets = [scores for lang, scores in results.items() if lang not in source]
     return {
         "languages": results,
-        "mean": {d: mean_scores(results[lang][d] for lang in langs) for d in DECODINGS},
-        "mean_targets": {d: mean_scores(results[lang][d] for lang in targets) for d in DECODINGS},
+        "mean": {d: mean_scores(scores[d] for scores in results.values()) for d in DECODINGS},
+        "mean_targets": {d: mean_scores(scores[d] for scores in targets) for d in DECODINGS},
     }
 
 
@@ -77,6 +88,29 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
     RETURNS (Dict[str, Any]): `span` and `tag`, each with `p`, `r`, `f` in percent, and `per_type`
         with the same per decoding and type.
     """
+    return predict_docs(nlp, docs, component).scores()
+
+
+@dataclass
+class Predictions:
+    """BIO tags of sentences, annotated and predicted.
+
+    gold (List[List[str]]): Annotated tags of each sentence.
+    predicted (Dict[str, List[List[str]]]): Predicted tags, by decoding.
+    """
+
+    gold: list[list[str]]
+    predicted: dict[str, list[list[str]]]
+
+    def scores(self) -> dict[str, Any]:
+        """What `evaluate_docs` returns."""
+        scored = {decode: entity_scores(self.gold, tags) for decode, tags in self.predicted.items()}
+        per_type = {decode: scores.pop("per_type") for decode, scores in scored.items()}
+        return {**scored, "per_type": per_type}
+
+
+def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Predictions:
+    """Predict annotated Docs. The arguments are those of `evaluate_docs`."""
     pipe = find_component(nlp, component)
     before = [cast(Pipe, p) for _, p in nlp.pipeline[: nlp.pipe_names.index(component)]]
     gold: list[list[str]] = []
@@ -103,9 +137,7 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
                     row[span.start : span.end] = [f"I-{span.label_}"] * len(span)
                     row[span.start] = f"B-{span.label_}"
             predicted[decode].extend(rows)
-    scored = {decode: entity_scores(gold, predicted[decode]) for decode in DECODINGS}
-    per_type = {decode: scores.pop("per_type") for decode, scores in scored.items()}
-    return {**scored, "per_type": per_type}
+    return Predictions(gold, predicted)
 
 
 def source_languages(nlp: Language) -> list[str]:

@@ -12,7 +12,6 @@ from ..errors import DataError
 from . import dualner_cli
 from ._util import PRESET_FILE, clear_errors, split_list
 
-STAGES = ("stage1.cfg", "stage2.cfg")
 LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
 KEYS = ("path", "encoder", "source", "targets", *LIMITS, "seed")
 
@@ -64,7 +63,7 @@ def configure(preset: Path, output: Path, choices: dict[str, str]) -> None:
     from weasel.util import get_checksum
 
     from ..data.files import write_text
-    from ..training.corpus import parse_langs
+    from ..presets import STAGES, stage_settings
 
     for name in (PRESET_FILE, *STAGES):
         if not (preset / name).is_file():
@@ -84,26 +83,15 @@ def configure(preset: Path, output: Path, choices: dict[str, str]) -> None:
     # Known archives let a project skip the conversion until one of them changes.
     path = Path(data["path"])
     data["checksum"] = get_checksum(path) if path.is_dir() else ""
-    # A limit of a source language, as in de:100, is of its training text alone.
-    source = ",".join(parse_langs(data["source"]))
-    every = ",".join(filter(None, [source, data["targets"]]))
-    dev = {"corpora.dev.langs": every, "corpora.dev.limit": data["dev_limit"]}
-    overrides = {
-        "stage1.cfg": {
-            "paths.encoder": data["encoder"],
-            "corpora.train.langs": data["source"],
-            "system.seed": data["seed"],
-            **dev,
-        },
-        "stage2.cfg": {
-            "corpora.source.langs": data["source"],
-            "corpora.target.langs": data["targets"],
-            "corpora.target.limit": data["unlabelled_limit"],
-            "system.seed": data["seed"],
-            **dev,
-        },
-    }
+    overrides = stage_settings(
+        data["source"],
+        data["targets"],
+        encoder=data["encoder"],
+        seed=data["seed"],
+        dev_limit=data["dev_limit"],
+        unlabelled_limit=data["unlabelled_limit"],
+    )
     write_text(output / PRESET_FILE, settings.to_str(interpolate=False) + "\n")
-    for name, values in overrides.items():
+    for name, values in zip(STAGES, overrides, strict=True):
         config = Config().from_disk(preset / name, interpolate=False, overrides=values)
         write_text(output / name, config.to_str(interpolate=False) + "\n")

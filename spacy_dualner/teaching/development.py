@@ -13,6 +13,7 @@ from ..encoder.subwords import Ints
 from ..errors import DualNerError
 from ..labels import LabelScheme
 from ..metrics import entity_scores
+from ..training.history import AGREEMENT, F1
 from .arrays import SentenceArrays
 from .network import predict_tags
 
@@ -58,17 +59,20 @@ class Development:
         self.selecting = names
 
     @property
-    def columns(self) -> list[str]:
-        """Names of all scores, in the order of the log."""
-        agreement = [f"agree_{n}" for n in self.held_back.lang_names]
-        return [*self.dev.lang_names, *(agreement if self.select == "agreement" else [])]
+    def columns(self) -> dict[str, str]:
+        """Scores to show, in the order of the log, and the names of their columns."""
+        columns = {f"{F1}{name}": name for name in self.dev.lang_names}
+        if self.select == "agreement":
+            columns |= {f"{AGREEMENT}{name}": f"{AGREEMENT}{name}" for name in self.selecting}
+        return columns
 
     def score(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         """Score a network.
 
         network (nn.Module): As `predict_tags` takes it.
-        RETURNS (Tuple[float, Dict[str, float]]): The score that selects, and all scores by
-            column, from 0 to 1.
+        RETURNS (Tuple[float, Dict[str, float]]): The score that selects, and all scores from 0 to
+            1: `ents_f_xx` on development text, `agree_xx` of the heads on text held back, or where
+            there is none on development text.
         """
         network.eval()
         scores = {}
@@ -78,20 +82,16 @@ class Development:
                 self.dev.select(sentences)[1],
                 np.cumsum(self.dev.word_counts()[sentences])[:-1],
             )
-            predicted = predict_tags(network, self.dev, sentences, self.shape, "span")
-            scores[name] = self._f1(gold, predicted)
-        chosen = self.selecting
-        if self.select == "agreement":
-            chosen = [f"agree_{name}" for name in self.selecting]
-            for name in self.selecting:
-                sentences = self.held_back.of_lang(name)
-                span, tag = (
-                    predict_tags(network, self.held_back, sentences, self.shape, decode)
-                    for decode in ("span", "tag")
-                )
-                scores[f"agree_{name}"] = self._f1(span, tag)
+            predicted = predict_tags(network, self.dev, sentences, self.shape)
+            scores[f"{F1}{name}"] = self._f1(gold, predicted["span"])
+            scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
+        for name in self.held_back.lang_names:
+            sentences = self.held_back.of_lang(name)
+            predicted = predict_tags(network, self.held_back, sentences, self.shape)
+            scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
         network.train()
-        return sum(scores[name] for name in chosen) / len(chosen), scores
+        prefix = AGREEMENT if self.select == "agreement" else F1
+        return sum(scores[f"{prefix}{n}"] for n in self.selecting) / len(self.selecting), scores
 
     def _f1(self, gold: Sequence[Ints], predicted: Sequence[Ints]) -> float:
         # Words without gold tag count as outside, on both sides.

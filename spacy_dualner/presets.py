@@ -1,0 +1,45 @@
+"""Presets: folders that hold the configs of both stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .training.corpus import parse_langs
+
+STAGES = ("stage1.cfg", "stage2.cfg")
+"""The configs of a preset, for `spacy train` and for `teach`."""
+
+
+def stage_settings(
+    source: str,
+    targets: str,
+    *,
+    encoder: str,
+    seed: int,
+    dev_limit: int = 0,
+    unlabelled_limit: int = 0,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of both stages that are a run's and not a preset's.
+
+    source (str): Annotated languages, as `training.corpus.Corpus` takes them (`en,de:100`).
+    targets (str): Languages without annotations, comma-separated.
+    encoder (str): Hub name or folder.
+    seed (int): Random seed.
+    dev_limit (int): First N development sentences of each language; 0 for all.
+    unlabelled_limit (int): First N unlabelled sentences of each language; 0 for all.
+    RETURNS (Tuple[Dict[str, Any], Dict[str, Any]]): Dotted names and values, in `STAGES`' order.
+    """
+    # A limit of a source language is of its training text alone.
+    every = ",".join(dict.fromkeys([*parse_langs(source), *parse_langs(targets)]))
+    common = {
+        "corpora.dev.langs": every,
+        "corpora.dev.limit": dev_limit,
+        "system.seed": seed,
+    }
+    stage1 = {"paths.encoder": encoder, "corpora.train.langs": source}
+    stage2 = {
+        "corpora.source.langs": source,
+        "corpora.target.langs": targets,
+        "corpora.target.limit": unlabelled_limit,
+    }
+    return stage1 | common, stage2 | common

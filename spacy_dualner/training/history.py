@@ -1,0 +1,66 @@
+"""`spacy-dualner.HistoryLogger.v1`: spaCy's console log, and every evaluation as a JSON line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import srsly
+from spacy.language import Language
+from spacy.training.loggers import console_logger
+from spacy.util import registry
+
+from ..data.files import write_text
+
+F1, AGREEMENT = "ents_f_", "agree_"
+_MEAN = "ents_f_mean"
+
+
+@registry.loggers("spacy-dualner.HistoryLogger.v1")
+def make_history_logger(path: Path) -> Callable:
+    """Log to the console, and each evaluation to a file, in both stages.
+
+    A line holds `step`, `epoch`, `loss`, `score` (0 to 1, what selects), `f1` of each development
+    language, and in stage 2 `agreement`, the F1 of the start/end heads' entities against the tag
+    head's, both in percent. Lines of a step that is reached again, after --resume, are replaced.
+
+    path (Path): The file.
+    """
+    path = Path(path)
+    console = console_logger()
+
+    def setup(nlp: Language, stdout: IO, stderr: IO) -> tuple[Callable, Callable]:
+        log_to_console, finish = console(nlp, stdout, stderr)
+
+        def log_step(info: dict[str, Any] | None) -> None:
+            log_to_console(info)
+            if info is None:
+                return
+            scores = info["other_scores"]
+            line = {
+                "step": info["step"],
+                "epoch": info["epoch"],
+                "loss": sum(float(loss) for loss in info["losses"].values()),
+                "score": float(info["score"]),
+                "f1": _percent(scores, F1),
+                "agreement": _percent(scores, AGREEMENT),
+            }
+            earlier = [old for old in read_history(path) if old["step"] < line["step"]]
+            lines = (srsly.json_dumps(entry) for entry in [*earlier, line])
+            write_text(path, "".join(f"{text}\n" for text in lines))
+
+        return log_step, finish
+
+    return setup
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The evaluations in a file of `HistoryLogger`; none where there is no file."""
+    return list(srsly.read_jsonl(path)) if path.is_file() else []
+
+
+def _percent(scores: dict[str, Any], prefix: str) -> dict[str, float]:
+    return {
+        name.removeprefix(prefix): 100 * score
+        for name, score in scores.items()
+        if name.startswith(prefix) and name != _MEAN and score is not None
+    }

@@ -33,17 +33,26 @@ def encode_words(
         lengths = torch.from_numpy(block.lengths).to(device, non_blocking=True)
         mask = torch.arange(ids.shape[1], device=device) < lengths[:, None]
         states = transformer(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        states = states.flatten(0, 1)
-        first = torch.from_numpy(block.first).to(device, non_blocking=True)
-        if pooling == "first":
-            pooled = states[first]
-        else:
-            pooled = _mean(states, first, torch.from_numpy(block.counts).to(device))
-        vectors.append(pooled.float())
+        vectors.append(pool_words(states, block, pooling))
         order.append(torch.from_numpy(block.words))
     inverse = torch.empty(n_words, dtype=torch.long)
     inverse[torch.cat(order)] = torch.arange(n_words)
     return torch.cat(vectors)[inverse.to(device)]
+
+
+def pool_words(states: Tensor, block: Block, pooling: str) -> Tensor:
+    """One vector for each word of a block.
+
+    states (Floats3d): The encoder's output `[rows, width, hidden]`.
+    block (Block): Where the words stand.
+    pooling (str): `first` or `mean`.
+    RETURNS (Floats2d): `[words, hidden]`, float32, in the block's order.
+    """
+    states = states.flatten(0, 1)
+    first = torch.from_numpy(block.first).to(states.device, non_blocking=True)
+    if pooling == "first":
+        return states[first].float()
+    return _mean(states, first, torch.from_numpy(block.counts).to(states.device)).float()
 
 
 def _mean(states: Tensor, first: Tensor, counts: Tensor) -> Tensor:

@@ -26,7 +26,11 @@ class ConfigSchemaTeaching(BaseModel):
 
     model: StrictStr = Field(..., title="Path of the stage-1 pipeline")
     component: StrictStr = Field(..., title="Name of its dualner component")
-    method: Literal["dual", "selfkl"] = Field(..., title="Crossed pseudo labels, or KL per head")
+    method: Literal["dual", "selfkl", "filter"] = Field(
+        ..., title="Crossed pseudo labels, KL per head, or FILTER on translated source text"
+    )
+    local_layers: StrictInt = Field(..., title="FILTER: first layers that see one side", ge=0)
+    fused_layers: StrictInt = Field(..., title="FILTER: layers after them that see both", ge=1)
     alpha: StrictFloat = Field(..., title="Weight of the entity-aware regulariser", ge=0)
     mse_norm: Literal["pairs", "set"] = Field(..., title="How the regulariser is normalised")
     select: Literal["mean", "source", "agreement"] = Field(
@@ -74,6 +78,8 @@ dev = null
 [teaching]
 component = "dualner"
 method = "dual"
+local_layers = 1
+fused_layers = 2
 alpha = 0.5
 mse_norm = "pairs"
 select = "mean"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from spacy.language import Language
 from torch import Tensor
 from wasabi import Printer
 
-from ..encoder.blocks import make_blocks
+from ..encoder.blocks import Block, make_blocks
 from ..encoder.encode import bf16_pays
+from ..encoder.pairs import Fusion, PairBlock, check_fusion, make_pairs
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
 from ..layout import Layout
@@ -40,6 +41,8 @@ from .config import TeachingConfig
 from .development import Development
 from .network import Recogniser
 from .objective import Piece, stage2_loss
+from .pairing import find_partners
+from .record import KEY, teaching_record
 
 BEST = "model-best"
 Weights = dict[str, Tensor]
@@ -110,12 +113,18 @@ class Teaching:
             # Of a language with little text, half of it at most.
             few = [own[: min(settings.held_back, len(own) // 2)] for own in target.values()]
             held_back = np.concatenate([held_back, *few])
+        self.partners: Ints | None = None
+        if settings.method == "filter":
+            self.fusion = Fusion(settings.local_layers, settings.fused_layers)
+            check_fusion(self.network.encoder, self.fusion)
+            self.partners = find_partners(self.corpus, self.n_source, self.recogniser.shape.window)
+            sentences = np.flatnonzero(self.partners >= 0)
         self.trained_on = np.setdiff1d(sentences, held_back)
         self.word_counts = self.corpus.word_counts()
         self.lengths = self.corpus.subword_counts()[self.trained_on]
         self.steps_per_epoch = -(-len(self.trained_on) // settings.batch_size)
         self.total_steps = self.steps_per_epoch * settings.max_epochs
-        n_target = len(self.trained_on) - self.n_source
+        n_target = int((self.trained_on >= self.n_source).sum())
         self._fingerprint = repr(
             (self.config.source, self.n_source, n_target, len(self.corpus.ids))
         )
@@ -190,6 +199,10 @@ class Teaching:
                     self.teacher.load_state_dict(self.network.state_dict())
                 self._save_checkpoint()
 
+    def _with_partners(self, batch: Ints) -> Ints:
+        """A batch of translations with the sentences that they are of before them."""
+        return batch if self.partners is None else np.concatenate((self.partners[batch], batch))
+
     def train_step(self, batch: Ints) -> Tensor:
         """One step over a batch of sentence numbers, the same on all processes.
 
@@ -199,8 +212,8 @@ class Teaching:
         rate = warmup_linear(self.step, settings.warmup_steps, self.total_steps)
         set_rate(self.optimizer, self.config.optimizer.learn_rate * rate)
         self.student.train()
-        is_source = batch < self.n_source
-        words = self.word_counts[batch]
+        sentences = self._with_partners(batch)
+        is_source, words = sentences < self.n_source, self.word_counts[sentences]
         n_source, n_target = (
             torch.tensor(int(words[chosen].sum()), device=self.device)
             for chosen in (is_source, ~is_source)
@@ -214,8 +227,8 @@ class Teaching:
         pieces = [p for p in np.array_split(own, settings.accumulate_gradient) if len(p)]
         share = 1 / (len(pieces) * min(n_processes, len(batch)))
         total = torch.zeros((), device=self.device)
-        for number, sentences in enumerate(pieces, start=1):
-            loss = self._piece_loss(sentences, n_source, n_target, share)
+        for number, piece in enumerate(pieces, start=1):
+            loss = self._piece_loss(piece, n_source, n_target, share)
             # Processes average their gradients, but the loss is divided by words of all of them.
             loss = loss * n_processes * counts
             if number < len(pieces):
@@ -230,11 +243,15 @@ class Teaching:
         self.optimizer.zero_grad()
         return total
 
-    def _piece_loss(
-        self, sentences: Ints, n_source: Tensor, n_target: Tensor, share: float
-    ) -> Tensor:
+    def _piece_loss(self, drawn: Ints, n_source: Tensor, n_target: Tensor, share: float) -> Tensor:
+        sentences = self._with_partners(drawn)
         batch, gold = self.corpus.select(sentences)
-        blocks = make_blocks(batch, self.recogniser.shape)
+        blocks: Sequence[Block] | PairBlock
+        if self.partners is None:
+            blocks = make_blocks(batch, self.recogniser.shape)
+        else:
+            source, target = (self.corpus.select(s)[0] for s in (self.partners[drawn], drawn))
+            blocks = make_pairs(source, target, self.recogniser.shape, self.fusion)
         n_words = len(batch.word_lengths)
         with torch.no_grad(), self.accelerator.autocast():
             _, teacher_logits = self.teacher(blocks, n_words)
@@ -265,17 +282,12 @@ class Teaching:
             return (lambda info: None), (lambda: None)
         training = self.nlp.config["training"]
         before = copy.deepcopy(training)
-        selecting = set(self.development.selecting)
-        weight = 1 / len(selecting)
         training["max_steps"] = self.total_steps
         training["eval_frequency"] = self.settings.eval_frequency
         # spaCy adds the component's own scores to the columns, unless they are null.
         training["score_weights"] = dict.fromkeys(
             [*before["score_weights"], "ents_f", "ents_p", "ents_r", "ents_per_type"]
-        ) | {
-            name: weight if name.removeprefix("agree_") in selecting else 0.0
-            for name in self.development.columns
-        }
+        ) | dict.fromkeys(self.development.columns.values(), 0.0)
         others = [n for n in self.nlp.pipe_names if n != self.settings.component]
         with self.nlp.select_pipes(disable=others):
             hooks = self.settings.logger(self.nlp, sys.stdout, sys.stderr)
@@ -283,12 +295,13 @@ class Teaching:
         return hooks
 
     def _log(self, log_step: Callable, score: float, scores: dict[str, float], loss: float) -> None:
+        columns = self.development.columns
         log_step(
             {
                 "epoch": self.step // self.steps_per_epoch,
                 "step": self.step,
                 "score": score,
-                "other_scores": scores,
+                "other_scores": scores | {name: scores[key] for key, name in columns.items()},
                 "losses": {self.settings.component: loss},
                 "checkpoints": [(score, self.step)],
                 "seconds": 0,
@@ -347,6 +360,15 @@ class Teaching:
                     f"({100 * self.best_score:.2f}): stage 2 returns stage 1"
                 )
             self.nlp.meta["performance"] = {"select": self.best_score}
+            self.nlp.meta[KEY] = teaching_record(
+                self.config,
+                self.corpus,
+                np.unique(self._with_partners(self.trained_on)),
+                self.n_source,
+                steps=self.total_steps,
+                best_step=self.best_step,
+                best_score=self.best_score,
+            )
             aside = self.output / f".{BEST}.part"
             shutil.rmtree(aside, ignore_errors=True)
             without_paths(self.nlp).to_disk(aside)

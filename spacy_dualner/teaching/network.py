@@ -9,8 +9,10 @@ import torch
 from spacy.language import Language
 from torch import Tensor, nn
 
+from ..component import DECODINGS
 from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.encode import encode_words
+from ..encoder.pairs import PairBlock, encode_pairs
 from ..encoder.subwords import Ints, WordTokenizer
 from ..errors import DualNerError
 from ..heads import Heads, read_tags
@@ -35,9 +37,12 @@ class Network(nn.Module):
         self.heads = heads
         self.pooling = pooling
 
-    def forward(self, blocks: Sequence[Block], n_words: int) -> tuple[Tensor, Tensor]:
+    def forward(self, blocks: Sequence[Block] | PairBlock, n_words: int) -> tuple[Tensor, Tensor]:
         """Word vectors `[words, width]` and logits `[words, 4C + 3]`."""
-        vectors = encode_words(self.encoder, blocks, n_words, self.pooling)
+        if isinstance(blocks, PairBlock):
+            vectors = encode_pairs(self.encoder, blocks, self.pooling)
+        else:
+            vectors = encode_words(self.encoder, blocks, n_words, self.pooling)
         return vectors, self.heads(vectors)
 
 
@@ -65,23 +70,24 @@ class Recogniser:
 
 
 def predict_tags(
-    network: nn.Module, corpus: SentenceArrays, sentences: Ints, shape: Shape, decode: str
-) -> list[Ints]:
-    """BIO tags that a network predicts.
+    network: nn.Module, corpus: SentenceArrays, sentences: Ints, shape: Shape
+) -> dict[str, list[Ints]]:
+    """BIO tags that a network predicts, by either kind of heads.
 
     network (nn.Module): A Network, or one prepared by Accelerate, in evaluation mode.
     corpus (SentenceArrays): The sentences.
     sentences (Ints1d): Numbers of those to predict.
     shape (Shape): How to cut and pad.
-    decode (str): `span` or `tag`.
-    RETURNS (List[Ints1d]): Tag classes of each sentence's words.
+    RETURNS (Dict[str, List[Ints1d]]): For `span` and `tag`, tag classes of each sentence's words.
     """
-    found: list[Ints] = []
+    found: dict[str, list[Ints]] = {decode: [] for decode in DECODINGS}
     with torch.no_grad():
         for at in range(0, len(sentences), 1000):
             batch, _ = corpus.select(sentences[at : at + 1000])
             _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
             layout = Layout(batch.sentence_lengths, logits.device)
-            tags = layout.gather(read_tags(logits, layout, decode)).cpu().numpy()
-            found.extend(np.split(tags, np.cumsum(batch.sentence_lengths)[:-1]))
+            ends = np.cumsum(batch.sentence_lengths)[:-1]
+            for decode, rows in found.items():
+                tags = layout.gather(read_tags(logits, layout, decode)).cpu().numpy()
+                rows.extend(np.split(tags, ends))
     return found

@@ -19,13 +19,13 @@ from ..losses import entity_regulariser, labelled_loss, self_teaching_loss
 class Objective:
     """Which losses stage 2 is made of.
 
-    method (str): `dual`, pseudo labels crossed over between the heads, or `selfkl`, each head
-        after the teacher's own distribution.
+    method (str): `dual`, pseudo labels crossed over between the heads; `selfkl`, each head after
+        the teacher's own distribution; or `filter`, that for target words alone.
     alpha (float): Weight of the entity-aware regulariser.
     mse_norm (str): `pairs` or `set`, see `losses.entity_regulariser`.
     """
 
-    method: Literal["dual", "selfkl"] = "dual"
+    method: Literal["dual", "selfkl", "filter"] = "dual"
     alpha: float = 0.5
     mse_norm: Literal["pairs", "set"] = "pairs"
 
@@ -90,7 +90,8 @@ def stage2_loss(
     n_source, n_target = piece.n_source, piece.n_target
     bounds = extract_span(piece.layout.spread(piece.gold))
     gold = HeadValues(piece.gold, *map(piece.layout.gather, bounds))
-    loss = 0.5 * labelled_loss(values, gold, ones, n_source)
+    gold_weight = 1.0 if objective.method == "filter" else 0.5
+    loss = gold_weight * labelled_loss(values, gold, ones, n_source)
     if objective.method == "dual":
         pseudo = pseudo_labels(teacher, piece.layout)
         source = HeadValues(*(p.masked_fill(~piece.is_source, IGNORE) for p in pseudo))
@@ -99,7 +100,8 @@ def stage2_loss(
         loss = loss + labelled_loss(values, target, ones, n_target)
     else:
         own = split_logits(teacher)
-        loss = loss + 0.5 * self_teaching_loss(values, own, piece.is_source, n_source)
+        if objective.method == "selfkl":
+            loss = loss + 0.5 * self_teaching_loss(values, own, piece.is_source, n_source)
         loss = loss + self_teaching_loss(values, own, ~piece.is_source, n_target)
     if objective.alpha:
         spans = found_entities(values, piece.layout)

@@ -1,0 +1,132 @@
+"""A sentence and its translation in one input, which see each other in the middle layers (FILTER).
+
+As in Fang et al. (2021), "FILTER: An Enhanced Fusion Method for Cross-lingual Language
+Understanding": the first m layers encode either side alone, the next k both together, the others
+either side alone again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import DualNerError
+from .blocks import Block, Shape, make_blocks
+from .encode import pool_words
+from .subwords import Ints, SubwordBatch
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Which layers see both sides.
+
+    local_layers (int): The first m layers, which see one side.
+    fused_layers (int): The next k layers, which see both.
+    """
+
+    local_layers: int
+    fused_layers: int
+
+
+@dataclass(frozen=True)
+class PairBlock:
+    """Sentences and their translations, row by row.
+
+    source (Block): The sentences.
+    target (Block): The translations; the k-th row is of the k-th row of `source`.
+    n_source (int): Words of all sentences; those of the translations are numbered after them.
+    fusion (Fusion): Which layers see both.
+    """
+
+    source: Block
+    target: Block
+    n_source: int
+    fusion: Fusion
+
+
+def make_pairs(
+    source: SubwordBatch, target: SubwordBatch, shape: Shape, fusion: Fusion
+) -> PairBlock:
+    """Pad sentences and their translations into rows of their own.
+
+    source (SubwordBatch): Sentences, none longer than a window.
+    target (SubwordBatch): As many translations, likewise.
+    shape (Shape): Special ids and padding.
+    fusion (Fusion): Which layers see both sides.
+    """
+    sides = _one_block(source, shape), _one_block(target, shape)
+    return PairBlock(*sides, len(source.word_lengths), fusion)
+
+
+def encode_pairs(transformer: nn.Module, pairs: PairBlock, pooling: str = "first") -> Tensor:
+    """Run the encoder over pairs and give each word its vector.
+
+    transformer (nn.Module): Hugging Face encoder with BERT's modules.
+    pairs (PairBlock): From `make_pairs`.
+    pooling (str): As in `encode.encode_words`.
+    RETURNS (Floats2d): `[words, width]`, float32: first of the sentences, then of the translations.
+    """
+    encoder: Any = transformer
+    device = next(transformer.parameters()).device
+    sides = pairs.source, pairs.target
+    states, real, side = [], [], []
+    for number, block in enumerate(sides):
+        ids = torch.from_numpy(block.input_ids).to(device)
+        lengths = torch.from_numpy(block.lengths).to(device)
+        # Either side has positions of its own.
+        states.append(encoder.embeddings(input_ids=ids))
+        real.append(torch.arange(ids.shape[1], device=device) < lengths[:, None])
+        side.append(torch.full((ids.shape[1],), number, device=device))
+    hidden, sees_both, of = torch.cat(states, 1), torch.cat(real, 1)[:, None, :], torch.cat(side)
+    sees_own = sees_both & (of[:, None] == of)
+    n_places = hidden.shape[1]
+    fused, local = (
+        torch.zeros(
+            len(hidden), 1, n_places, n_places, device=device, dtype=hidden.dtype
+        ).masked_fill_(~sees[:, None].expand(-1, 1, n_places, -1), torch.finfo(hidden.dtype).min)
+        for sees in (sees_both, sees_own)
+    )
+    first = pairs.fusion.local_layers
+    for number, layer in enumerate(encoder.encoder.layer):
+        together = first <= number < first + pairs.fusion.fused_layers
+        hidden = layer(hidden, attention_mask=fused if together else local)[0]
+    width = pairs.source.input_ids.shape[1]
+    parts = hidden[:, :width], hidden[:, width:]
+    return torch.cat(
+        [pool_words(part, block, pooling) for part, block in zip(parts, sides, strict=True)]
+    )
+
+
+def check_fusion(transformer: nn.Module, fusion: Fusion) -> None:
+    """Raise DualNerError where an encoder cannot be fused, or has fewer layers."""
+    layers = getattr(getattr(transformer, "encoder", None), "layer", None)
+    if layers is None or not hasattr(transformer, "embeddings"):
+        name = type(transformer).__name__
+        raise DualNerError(f"FILTER needs an encoder with BERT's modules, and {name} has others.")
+    if fusion.local_layers + fusion.fused_layers > len(layers):
+        raise DualNerError(
+            f"local_layers + fused_layers is {fusion.local_layers + fusion.fused_layers}, but the "
+            f"encoder has {len(layers)} layers. Lower teaching.fused_layers."
+        )
+
+
+def _one_block(batch: SubwordBatch, shape: Shape) -> Block:
+    """All sentences as one padded block, in their own order."""
+    whole = Shape(
+        shape.prefix, shape.suffix, shape.pad, shape.window, shape.overlap, 1 << 40, max_padding=1.0
+    )
+    (block,) = make_blocks(batch, whole)
+    # Rows stand in order of falling length: turn them back.
+    sub_ends = np.concatenate(([0], np.cumsum(batch.word_lengths)))
+    word_ends = np.concatenate(([0], np.cumsum(batch.sentence_lengths)))
+    order = np.argsort(-np.diff(sub_ends[word_ends]), kind="stable")
+    width = block.input_ids.shape[1]
+    ids, lengths = np.empty_like(block.input_ids), np.empty_like(block.lengths)
+    ids[order], lengths[order] = block.input_ids, block.lengths
+    first: Ints = order[block.first // width] * width + block.first % width
+    by_word = np.argsort(block.words)
+    return Block(ids, lengths, block.words[by_word], first[by_word], block.counts[by_word])

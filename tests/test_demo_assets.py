@@ -1,4 +1,4 @@
-"""The carried demo: archives that re-make byte for byte, disjoint names, a small encoder."""
+"""The carried demo: data that re-makes byte for byte, disjoint names, a small encoder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo"
 ARCHIVES = sorted((DEMO / "panx").glob("*.tar.gz"))
+TRANSLATED = sorted((DEMO / "translated").glob("*.txt"))
 LANGS = [path.name.split(".")[0] for path in ARCHIVES]
 TYPES = ("LOC", "ORG", "PER")
 Sentence = list[tuple[str, str]]
@@ -64,14 +65,17 @@ def test_languages_and_scripts() -> None:
 def test_generator_remakes_the_same_bytes(tmp_path: Path) -> None:
     command = [sys.executable, str(DEMO / "generate.py"), str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
-    assert [path.name for path in sorted(tmp_path.iterdir())] == [path.name for path in ARCHIVES]
+    made = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")}
+    assert made == {str(path.relative_to(DEMO)) for path in [*ARCHIVES, *TRANSLATED]}
+    for path in TRANSLATED:
+        assert path.read_bytes() == (tmp_path / "translated" / path.name).read_bytes(), path.name
     other_zlib = "ng" in zlib.ZLIB_RUNTIME_VERSION  # compresses the same bytes differently
     for path in ARCHIVES:
-        old, new = path.read_bytes(), (tmp_path / path.name).read_bytes()
+        old, new = path.read_bytes(), (tmp_path / "panx" / path.name).read_bytes()
         if other_zlib:
             old, new = gzip.decompress(old), gzip.decompress(new)
         assert old == new, path.name
-    assert sum(path.stat().st_size for path in ARCHIVES) < 1 << 20
+    assert sum(path.stat().st_size for path in [*ARCHIVES, *TRANSLATED]) < 1 << 20
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -102,6 +106,43 @@ def test_no_evaluation_name_or_sentence_in_train(lang: str) -> None:
         assert not names(read(lang, split)) & names(other), split
     for split in ("dev", "test"):
         assert not texts & {" ".join(token for token, _ in s).lower() for s in read(lang, split)}
+
+
+def translation(lang: str) -> list[list[str]]:
+    """The tokens of each line of a translation."""
+    text = (DEMO / "translated" / f"{lang}.txt").read_text(encoding="utf8")
+    assert text.endswith("\n")
+    return [line.split(" ") for line in text[:-1].split("\n")]
+
+
+def test_there_is_a_translation_into_every_target_language() -> None:
+    assert [path.stem for path in TRANSLATED] == [lang for lang in LANGS if lang != "en"]
+
+
+@pytest.mark.parametrize("lang", [lang for lang in LANGS if lang != "en"])
+def test_translation_goes_line_by_line_with_the_source(lang: str) -> None:
+    """Line i says what English sentence i says: the same numbers and signs, as rough as it."""
+    source = [[token for token, _ in s] for s in read("en", "train")]
+    lines = translation(lang)
+    assert len(lines) == len(source) == 2000
+    assert all(token and not any(c.isspace() for c in token) for line in lines for token in line)
+    for english, line in zip(source, lines, strict=True):
+        pair = (english, line)
+        assert sorted(filter(str.isdigit, english)) == sorted(filter(str.isdigit, line)), pair
+        for sign in "!(*":
+            assert english.count(sign) == line.count(sign), pair
+        assert (english[-1] == ".") == (line[-1] == "."), pair
+        lower = [all(token == token.lower() for token in side) for side in pair]
+        assert lower[0] == lower[1], pair
+
+
+@pytest.mark.parametrize("lang", [lang for lang in LANGS if lang != "en"])
+def test_no_evaluation_name_in_a_translation(lang: str) -> None:
+    text = {" ".join(line).lower() for line in translation(lang)}
+    padded = " \n ".join(text)
+    for split in ("dev", "test"):
+        found = {name for name in names(read(lang, split)) if f" {name} " in padded}
+        assert not found, split
 
 
 def test_name_parts_stand_in_one_split() -> None:

@@ -1,8 +1,10 @@
-"""Writes the demo's archives: ``python assets/demo/generate.py [OUTPUT_DIR]``.
+"""Writes the demo's data: ``python assets/demo/generate.py [OUTPUT_DIR]``.
 
-Fills the hand-written patterns beside this file with names and writes ``xx.tar.gz`` for each
+Fills the hand-written patterns beside this file with names and writes ``panx/xx.tar.gz`` for each
 language in the raw form of PAN-X (members ``train``, ``dev``, ``test``; lines
-``xx:token<TAB>tag``). Needs only the standard library; the same bytes come out on every run.
+``xx:token<TAB>tag``), and ``translated/xx.txt`` for each language but English: line i translates
+sentence i of the English train split, tokens between spaces. Needs only the standard library; the
+same bytes come out on every run.
 """
 
 from __future__ import annotations
@@ -187,28 +189,42 @@ def render(pattern: Pattern, lang: str, slots: dict[str, Value]) -> Sentence:
     return sentence
 
 
-def roughen(sentence: Sentence, rng: random.Random) -> Sentence:
-    """Some sentences lose their capitals, some their full stop, as text of the web does."""
-    if rng.random() < 0.05:
-        sentence = [(token.lower(), tag) for token, tag in sentence]
-    if sentence[-1][0] == "." and rng.random() < 0.1:
-        sentence = sentence[:-1]
-    return sentence
+@dataclass(frozen=True)
+class Meaning:
+    """What a sentence says and how rough it is, in whatever language it is said.
+
+    Some sentences lose their capitals, some their full stop, as text of the web does.
+    """
+
+    pattern: Pattern
+    slots: dict[str, Value]
+    lower: bool
+    unstopped: bool
+
+    def sentence(self, lang: str) -> Sentence:
+        """The sentence in one language, as (token, tag) pairs."""
+        sentence = render(self.pattern, lang, self.slots)
+        if self.lower:
+            sentence = [(token.lower(), tag) for token, tag in sentence]
+        return sentence[:-1] if self.unstopped and sentence[-1][0] == "." else sentence
 
 
-def corpus(lang: str, split: str, size: int, seen: set[str]) -> list[Sentence]:
-    """``size`` sentences, none of which stands in ``seen`` (which grows)."""
+def meanings(lang: str, split: str, size: int, seen: set[str]) -> list[Meaning]:
+    """``size`` meanings whose sentences in ``lang`` do not stand in ``seen`` (which grows)."""
     sampler = Sampler(split, (lang,), f"{SEED}/{lang}/{split}")
     usable = [p for p in patterns() if split != "train" or not p.held_out]
-    found: list[Sentence] = []
+    found: list[Meaning] = []
     while len(found) < size:
         pattern = sampler.pick(usable)
         assert isinstance(pattern, Pattern)
-        sentence = roughen(render(pattern, lang, sampler.fill(pattern)), sampler.rng)
-        key = " ".join(token for token, _ in sentence).lower()
+        slots = sampler.fill(pattern)
+        lower = sampler.rng.random() < 0.05
+        stopped = render(pattern, lang, slots)[-1][0] == "."
+        meaning = Meaning(pattern, slots, lower, stopped and sampler.rng.random() < 0.1)
+        key = " ".join(token for token, _ in meaning.sentence(lang)).lower()
         if key not in seen:
             seen.add(key)
-            found.append(sentence)
+            found.append(meaning)
     return found
 
 
@@ -216,7 +232,20 @@ def corpora(lang: str) -> dict[str, list[Sentence]]:
     """All splits of one language."""
     seen: set[str] = set()
     sizes = {"train": TRAIN_SIZE.get(lang, TARGET_TRAIN_SIZE), **SIZES}
-    return {split: corpus(lang, split, size, seen) for split, size in sizes.items()}
+    return {
+        split: [meaning.sentence(lang) for meaning in meanings(lang, split, size, seen)]
+        for split, size in sizes.items()
+    }
+
+
+def translations() -> dict[str, str]:
+    """The train split of the source language in each other language, one sentence a line."""
+    source = meanings(SOURCE, "train", TRAIN_SIZE[SOURCE], set())
+    return {
+        lang: "".join(" ".join(t for t, _ in m.sentence(lang)) + "\n" for m in source)
+        for lang in LANGS
+        if lang != SOURCE
+    }
 
 
 def groups(count: int, seed: int = SEED) -> Iterator[dict[str, str]]:
@@ -267,13 +296,16 @@ def archive(lang: str, splits: dict[str, list[Sentence]]) -> bytes:
 
 
 def main(output: Path) -> None:
-    """Write the archives of all languages."""
-    output.mkdir(parents=True, exist_ok=True)
-    for lang in LANGS:
-        data = archive(lang, corpora(lang))
-        (output / f"{lang}.tar.gz").write_bytes(data)
-        print(f"{lang}.tar.gz  {len(data):,} bytes")
+    """Write the archives of all languages and the translations."""
+    files = {f"panx/{lang}.tar.gz": archive(lang, corpora(lang)) for lang in LANGS}
+    for lang, text in translations().items():
+        files[f"translated/{lang}.txt"] = text.encode("utf8")
+    for name, data in files.items():
+        path = output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        print(f"{name}  {len(data):,} bytes")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "panx")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)

@@ -131,7 +131,7 @@ def test_a_truncated_archive_damages_nothing(tmp_path_factory, data) -> None:
 
 def test_an_input_without_sentences_is_an_error(panx, tmp_path) -> None:
     pack(panx / "de.tar.gz", {"train": b"", "dev": b"\n\n"})
-    with pytest.raises(DataError, match=r"de.tar.gz: holds no sentences"):
+    with pytest.raises(DataError, match=r"panx: the files of de hold no sentences"):
         convert(panx, tmp_path / "corpus", langs=["de"])
     pack(panx / "de.tar.gz", {"train": b"", "dev": raw("de", DEV)})
     assert list(convert(panx, tmp_path / "corpus", langs=["de"])) == [("de", "dev")]
@@ -144,13 +144,16 @@ def test_wrong_inputs_are_named(panx, tmp_path) -> None:
     cases: list[tuple[Path, dict, str]] = [
         (panx, {"langs": ["fr", "de", "xx"]}, r"panx: no fr, xx here, only de, sw\."),
         (tmp_path / "nowhere", {}, "nowhere: no such file or folder"),
+        (tmp_path / "nowhere", {"form": "raw"}, "nowhere: no such file or folder"),
         (panx / "de.tar.gz", {}, r"de.tar.gz: not a folder"),
-        (tmp_path / "empty", {}, "empty: holds no xx.tar.gz archives"),
+        (panx / "de.tar.gz", {"form": "raw"}, r"de.tar.gz: not a folder"),
+        (tmp_path / "empty", {}, "empty: holds nothing of a known form"),
+        (tmp_path / "empty", {"form": "raw"}, "empty: holds no xx.tar.gz archives"),
         (panx, {"form": "text"}, "panx: holds no xx.txt files"),
-        (panx, {"form": "csv"}, "Unknown form 'csv'. Known forms: raw, text"),
-        (text, {"form": "text"}, "news.txt: one file of text needs its one language"),
-        (text, {"form": "text", "langs": ["de", "fr"]}, "needs its one language"),
-        (text, {"form": "text", "langs": ["../de"]}, "needs its one language"),
+        (panx, {"form": "csv"}, "Unknown form 'csv'. Known forms: raw, tsv, hub, conll"),
+        (text, {"form": "text"}, "news.txt: names no language. Give the one"),
+        (text, {"form": "text", "langs": ["de", "fr"]}, "names no language"),
+        (text, {"form": "text", "langs": ["../de"]}, "names no language"),
     ]
     for source, settings, fault in cases:
         with pytest.raises(DualNerError, match=fault):

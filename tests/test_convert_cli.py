@@ -11,6 +11,7 @@ import pytest
 from spacy.cli import app
 from test_convert import contents, panx  # noqa: F401
 from test_docbin import files
+from test_forms import put
 from test_panx import pack
 from typer.testing import CliRunner
 
@@ -65,7 +66,8 @@ def test_the_table(panx, tmp_path) -> None:  # noqa: F811
         (["{panx}", "{out}", "--langs", "fr"], "no fr here, only de, sw"),
         (["", "{out}"], 'INPUT is "". Name it'),
         (["{panx}", "{out}", "--form", "csv"], "Unknown form 'csv'"),
-        (["{panx}", "{out}", "--types", "GPE"], "unknown tag 'B-PER', known are O, B-GPE, I-GPE."),
+        (["{panx}", "{out}", "--types", "GPE"], "unknown tag 'B-PER', the entity types are GPE."),
+        (["{panx}", "{out}", "--map", "MISC"], "--map: 'MISC' is not of the form OLD=NEW"),
         (["{panx}", "{out}", "--preset", "{out}"], "preset.cfg: no such file"),
         (["{panx}", "{panx}/de.tar.gz"], "Check the path"),
     ],
@@ -76,6 +78,31 @@ def test_errors_are_messages(panx, tmp_path, arguments, fault) -> None:  # noqa:
     assert status == 1
     assert fault in output
     assert not (tmp_path / "corpus").exists()
+
+
+def test_the_form_is_recognised_and_said(panx, tmp_path) -> None:  # noqa: F811
+    status, output = run(panx, tmp_path / "a")
+    assert status == 0
+    assert "Form: raw" in output
+    data = put(tmp_path / "data", {"train-de.tsv": "Ulm\tB-GPE\n", "test-de.tsv": "Ulm\n"})
+    status, output = run(data, tmp_path / "b", "--map", "GPE=LOC,ORG=O")
+    assert status == 0
+    assert "Form: tsv" in output
+    assert "Split Sentences Tokens LOC PER --" in output
+    assert "de train 1 1 1 0" in output
+    assert output.count("cannot be scored and is not written as annotated text: de test") == 1
+    status, output = run(data, tmp_path / "c", "--types", "GPE", "--form", "tsv")
+    assert status == 0
+    assert "Form:" not in output
+    assert "Tokens GPE --" in output
+    assert files(tmp_path / "b") == files(tmp_path / "c")
+
+
+def test_translations_are_counted_without_entities(tmp_path) -> None:
+    data = put(tmp_path / "data", {"train-en-de.tsv": "Ein Satz\nNoch einer da\n"})
+    status, output = run(data, tmp_path / "corpus", "--train-limit", "1")
+    assert status == 0
+    assert "de translated 1 2 - - -" in output
 
 
 def test_negative_limits_are_refused(panx, tmp_path) -> None:  # noqa: F811

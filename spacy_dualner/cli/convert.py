@@ -19,19 +19,26 @@ if TYPE_CHECKING:
 @dualner_cli.command("convert")
 def convert_cli(
     input_path: str = typer.Argument(
-        ..., metavar="INPUT", help='Folder to convert, or one file of text; "" for the preset\'s'
+        ..., metavar="INPUT", help='Folder to convert, or one text file; "" for the preset\'s'
     ),
     output: Path = typer.Argument(..., metavar="OUTPUT", help="Corpus folder to write to"),
     langs: str = typer.Option("", "--langs", "-l", help="Languages, as in de,es; all if empty"),
     form: str = typer.Option(
-        "raw",
+        "",
         "--form",
         "-f",
-        help="raw (xx.tar.gz, or folders xx/{train,dev,test}) or text (xx.txt, a sentence a line)",
+        help="raw (PAN-X archives), tsv (XTREME's), hub (parquet), conll, conllu, text (a sentence"
+        " a line) or translated (FILTER's); recognised if empty",
     ),
     types: str = typer.Option("", "--types", "-t", help="Entity types; LOC,ORG,PER if empty"),
+    mapping: str = typer.Option(
+        "", "--map", "-m", help="What becomes of entity types, as in MISC=O,GPE=LOC; O drops one"
+    ),
     train_limit: int = typer.Option(
-        0, "--train-limit", min=0, help="First training sentences of each language; 0 for all"
+        0,
+        "--train-limit",
+        min=0,
+        help="First training sentences of each language, or translations of them; 0 for all",
     ),
     dev_limit: int = typer.Option(0, "--dev-limit", min=0, help="The same for development"),
     test_limit: int = typer.Option(0, "--test-limit", min=0, help="The same for test"),
@@ -42,35 +49,50 @@ def convert_cli(
         "", "--preset", "-p", help="Folder of a preset.cfg, for INPUT and --langs where empty"
     ),
 ) -> None:
-    """Convert annotated archives, or plain text, into a corpus of .spacy files.
+    """Convert annotated data, plain text or translations into a corpus of .spacy files.
 
     The training sentences are also written without labels, to OUTPUT/unlabelled. Text has no
-    labels and goes there alone.
+    labels and goes there alone; translations go to OUTPUT/translated. The forms are described in
+    docs/data.md.
 
     \b
     Examples:
       python -m spacy dualner convert panx_dataset corpus --langs en,de,es
       python -m spacy dualner convert panx_dataset corpus --langs de --dev-limit 300
+      python -m spacy dualner convert conll2003 corpus --langs en --map MISC=O
+      python -m spacy dualner convert ontonotes corpus --types PERSON,GPE,ORG --map GPE=LOC
       python -m spacy dualner convert texts corpus --form text --langs de,sw
-      python -m spacy dualner convert news.txt corpus --form text --langs sw
+      python -m spacy dualner convert news.txt corpus --langs sw
+      python -m spacy dualner convert translations corpus --form translated
     """
     with clear_errors():
         from ..data.convert import convert
-        from ..data.panx import TYPES
+        from ..data.forms import FORMS, recognise_form
+        from ..data.tags import TYPES, mapped_types, parse_mapping
 
-        entity_types = split_list(types) or list(TYPES)
         defaults = read_preset(preset)
-        source = input_path or defaults.path
+        source = input_path or (defaults.translated if form == "translated" else defaults.path)
+        if not source and preset and form == "translated":
+            msg.info("The preset has no translations: nothing to convert")
+            return
         if not source:
             raise DualNerError('INPUT is "". Name it, or give a --preset whose [data] has a path.')
-        # Plain text is for languages without annotations.
-        default_langs = defaults.targets if form == "text" else defaults.source + defaults.targets
+        if not form:
+            form = recognise_form(Path(source))
+            msg.info(f"Form: {form}")
+        # Text without tags is for languages without annotations.
+        plain = form in FORMS and FORMS[form].plain
+        default_langs = defaults.targets if plain else defaults.source + defaults.targets
+        entity_types = split_list(types) or list(TYPES)
+        new_types = parse_mapping(mapping)
+        untagged: list[str] = []
         counts = convert(
             Path(source),
             output,
-            langs=split_list(langs or ",".join(default_langs)),
-            form=form or "raw",
+            langs=split_list(langs) or list(default_langs),
+            form=form,
             types=entity_types,
+            mapping=new_types,
             limits={
                 "train": train_limit,
                 "dev": dev_limit,
@@ -78,8 +100,12 @@ def convert_cli(
                 "unlabelled": unlabelled_limit,
             },
             progress=True,
+            on_untagged=lambda lang, split: untagged.append(f"{lang} {split}"),
         )
-    print_counts(counts, entity_types)
+    print_counts(counts, mapped_types(entity_types, new_types))
+    if untagged:
+        held = ", ".join(untagged)
+        msg.warn(f"No tags, so it cannot be scored and is not written as annotated text: {held}")
     msg.good(f"Corpus written to {output}")
 
 
@@ -88,7 +114,8 @@ def print_counts(counts: CorpusCounts, types: list[str]) -> None:
     rows = []
     for (lang, split), count in counts.items():
         numbers = [count.sentences, count.tokens]
-        entities = ["-" if split == "unlabelled" else f"{count.entities[t]:,}" for t in types]
+        tagged = split not in ("unlabelled", "translated")
+        entities = [f"{count.entities[t]:,}" if tagged else "-" for t in types]
         rows.append([lang, split, *(f"{n:,}" for n in numbers), *entities])
     header = ["Language", "Split", "Sentences", "Tokens", *types]
     aligns = ["l", "l", *"r" * (len(header) - 2)]

@@ -1,27 +1,21 @@
-"""Convert PAN-X archives, or plain text, into the corpus that training and scoring read."""
+"""Convert data in any of their forms into the corpus that training and scoring read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ..errors import DataError, DualNerError
 from .docbin import SHARD_SIZE, Counts, DocBinWriter, corpus_path
+from .forms import FORMS, recognise_form
 from .lines import is_language
-from .panx import SPLITS, TYPES, Sentence, find_archives, read_splits
-from .text import find_texts, read_text
-
-UNLABELLED = "unlabelled"
-
-FORMS: dict[str, tuple[str, Callable[[Path], dict[str, Path]]]] = {
-    "raw": ("xx.tar.gz archives or xx/{train,dev,test} folders", find_archives),
-    "text": ("xx.txt files", find_texts),
-}
-"""By name: what a folder of this form holds, and how to find its languages."""
+from .names import SPLITS, TRANSLATED, UNLABELLED
+from .tags import TYPES, Sentence, map_types
 
 CorpusCounts = dict[tuple[str, str], Counts]
 """What was written, by language and split."""
@@ -32,93 +26,122 @@ def convert(
     output: Path,
     *,
     langs: Sequence[str] = (),
-    form: str = "raw",
+    form: str = "",
     types: Sequence[str] = TYPES,
+    mapping: Mapping[str, str] | None = None,
     limits: Mapping[str, int] | None = None,
     shard_size: int = SHARD_SIZE,
     progress: bool = False,
+    on_untagged: Callable[[str, str], object] | None = None,
 ) -> CorpusCounts:
     """Convert each language; its files are replaced together, once all of it was read.
 
     The training sentences are written twice, the second time without labels. A split that the
-    input lacks, or that is empty, is not written.
+    input lacks, or that is empty, is not written. Nor is a development or test split without tags,
+    which could not be scored; training text without tags is written as unlabelled alone.
 
-    source (Path): A folder in the given form; for "text" also a file of one language.
+    source (Path): A folder in the given form; for plain text also a file of one language.
     output (Path): The corpus folder.
     langs (Sequence[str]): The languages, all that are found if empty.
-    form (str): "raw" for PAN-X archives, "text" for one sentence a line.
-    types (Sequence[str]): The entity types that tags may name.
+    form (str): A name of FORMS; recognised if empty.
+    types (Sequence[str]): The entity types that tags may name, besides those of the mapping.
+    mapping (Optional[Mapping[str, str]]): What becomes of an entity type; O for no entity.
     limits (Optional[Mapping[str, int]]): The number of sentences to take from the first on, by
-        split (train, dev, test, unlabelled); all where it is 0 or not given.
+        split (train, dev, test, unlabelled); all where it is 0 or not given. Translations have the
+        limit of the training sentences that they are of.
     shard_size (int): The most sentences in one file.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
+    on_untagged (Optional[Callable[[str, str], object]]): Called with the language and the split of
+        annotated data that turn out to have no tags.
     RETURNS (CorpusCounts): What was written.
     RAISES (DualNerError): If the input is not in the given form, or a language is missing.
     """
-    paths = _find(source, form, langs)
-    limits = limits or {}
+    form = form or recognise_form(source)
+    if form not in FORMS:
+        raise DualNerError(f"Unknown form {form!r}. Known forms: {', '.join(FORMS)}.")
+    places = _find(source, form, langs)
+    limits, mapping = limits or {}, mapping or {}
+    known_types = list(dict.fromkeys([*types, *mapping]))
     written: CorpusCounts = {}
-    for place, (lang, path) in enumerate(paths.items(), 1):
-        splits: Iterable[tuple[str, Iterator[Sentence]]]
-        if form == "text":
-            splits = [(UNLABELLED, ((words, []) for words in read_text(path, lang)))]
-        else:
-            splits = read_splits(path, lang, types)
+    for number, (lang, place) in enumerate(places.items(), 1):
         writers: dict[str, DocBinWriter] = {}
+        untagged: list[str] = []
         with ExitStack() as stack:
-            for split, sentences in splits:
-                targets = (split, UNLABELLED) if split == "train" else (split,)
+            for split, sentences in FORMS[form].read(place, lang, known_types):
+                first = next(sentences, None)
+                if first is None:
+                    continue
+                sentences = chain([first], sentences)
+                if mapping:
+                    sentences = map_types(sentences, mapping)
+                targets = [split, UNLABELLED] if split == "train" else [split]
+                if split in SPLITS and not first[1]:
+                    untagged.append(split)
+                    targets.remove(split)
                 for name in targets:
                     writer = DocBinWriter(
                         corpus_path(output, name, lang),
                         lang,
-                        labelled=name != UNLABELLED,
+                        labelled=name in SPLITS,
                         shard_size=shard_size,
                     )
                     writers[name] = stack.enter_context(writer)
                 bar = tqdm(
                     sentences,
-                    desc=f"{lang} {split} ({place}/{len(paths)})",
+                    desc=f"{lang} {split} ({number}/{len(places)})",
                     unit=" sentences",
                     disable=None if progress else True,
                     leave=False,
                 )
-                _fill({writers[name]: limits.get(name, 0) for name in targets}, bar)
-            if not any(writer.counts.sentences for writer in writers.values()):
-                raise DataError(path, "holds no sentences. Check that the file is complete.")
+                _fill({writers[name]: _limit(limits, name) for name in targets}, bar)
+            if not writers and not untagged:
+                message = f"the files of {lang} hold no sentences. Check that they are complete."
+                raise DataError(source, message)
             # All bytes are on disk before the first file is replaced.
             for writer in writers.values():
                 writer.flush()
-        for name in (*SPLITS, UNLABELLED):
-            if name in writers and writers[name].counts.sentences:
+        for name in (*SPLITS, UNLABELLED, TRANSLATED):
+            if name in writers:
                 written[lang, name] = writers[name].counts
+        for split in untagged:
+            if on_untagged is not None:
+                on_untagged(lang, split)
     return written
+
+
+def _limit(limits: Mapping[str, int], split: str) -> int:
+    return limits.get("train" if split == TRANSLATED else split, 0)
 
 
 def _fill(limits: Mapping[DocBinWriter, int], sentences: Iterable[Sentence]) -> None:
     """Add the sentences to each writer, up to its limit; 0 is none."""
-    most = 0 if 0 in limits.values() else max(limits.values())
+    most = 0 if 0 in limits.values() else max(limits.values(), default=0)
     for number, (words, tags) in enumerate(islice(sentences, most or None)):
         for writer, limit in limits.items():
             if not limit or number < limit:
                 writer.add(words, tags)
 
 
-def _find(source: Path, form: str, langs: Sequence[str]) -> dict[str, Path]:
-    """The path of each language to convert, in the order asked for."""
-    if form not in FORMS:
-        raise DualNerError(f"Unknown form {form!r}. Known forms: {', '.join(FORMS)}.")
-    content, find = FORMS[form]
+def _find(source: Path, form: str, langs: Sequence[str]) -> dict[str, Any]:
+    """What to read for each language to convert, in the order asked for."""
+    content, plain = FORMS[form].content, FORMS[form].plain
     if not source.exists():
         raise DataError(source, f"no such file or folder. Give a folder of {content}.")
-    if form == "text" and source.is_file():
-        if len(langs) != 1 or not is_language(langs[0]):
-            message = "one file of text needs its one language. Name it, as in `--langs de`."
-            raise DataError(source, message)
-        return {langs[0]: source}
-    if not source.is_dir():
+    if not source.is_dir() and not plain:
         raise DataError(source, f"not a folder. Give the folder of {content} that holds it.")
-    found = find(source)
+    found: dict[str, Any] = {"": source}
+    if source.is_dir():
+        found = dict(FORMS[form].find(source))
+    if "" in found:
+        nameless = found.pop("")
+        if found:
+            held = ", ".join(path.name for path in nameless)
+            message = f"holds {held}, which no name gives a language. Add it, as in train-de.tsv."
+            raise DataError(source, message)
+        if len(langs) != 1 or not is_language(langs[0]):
+            message = "names no language. Give the one that it is in, as in `--langs de`."
+            raise DataError(source, message)
+        return {langs[0]: nameless}
     if not found:
         forms = " or ".join(f"`--form {name}`" for name in FORMS)
         message = f"holds no {content}. Give another folder, or choose the form with {forms}."

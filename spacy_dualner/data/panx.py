@@ -9,16 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import DataError
-from .lines import excerpt, is_language, numbered_lines
+from .columns import Entry, Layout, LineFault, read_sentences
+from .lines import is_language
+from .names import SPLITS
+from .tags import TYPES, Sentence, repair_tags
 
-SPLITS = ("train", "dev", "test")
-TYPES = ("LOC", "ORG", "PER")
+__all__ = ["SPLITS", "TYPES", "Sentence", "find_archives", "read_splits", "repair_tags"]
 
 _SUFFIX = ".tar.gz"
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError)
-
-Sentence = tuple[list[str], list[str]]
-"""The words of a sentence and their BIO tags, of equal length."""
 
 
 def find_archives(folder: Path) -> dict[str, Path]:
@@ -53,65 +52,25 @@ def read_splits(
     for split in SPLITS:
         if (path / split).is_file():
             with (path / split).open("rb") as file:
-                yield split, read_sentences(file, lang, types, path / split)
+                yield split, read_sentences(file, Raw(lang), types, path / split)
 
 
-def read_sentences(
-    lines: Iterable[bytes], lang: str, types: Sequence[str], source: str | Path
-) -> Iterator[Sentence]:
-    """Read lines `xx:token<TAB>tag`, with a blank line between sentences.
+class Raw(Layout):
+    """Lines `xx:token<TAB>tag`; all between the first colon and the last tab is the token."""
 
-    lines (Iterable[bytes]): The raw lines.
-    lang (str): The language before the first colon of each line.
-    types (Sequence[str]): The entity types that tags may name.
-    source (Union[str, Path]): The name of the file, for errors.
-    YIELDS (Sentence): Words and repaired tags.
-    RAISES (DataError): If a line is malformed, or its language or tag is another than expected.
-    """
-    tagset = ["O", *(f"{prefix}-{label}" for label in types for prefix in "BI")]
-    known = frozenset(tagset)
-    start = f"{lang}:"
-    words: list[str] = []
-    tags: list[str] = []
-    for number, line in numbered_lines(lines, source):
+    def __init__(self, lang: str) -> None:
+        self._start = f"{lang}:"
+        self.shape = f"{self._start}token<TAB>tag"
+        self._lang = lang
+
+    def read(self, line: str, place: int) -> Entry | None:
         head, tab, tag = line.rpartition("\t")
-        word = head[len(start) :]
-        if word and tag in known and head.startswith(start):
-            words.append(word)
-            tags.append(tag)
-        elif line.strip(" \t\r"):
-            if not tab or ":" not in head:
-                fault = f"expected `{start}token<TAB>tag`. Mend the line, or choose another --form."
-            elif not head.startswith(start):
-                fault = f"expected the language {lang!r} before the first colon. Move the line"
-                fault += " to its own language's file, or mend it."
-            elif not word:
-                fault = "the token is empty. Remove the line, or write the token."
-            else:
-                fault = f"unknown tag {tag!r}, known are {', '.join(tagset)}. Mend the tag, or name"
-                fault += " all entity types with --types."
-            raise DataError(source, fault, line=number, text=excerpt(line))
-        elif words:
-            yield words, repair_tags(tags)
-            words, tags = [], []
-    if words:
-        yield words, repair_tags(tags)
-
-
-def repair_tags(tags: Sequence[str]) -> list[str]:
-    """Turn each `I-` that continues nothing, or changes type, into a `B-`, as conlleval reads it.
-
-    tags (Sequence[str]): BIO tags.
-    RETURNS (List[str]): The same entities, each beginning with `B-`.
-    """
-    repaired: list[str] = []
-    previous = "O"
-    for tag in tags:
-        if tag.startswith("I-") and tag[2:] != previous[2:]:
-            tag = f"B-{tag[2:]}"
-        repaired.append(tag)
-        previous = tag
-    return repaired
+        if head.startswith(self._start):
+            return head[len(self._start) :], tag
+        if not tab or ":" not in head:
+            raise LineFault(f"expected `{self.shape}`. Mend the line, or choose another --form.")
+        fault = f"expected the language {self._lang!r} before the first colon. Move the line to its"
+        raise LineFault(f"{fault} own language's file, or mend it.")
 
 
 def _read_archive(
@@ -131,7 +90,8 @@ def _read_archive(
                     raise DataError(path, f"holds `{split}` twice. Remove one of the two.")
                 seen.add(split)
                 lines = _archive_lines(file, path)
-                yield split, read_sentences(lines, lang, types, f"{path}:{member.name}")
+                name = f"{path}:{member.name}"
+                yield split, read_sentences(lines, Raw(lang), types, name)
             # tarfile ends without a word at a damaged header: only zeros may follow the last
             # member. Reading them also checks the checksum at the end of the stream.
             stream.seek(archive.offset)

@@ -1,4 +1,4 @@
-"""Read plain text, one sentence a line, for languages without annotations."""
+"""Read plain text, one sentence a line: raw text, or translations of annotated text."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from .lines import is_language, numbered_lines
+from ..errors import DataError
+from .lines import excerpt, numbered_lines
 
 # Written without spaces: PAN-X splits these by character, Latin letters and digits included.
 PER_CHARACTER = frozenset({"ja", "th", "zh"})
 
-_SUFFIX = ".txt"
 _BATCH_SIZE = 20_000
-
-
-def find_texts(folder: Path) -> dict[str, Path]:
-    """The languages of a folder of `xx.txt` files, sorted.
-
-    folder (Path): The folder.
-    RETURNS (Dict[str, Path]): The file of each language.
-    """
-    paths = sorted(path for path in folder.iterdir() if path.is_file())
-    return {p.stem: p for p in paths if p.suffix == _SUFFIX and is_language(p.stem)}
 
 
 def read_text(path: Path, lang: str) -> Iterator[list[str]]:
@@ -36,10 +26,40 @@ def read_text(path: Path, lang: str) -> Iterator[list[str]]:
     with path.open("rb") as file:
         lines = (line for _, line in numbered_lines(file, path))
         if lang in PER_CHARACTER:
-            sentences: Iterable[list[str]] = (list("".join(line.split())) for line in lines)
+            sentences: Iterable[list[str]] = map(_characters, lines)
         else:
             sentences = _tokenize(lines)
         yield from filter(None, sentences)
+
+
+def read_translations(path: Path, lang: str) -> Iterator[list[str]]:
+    """Read the words of each line; line i is the translation of sentence i.
+
+    path (Path): A file with one sentence a line, split into words by spaces.
+    lang (str): The language: ja, th and zh are split by character.
+    YIELDS (List[str]): The words of a sentence. Blank lines at the end are left out.
+    RAISES (DataError): If a line before others is blank, or a line holds a tab.
+    """
+    blank = 0
+    with path.open("rb") as file:
+        for number, line in numbered_lines(file, path):
+            if "\t" in line:
+                message = "a tab in a line of plain text. Mend the line, or choose another --form."
+                raise DataError(path, message, line=number, text=excerpt(line))
+            words = _characters(line) if lang in PER_CHARACTER else line.split(" ")
+            words = [word for word in words if word.strip()]
+            if not words:
+                blank = blank or number
+                continue
+            if blank:
+                message = "a blank line has no words, and without it all later translations would"
+                message += " move. Write the translation there, or the source sentence."
+                raise DataError(path, message, line=blank)
+            yield words
+
+
+def _characters(line: str) -> list[str]:
+    return list("".join(line.split()))
 
 
 def _tokenize(lines: Iterator[str]) -> Iterator[list[str]]:

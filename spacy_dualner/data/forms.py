@@ -1,0 +1,162 @@
+"""The forms in which data come: what their files are called, how they are read and recognised."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .columns import BLANK, DOCSTART, Conll, Conllu, Layout, Tsv, read_columns
+from .hub import find_parquet, read_parquet_splits
+from .lines import numbered_lines
+from .names import (
+    TRANSLATED,
+    UNLABELLED,
+    is_translation,
+    split_files,
+    text_files,
+    translation_files,
+)
+from .panx import find_archives, read_splits
+from .tags import Sentence, is_tag
+from .text import read_text, read_translations
+
+Splits = Iterator[tuple[str, Iterator[Sentence]]]
+"""Each split's name and its sentences, to be used up before the next is asked for."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of data.
+
+    content (str): What a folder of this form holds.
+    find (Callable[[Path], Mapping[str, Any]]): What to read for each language that a folder
+        holds: a file, a folder or several files. Under "" what names no language.
+    read (Callable[[Any, str, Sequence[str]], Splits]): Reads that, given the language and the
+        entity types that tags may name.
+    plain (bool): Whether it is text without tags, in one file a language.
+    """
+
+    content: str
+    find: Callable[[Path], Mapping[str, Any]]
+    read: Callable[[Any, str, Sequence[str]], Splits]
+    plain: bool = False
+
+
+def _columns(suffix: str, layout: type[Layout]) -> Form:
+    content = f"{{train,dev,test}}-xx{suffix} files or folders xx of {{train,dev,test}}{suffix}"
+    return Form(content, split_files, lambda paths, _, types: read_columns(paths, layout, types))
+
+
+def _plain(
+    content: str,
+    find: Callable[[Path], Mapping[str, Path]],
+    read: Callable[[Path, str], Iterator[list[str]]],
+    split: str,
+) -> Form:
+    def read_splits(path: Path, lang: str, _: Sequence[str]) -> Splits:
+        yield split, ((words, []) for words in read(path, lang))
+
+    return Form(content, find, read_splits, plain=True)
+
+
+FORMS: dict[str, Form] = {
+    "raw": Form("xx.tar.gz archives or xx/{train,dev,test} folders", find_archives, read_splits),
+    "tsv": _columns(".tsv", Tsv),
+    "hub": Form("PAN-X.xx folders of parquet files", find_parquet, read_parquet_splits),
+    "conll": _columns(".conll", Conll),
+    "conllu": _columns(".conllu", Conllu),
+    "text": _plain("xx.txt files", text_files, read_text, UNLABELLED),
+    "translated": _plain(
+        "xx.txt or SOURCE-xx.txt files", translation_files, read_translations, TRANSLATED
+    ),
+}
+"""The forms by the names that `--form` takes."""
+
+# Recognition looks at this many lines of a file, and takes the form that most of them have: a
+# malformed line is for the reader to name.
+_N_LINES = 200
+_RAW = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*:.+")
+_CONLLU = re.compile(r"\d+\t[^\t]+\t([^\t]+)(\t.*)?")
+_PLAIN = "plain text"
+
+
+def recognise_form(source: Path) -> str:
+    """The form of a file or folder, by the names of its files and their first lines.
+
+    source (Path): What is to be converted.
+    RETURNS (str): A name of FORMS.
+    RAISES (DataError): If no file is of a known form, files are of several, or one can be read in
+        two ways.
+    """
+    if not source.exists():
+        raise DataError(source, "no such file or folder. Mend the path.")
+    if source.is_file() and source.suffix.lower() != ".txt":
+        message = "not a folder. Give the folder that holds it, or, if it is plain text, choose"
+        raise DataError(source, f"{message} `--form text` or `--form translated`.")
+    found: dict[str, Path] = {}
+    for form, path in _signs(source):
+        found.setdefault(form, path)
+    if len(found) > 1:
+        held = " and ".join(f"{path.relative_to(source)} ({form})" for form, path in found.items())
+        message = f"holds {held}. Choose one of the forms with --form."
+        raise DataError(source, message)
+    if not found:
+        known = "; ".join(f"{name}: {form.content}" for name, form in FORMS.items())
+        message = f"holds nothing of a known form ({known}). Give another folder, or choose the"
+        raise DataError(source, f"{message} form with --form.")
+    return next(iter(found))
+
+
+def _signs(source: Path) -> Iterator[tuple[str, Path]]:
+    """The forms that a folder's files show, with the file or folder that shows them."""
+    if source.is_dir():
+        yield from (("raw", path) for path in find_archives(source).values() if path.is_file())
+        yield from (("hub", path) for path in find_parquet(source).values())
+        for path in chain.from_iterable(split_files(source).values()):
+            form = _form_of(path)
+            if form != _PLAIN:
+                yield form, path
+            # Files of tokens without tags look like this as well, but are not called so.
+            elif is_translation(path):
+                yield "translated", path
+    for path in [source] if source.is_file() else text_files(source).values():
+        if (form := _form_of(path)) != _PLAIN:
+            message = f"looks like the form {form}, but its name tells no split. Call it"
+            message += f" train-{path.name}, or choose the form with --form."
+            raise DataError(path, message)
+        if is_translation(path):
+            message = "plain text, or translations by its name. Choose `--form text` or"
+            raise DataError(path, f"{message} `--form translated`.")
+        yield "text", path
+
+
+def _form_of(path: Path) -> str:
+    """The form of a file's first lines."""
+    forms: Counter[str] = Counter()
+    with path.open("rb") as file:
+        for _, line in islice(numbered_lines(file, path), _N_LINES):
+            columns = line.split()
+            if columns and columns[0] == DOCSTART:
+                return "conll"
+            if columns and not (line.startswith("#") and not is_tag(columns[-1])):
+                forms[_form_of_line(line)] += 1
+    return max(forms, key=forms.__getitem__, default=_PLAIN)
+
+
+def _form_of_line(line: str) -> str:
+    columns = line.rstrip(BLANK).split("\t")
+    match = _CONLLU.fullmatch(line)
+    if match and is_tag(match[1]):
+        return "conllu"
+    if len(columns) > 1 and is_tag(columns[-1]):
+        if _RAW.fullmatch(columns[0]):
+            return "raw"
+        return "tsv" if len(columns) == 2 else "conll"
+    columns = line.split()
+    return "conll" if len(columns) > 1 and is_tag(columns[-1]) else _PLAIN

@@ -1,0 +1,123 @@
+"""The language and the part of a corpus that a file's name tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import DataError
+from .lines import is_language
+
+SPLITS = ("train", "dev", "test")
+UNLABELLED = "unlabelled"
+TRANSLATED = "translated"
+
+# As CoNLL 2003 and the hub's data sets have them.
+_ALIASES = {"valid": "dev", "validation": "dev", "testa": "dev", "testb": "test"}
+_SPLIT_NAMES = {**{split: split for split in SPLITS}, **_ALIASES}
+_SUFFIXES = {".tsv", ".txt", ".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".ner"}
+
+_SPLIT = "|".join(_SPLIT_NAMES)
+_SPLIT_FIRST = re.compile(rf"({_SPLIT})([-_.])(.+)")
+_SPLIT_LAST = re.compile(rf"(.+)[-_.]({_SPLIT})")
+# FILTER calls its translations train-en-de.tsv, and those of other parts dev-de-en.tsv.
+_TRANSLATION = re.compile(r"(?:train[-_.])?(?:([a-z]{2,3})-)?([a-z]{2,3}(?:_[a-z0-9]+)*)", re.I)
+
+
+def split_files(folder: Path) -> dict[str, list[Path]]:
+    """The files of annotated text in a folder, by language.
+
+    They are called train-xx, xx-train (with `-`, `_` or `.`) or, in a folder xx, train, with any of
+    the usual suffixes or none. dev may be called valid, validation or testa, test testb.
+
+    folder (Path): The folder.
+    RETURNS (Dict[str, List[Path]]): The files of each language, sorted, in the order train, dev,
+        test; under "" those that lie in the folder and name no language.
+    RAISES (DataError): If two files are the same part of the same language.
+    """
+    found: dict[tuple[str, str], Path] = {}
+    for lang, path in _candidates(folder):
+        split, named = _parse(path)
+        if split:
+            key = (named or lang, split)
+            if key in found:
+                message = f"the {split} set of {key[0] or 'the language'}, as is {found[key]}."
+                raise DataError(path, f"{message} Move one of the two away.")
+            found[key] = path
+    langs = sorted({lang for lang, _ in found})
+    return {
+        lang: [found[lang, split] for split in SPLITS if (lang, split) in found] for lang in langs
+    }
+
+
+def split_of(path: Path) -> str:
+    """The split that a file's name tells: train, dev, test, or "" if none."""
+    return _parse(path)[0]
+
+
+def is_translation(path: Path) -> bool:
+    """Whether a file's name tells that it holds translations: `en-de.txt`, `train-en-de.tsv`."""
+    match = _translation(path)
+    return match is not None and match[1] is not None
+
+
+def text_files(folder: Path) -> dict[str, Path]:
+    """The files `xx.txt` of a folder, by language, sorted."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    texts = (path for path in paths if path.suffix.lower() == ".txt" and not split_of(path))
+    return {path.stem: path for path in texts if is_language(path.stem)}
+
+
+def translation_files(folder: Path) -> dict[str, Path]:
+    """The files of translated text in a folder, by the language that they are in, sorted.
+
+    They are called xx, or train-xx or SOURCE-xx or train-SOURCE-xx, and end in .txt or .tsv.
+
+    RAISES (DataError): If two files are of the same language.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = _translation(path)
+        if match and path.suffix.lower() in {".txt", ".tsv"} and path.is_file():
+            lang = match[2]
+            if lang in found:
+                message = f"a translation into {lang}, as is {found[lang]}."
+                raise DataError(path, f"{message} Move one of the two away.")
+            found[lang] = path
+    return dict(sorted(found.items()))
+
+
+def _candidates(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Each file of a folder and of its languages' folders, with the language of the folder."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            yield "", path
+        elif path.is_dir() and is_language(path.name):
+            yield from ((path.name, file) for file in sorted(path.iterdir()) if file.is_file())
+
+
+def _parse(path: Path) -> tuple[str, str]:
+    """The split and the language that a file's name tells, "" where it does not."""
+    stem = _stem(path)
+    if stem in _SPLIT_NAMES:
+        return _SPLIT_NAMES[stem], ""
+    split = lang = ""
+    if match := _SPLIT_FIRST.fullmatch(stem):
+        split, separator, lang = match.groups()
+        if separator == "." and stem == path.name:
+            return "", ""  # no language: train.bak
+    elif match := _SPLIT_LAST.fullmatch(stem):
+        lang, split = match.groups()
+    if is_language(lang) and lang not in _SPLIT_NAMES:
+        return _SPLIT_NAMES[split], lang
+    return "", ""
+
+
+def _translation(path: Path) -> re.Match[str] | None:
+    """The source language, if named, and the language of a file of translated training text."""
+    return _TRANSLATION.fullmatch(_stem(path)) if split_of(path) in ("", "train") else None
+
+
+def _stem(path: Path) -> str:
+    return path.stem if path.suffix.lower() in _SUFFIXES else path.name

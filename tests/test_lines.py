@@ -1,0 +1,77 @@
+"""Lines of text in the encodings that files come in."""
+
+from __future__ import annotations
+
+import codecs
+import io
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from test_forms import put
+
+from spacy_dualner.data.convert import convert
+from spacy_dualner.data.docbin import read_docs
+from spacy_dualner.data.lines import numbered_lines
+from spacy_dualner.errors import DataError
+
+characters = st.characters(codec="utf-8", exclude_characters="\n\0")
+text = st.lists(st.text(characters | st.sampled_from("\r\u0a0a\u2028"), max_size=5))
+
+
+def read(content: bytes) -> list[str]:
+    numbers, lines = zip(*numbered_lines(io.BytesIO(content), "de.txt"), strict=True)
+    assert list(numbers) == list(range(1, len(lines) + 1))
+    return list(lines)
+
+
+@given(text, st.sampled_from(["\n", "\r\n"]), st.booleans())
+@example(["\u0a0a\u0d0a", "a"], "\n", False)
+def test_utf16_is_read_as_utf8_is(lines, newline, last) -> None:
+    lines = [line.rstrip("\r").removeprefix("\ufeff") for line in ["a", *lines]]
+    content = newline.join(lines) + newline * last
+    for name, bom in [
+        ("utf-8", b""),
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE),
+    ]:
+        # A line feed ends a line; what comes after the last one is a line if it is not empty.
+        expected = lines if last or lines[-1] else lines[:-1]
+        assert read(bom + content.encode(name)) == expected
+
+
+def test_an_empty_file_has_no_lines() -> None:
+    assert list(numbered_lines([], "de.txt")) == []
+    assert list(numbered_lines([codecs.BOM_UTF16_LE], "de.txt")) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("Köln\nKöln\n".encode("latin-1"), r"de.txt:1: not valid UTF-8 .* `iconv -f LATIN1"),
+        (codecs.BOM_UTF16_LE + "a\nb".encode("utf-16-le") + b"x", "de.txt:2: not valid UTF-16"),
+        (codecs.BOM_UTF16_BE + "a\n".encode("utf-16-be") + b"\xd8\x00\x00a", "de.txt:2: not valid"),
+        ("a\nb".encode("utf-16-le"), "de.txt:1: a NUL character: .*UTF-16 without a byte order"),
+        ("a\n".encode("utf-32"), "de.txt:1: a NUL character"),
+        (b"a\nb\0\n", r"de.txt:2: a NUL character.* Line: 'b\\x00'"),
+    ],
+)
+def test_other_encodings_are_named(content, fault) -> None:
+    with pytest.raises(DataError, match=fault):
+        read(content)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_same_corpus_from_every_encoding(tmp_path, encoding, newline) -> None:
+    content = newline.join(["Köln\tB-LOC", "李\tO", "", "한국\tB-LOC", ""])
+    put(tmp_path / "data", {"train-de.tsv": content.encode(encoding)})
+    put(tmp_path / "plain", {"train-de.tsv": content.replace("\r", "")})
+    for name in ("data", "plain"):
+        convert(tmp_path / name, tmp_path / "corpus" / name)
+    paths = [tmp_path / "corpus" / name / "train" / "de.spacy" for name in ("data", "plain")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    from spacy.vocab import Vocab
+
+    assert [doc[0].text for doc in read_docs(paths[0], Vocab())] == ["Köln", "한국"]

@@ -20,7 +20,7 @@ def without_paths(nlp: Language) -> Language:
     nlp (Language): The pipeline; its config is changed in place.
     RETURNS (Language): The same pipeline.
     """
-    _shorten(nlp.config)
+    shorten_paths(nlp.config)
     return nlp
 
 
@@ -30,12 +30,17 @@ def make_without_paths() -> Callable[[Language], Language]:
     return without_paths
 
 
-def _shorten(value: Any) -> Any:
+def shorten_paths(value: Any) -> Any:
+    """Shorten paths outside the working folder to their last part, in a string or within a config.
+
+    value (Any): A value of a config; dicts and lists are changed in place.
+    RETURNS (Any): The value.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
-            value[key] = _shorten(item)
+            value[key] = shorten_paths(item)
     elif isinstance(value, list):
-        value[:] = [_shorten(item) for item in value]
+        value[:] = [shorten_paths(item) for item in value]
     elif isinstance(value, str):
         outside = os.path.isabs(value) or value.startswith((f"..{os.sep}", f"~{os.sep}"))
         # Interpolated variables, as in ${paths.train}, are cleaned where they are defined.

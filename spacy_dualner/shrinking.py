@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,6 +23,7 @@ from .encoder.subwords import WordTokenizer
 from .encoder.vocabulary import config_ids, kept_ids, read_spec, trim_encoder, trim_tokenizer
 from .errors import DualNerError
 from .evaluation import evaluate_docs
+from .folders import check_output, written_aside
 from .pipeline import find_encoder
 from .portable import without_paths
 
@@ -72,7 +70,7 @@ def shrink(
             "corpus that is annotated with --eval-split."
         )
     nlp = spacy.load(model)
-    _check_output(output, nlp.path)
+    check_output(output, nlp.path)
     shim = find_encoder(nlp, component)
     read_spec(shim.words().tokenizer)
     before = measure(nlp, nlp.path, scored, component, limit=limit, progress=progress)
@@ -84,7 +82,7 @@ def shrink(
     shim = find_encoder(nlp, component)
     trim(shim, used_ids(shim.words().tokenizer, shards))
     shim.store_in(torch.float16)
-    with _written_aside(output) as aside:
+    with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside, exclude=_unneeded(nlp))
         del nlp, shim
         after = measure(spacy.load(aside), aside, scored, component, limit=limit, progress=progress)
@@ -209,36 +207,3 @@ def _unneeded(nlp: Language) -> list[str]:
 
 def _languages(corpus: Path, splits: Sequence[str]) -> list[str]:
     return sorted({path.stem for split in splits for path in (corpus / split).glob("*.spacy")})
-
-
-def _check_output(output: Path, model: Path) -> None:
-    ours, theirs = output.resolve(), model.resolve()
-    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
-        raise DualNerError(
-            f"{output} and the pipeline to shrink lie in one another. Name another folder."
-        )
-    if not output.exists():
-        return
-    is_pipeline = (output / "config.cfg").is_file() and (output / "meta.json").is_file()
-    if not (is_pipeline or (output.is_dir() and not any(output.iterdir()))):
-        raise DualNerError(
-            f"{output} is there and is no pipeline, so it is not replaced. Name another folder."
-        )
-
-
-@contextmanager
-def _written_aside(output: Path) -> Iterator[Path]:
-    """A folder that takes the place of the output if the block ends well, and else goes."""
-    output = output.absolute()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as name:
-        new, old = Path(name) / "new", Path(name) / "old"
-        yield new
-        if output.exists():
-            os.replace(output, old)
-        try:
-            os.replace(new, output)
-        except OSError:
-            if old.exists():
-                os.replace(old, output)
-            raise

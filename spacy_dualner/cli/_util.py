@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 from wasabi import msg
@@ -42,12 +43,14 @@ class PresetData:
     """The `[data]` section of a preset; what it leaves out is empty.
 
     path (str): The folder of the source data.
+    translated (str): The folder of translations of the source text.
     source (List[str]): The annotated languages.
     targets (List[str]): The languages without annotations.
     test_limit (int): First N test sentences of each language; 0 for all.
     """
 
     path: str = ""
+    translated: str = ""
     source: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     test_limit: int = 0
@@ -62,21 +65,33 @@ def read_preset(folder: str) -> PresetData:
     """
     if not folder:
         return PresetData()
+    path, sections = preset_sections(folder)
+    data = sections.get("data", {})
+    return PresetData(
+        path=str(data.get("path") or ""),
+        translated=str(data.get("translated") or ""),
+        source=_languages(path, "source", data.get("source")),
+        targets=_languages(path, "targets", data.get("targets")),
+        test_limit=int(data.get("test_limit") or 0),
+    )
+
+
+def preset_sections(folder: str) -> tuple[Path, dict[str, Any]]:
+    """Read all sections of a preset.
+
+    folder (str): A folder that holds `preset.cfg`.
+    RETURNS (Tuple[Path, Dict[str, Any]]): That file, and its sections.
+    RAISES (DataError): If there is no such file, or it is malformed.
+    """
     from thinc.api import Config
 
     path = Path(folder) / PRESET_FILE
     if not path.is_file():
         raise DataError(path, "no such file. Give a folder that holds it with --preset.")
     try:
-        data = Config().from_disk(path).get("data", {})
+        return path, Config().from_disk(path)
     except ValueError as error:
         raise DataError(path, f"not a config file ({error}). Mend it.") from error
-    return PresetData(
-        path=str(data.get("path") or ""),
-        source=_languages(path, "source", data.get("source")),
-        targets=_languages(path, "targets", data.get("targets")),
-        test_limit=int(data.get("test_limit") or 0),
-    )
 
 
 def _languages(path: Path, key: str, value: object) -> tuple[str, ...]:

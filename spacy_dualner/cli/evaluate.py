@@ -79,13 +79,22 @@ def _number(limit: str) -> int:
     return int(limit)
 
 
-def _read_results(path: Path) -> dict[str, Any]:
+def read_results(path: Path) -> dict[str, Any]:
+    """Read what `evaluate` wrote.
+
+    path (Path): Its JSON file.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README.
+    RAISES (DataError): If there is no such file, or it is no result of `evaluate`.
+    """
     import srsly
 
+    if not path.is_file():
+        raise DataError(path, "no such file. Make it with evaluate --output.")
     try:
         results = srsly.read_json(path)
         for scores in (*results["languages"].values(), results["mean"], results["mean_targets"]):
-            float(scores["span"]["f"])
+            for decode in ("span", "tag"):
+                _cells(scores[decode])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"not a result of evaluate ({error!r}). Make it with evaluate --output."
         raise DataError(path, message) from None
@@ -108,12 +117,7 @@ def compare_cli(
       python -m spacy dualner compare metrics/stage1.json metrics/stage2.json
     """
     with clear_errors():
-        results = []
-        for path in (before, after):
-            if not path.is_file():
-                raise DataError(path, "no such file. Make it with evaluate --output.")
-            results.append(_read_results(path))
-        first, second = results
+        first, second = read_results(before), read_results(after)
         if set(first["languages"]) != set(second["languages"]):
             raise DualNerError(f"{before} and {after} are of different languages.")
     pairs = [(n, first["languages"][n], second["languages"][n]) for n in first["languages"]]

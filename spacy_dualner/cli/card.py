@@ -1,0 +1,102 @@
+"""The command `card`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from wasabi import msg
+
+from ..errors import DataError
+from . import dualner_cli
+from ._util import clear_errors, preset_sections
+from .evaluate import read_results
+
+if TYPE_CHECKING:
+    from ..card import Statements
+
+
+@dualner_cli.command("card")
+def card_cli(
+    model: Path = typer.Argument(..., metavar="MODEL", help="Folder of a pipeline"),
+    output: Path | None = typer.Option(
+        None, "--output", "-o", help="Folder for a copy that gets the card; MODEL then stays as is"
+    ),
+    scores: Path | None = typer.Option(None, "--scores", "-s", help="JSON of evaluate for MODEL"),
+    baseline: Path | None = typer.Option(
+        None, "--baseline", "-b", help="JSON of evaluate to compare with, as stage 1's"
+    ),
+    name: str = typer.Option("", "--name", "-n", help="Name of the package, as for spacy package"),
+    data: str = typer.Option("", "--data", help="What the data are called"),
+    dataset: str = typer.Option("", "--dataset", help="Name of the data on the hub"),
+    data_licence: str = typer.Option("", "--data-licence", help="Licence of the data"),
+    encoder_licence: str = typer.Option("", "--encoder-licence", help="Licence of the encoder"),
+    licence: str = typer.Option("", "--licence", help="Licence of the pipeline, as in mit"),
+    author: str = typer.Option("", "--author", help="Who made the pipeline"),
+    preset: str = typer.Option(
+        "", "--preset", "-p", help="Folder of a preset.cfg, for what is not given here"
+    ),
+) -> None:
+    """Write a model card: README.md in the pipeline's folder, which `spacy package` takes over.
+
+    HUB_README.md there is the same with the hub's metadata, a score of each language among them;
+    meta.json gets description, licence, sources and scores, which `spacy huggingface-hub push`
+    makes its metadata from. What nobody stated the card calls not stated.
+
+    \b
+    Examples:
+      python -m spacy dualner card training/stage2/model-best --scores metrics/stage2.json
+      python -m spacy dualner card MODEL -s new.json -b old.json --data PAN-X --licence mit
+    """
+    with clear_errors():
+        from ..card import HUB_README, README, Baseline, write_card
+
+        given = {
+            "data": data,
+            "dataset": dataset,
+            "data_licence": data_licence,
+            "encoder_licence": encoder_licence,
+            "licence": licence,
+            "author": author,
+        }
+        write_card(
+            model,
+            read_statements(preset, {key: text for key, text in given.items() if text}),
+            results=None if scores is None else read_results(scores),
+            baseline=None if baseline is None else Baseline(baseline.stem, read_results(baseline)),
+            name=name,
+            output=output,
+        )
+    msg.good(f"Card written to {(output or model) / README} and {HUB_README}")
+    if scores is None:
+        msg.warn("The card has no scores: give those of evaluate with --scores")
+
+
+def read_statements(preset: str, given: dict[str, str]) -> Statements:
+    """What is stated for a card: by options, and by the `[card]` section of a preset.
+
+    The section speaks of one encoder (`encoder`) and one folder of data (`path`). A run with
+    others in `[data]` does not take over what is said of those.
+
+    preset (str): A folder that holds `preset.cfg`; empty for no preset.
+    given (Dict[str, str]): Fields of Statements that go before the section's.
+    RETURNS (Statements): What is stated.
+    RAISES (DataError): If there is no such file, it is malformed, or the section has unknown keys.
+    """
+    from ..card import Statements
+
+    said: dict[str, Any] = {}
+    if preset:
+        path, sections = preset_sections(preset)
+        said, run = dict(sections.get("card", {})), sections.get("data", {})
+        unknown = set(said) - {"encoder", "path", *(field.name for field in fields(Statements))}
+        if unknown:
+            raise DataError(path, f"[card] has no {', '.join(sorted(unknown))}. Remove it.")
+        other_encoder = said.pop("encoder", "") != run.get("encoder")
+        other_data = said.pop("path", "") != run.get("path")
+        gone = {"encoder_licence", "licence"} if other_encoder else set()
+        gone |= {"data", "dataset", "data_licence", "licence"} if other_data else set()
+        said = {key: str(text) for key, text in said.items() if key not in gone}
+    return Statements(**said | given)

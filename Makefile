@@ -22,5 +22,5 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info training metrics packages project.lock
+	rm -rf $(VENV) build dist *.egg-info training metrics packages study reports project.lock
 	find corpus -mindepth 1 ! -name .gitkeep -delete

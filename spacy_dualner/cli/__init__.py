@@ -14,4 +14,4 @@ dualner_cli = typer.Typer(
 app.add_typer(dualner_cli)
 
 # Each module adds its command to `dualner_cli`.
-from . import configure, convert, evaluate, shrink, teach  # noqa: E402, F401
+from . import card, configure, convert, evaluate, fetch, report, shrink, study, teach  # noqa: E402, F401

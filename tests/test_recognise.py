@@ -30,6 +30,7 @@ TEXT = "Bonn liegt da.\nEin O\n"
         ({"de/train": RAW, "de/dev": RAW}, "raw"),
         ({"train-de.tsv": TSV, "test-de.tsv": "Bonn\n\nda\n"}, "tsv"),
         ({"de/train": TSV}, "tsv"),
+        ({"train.txt": TSV, "dev.txt": TSV}, "tsv"),
         ({"de/train.txt": TSV, "de/valid.txt": ""}, "tsv"),
         ({"de_train.conll": TSV.replace("da\tO", "a\tb\tO")}, "tsv"),
         ({"train-de.tsv": TSV + "kaputt\n"}, "tsv"),

@@ -172,6 +172,9 @@ def test_translated_text(base: Path, tmp_path: Path) -> None:
     assert target["langs"] == "sw" and Path(target["path"]).name == "translated"
     kept = list(read_docs(corpus_path(target["path"], "", "sw"), Vocab()))
     assert len(kept) == 16  # of the source sentences that are used
+    study = study_of(base, study__methods=["TRG_Trans"], study__shares=[50])
+    _, run = plan_of(base, tmp_path / "share", study).values()
+    assert "not of a share" in run.skipped
 
 
 @pytest.mark.parametrize(
@@ -277,7 +280,7 @@ ARGUMENTS = ["--study.methods", '["MLT", "DualNER"]', "--study.shares", "[50, 10
 
 
 def command(base: Path, results: Path) -> list[str]:
-    own = ["dualner", "study", str(base / "study.cfg"), "--output", str(results), *ARGUMENTS]
+    own = ["dualner", "study", "--output", str(results), str(base / "study.cfg")]
     return [sys.executable, "-m", "spacy", *own]
 
 
@@ -285,9 +288,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def run_study(base: Path, results: Path) -> str:
+def run_study(base: Path, results: Path, *options: str) -> str:
     done = subprocess.run(
-        command(base, results),
+        [*command(base, results), *ARGUMENTS, *options],
         env=environment(),
         capture_output=True,
         text=True,
@@ -377,12 +380,12 @@ def test_scores_are_those_of_evaluate(undisturbed: tuple[Path, str], tmp_path: P
 def test_what_is_done_is_not_done_again(base: Path, undisturbed: tuple[Path, str]) -> None:
     results, _ = undisturbed
     before = (results / "results.jsonl").read_bytes()
-    status, printed = run_cli(*command(base, results)[3:])
+    status, printed = run_cli(*command(base, results)[3:], *ARGUMENTS)
     assert status == 0
     assert (results / "results.jsonl").read_bytes() == before
     # As a second process would be told
     with FileLock(results / ".lock"):
-        status, printed = run_cli(*command(base, results)[3:])
+        status, printed = run_cli(*command(base, results)[3:], *ARGUMENTS)
     assert status == 1 and "in use" in printed
 
 
@@ -404,7 +407,7 @@ def test_killed_it_goes_on_to_the_same_results(
     results = tmp_path / "results"
     for wanted in ("runs/tiny-MLT-50-0/history.jsonl", "runs/tiny-DualNER-50-0/checkpoint.pt"):
         process = subprocess.Popen(
-            command(base, results), env=environment(), stdout=subprocess.DEVNULL
+            [*command(base, results), *ARGUMENTS], env=environment(), stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 300
         while not (results / wanted).exists() and process.poll() is None:
@@ -412,7 +415,8 @@ def test_killed_it_goes_on_to_the_same_results(
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    printed = run_study(base, results)
+    # Nor does it matter how many run at once.
+    printed = run_study(base, results, "--jobs", "2")
     assert lines_of(results) == lines_of(undisturbed[0])
     assert "done before" in printed
 

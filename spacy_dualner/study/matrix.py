@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from thinc.api import Config
 from ..data.docbin import corpus_path
 from ..data.names import TRANSLATED
 from ..presets import stage_settings
+from ..training.corpus import parse_langs
 from .config import Backbone, Study
 from .corpora import corpus_folder
 from .methods import Method
@@ -130,61 +131,82 @@ def _run(
     parent: Run | None,
 ) -> Run:
     settings = study.data
-    corpus = corpus_folder(results, cell.share)
-    targets, skipped = settings.target_langs, ""
-    if method.text == TRANSLATED:
-        targets = [t for t in targets if corpus_path(corpus, TRANSLATED, t).exists()]
-        if not targets:
-            skipped = "there are no translations of the source text"
-    elif parent and cell.share < 100:
-        # What is not annotated joins the unlabelled text.
-        targets = settings.langs
-    stages = stage_settings(
-        settings.source, ",".join(targets), encoder=backbone.encoder, seed=cell.seed
-    )
-    stage = backbone.stages[1 if parent else 0]
-    values = {**stages[1 if parent else 0], **method.settings}
-    if not parent:
-        values |= _in_proportion(stage, cell.share)
-    paths: dict[str, Any] = {"paths.train": str(corpus / "train"), "paths.dev": str(corpus / "dev")}
-    if parent:
-        paths = {"paths.model": str(parent.model), "paths.corpus": str(corpus)}
-        paths["corpora.target.path"] = str(corpus / method.text)
-    if values.get("corpora.target", ...) is None:
-        values, paths = (
-            {name: v for name, v in d.items() if not name.startswith("corpora.target.")}
-            for d in (values, paths)
-        )
-    # Limits were applied when the corpus was made.
-    values["corpora.dev.langs"] = ",".join(settings.langs)
-    config = Config().from_str(stage.to_str(interpolate=False), interpolate=False, overrides=values)
+    targets, skipped = _target_langs(study, method, cell, results)
+    config = _settings(study, backbone, method, cell, targets)
     said = [config.to_str(interpolate=False), method.text, cell.share, data]
     fingerprint = hashlib.sha256(srsly.json_dumps(said).encode()).hexdigest()[:16]
-    if parent:
-        fingerprint = f"{parent.fingerprint}-{fingerprint}"
-    logger = {
-        "@loggers": "spacy-dualner.HistoryLogger.v1",
-        "path": str(results / "runs" / cell.key / "history.jsonl"),
-    }
-    config = Config().from_str(config.to_str(interpolate=False), interpolate=False, overrides=paths)
-    config["teaching" if parent else "training"]["logger"] = logger
-    if not parent:
-        scores = config["training"]["score_weights"]
-        for lang in settings.langs:
-            scores[f"ents_f_{lang}"] = 0.0
-    return Run(
+    run = Run(
         cell,
         results,
         backbone.encoder,
-        config.to_str(interpolate=False),
-        fingerprint,
+        "",
+        f"{parent.fingerprint}-{fingerprint}" if parent else fingerprint,
         parent.cell.key if parent else None,
         tuple(settings.source_langs),
         tuple(settings.langs),
-        tuple(settings.picture.replace(" ", "").split(",")) if settings.picture else (),
+        tuple(parse_langs(settings.picture)),
         method.decode,
         skipped,
     )
+    return replace(run, config=_with_paths(config, run, method, parent))
+
+
+def _target_langs(study: Study, method: Method, cell: Cell, results: Path) -> tuple[list[str], str]:
+    """Languages of the target text of stage 2, and why a run has to be skipped, if it has."""
+    targets = study.data.target_langs
+    if method.text == TRANSLATED:
+        if cell.share < 100:
+            return targets, "translations are of all the source text, not of a share"
+        corpus = corpus_folder(results)
+        targets = [lang for lang in targets if corpus_path(corpus, TRANSLATED, lang).exists()]
+        return targets, "" if targets else "there are no translations of the source text"
+    if method.stage1 and cell.share < 100:
+        # What is not annotated joins the unlabelled text.
+        targets = study.data.langs
+    return targets, ""
+
+
+def _settings(
+    study: Study, backbone: Backbone, method: Method, cell: Cell, targets: Sequence[str]
+) -> Config:
+    """The config of a run, but for what differs from folder to folder."""
+    number = 1 if method.stage1 else 0
+    stages = stage_settings(
+        study.data.source, ",".join(targets), encoder=backbone.encoder, seed=cell.seed
+    )
+    config = backbone.stages[number]
+    values = {**stages[number], **method.settings}
+    if not method.stage1:
+        values |= _in_proportion(config, cell.share)
+    if values.get("corpora.target", ...) is None:
+        values = {k: v for k, v in values.items() if not k.startswith("corpora.target.")}
+    values["corpora.dev.langs"] = ",".join(study.data.langs)
+    return _overridden(config, values)
+
+
+def _with_paths(config: Config, run: Run, method: Method, parent: Run | None) -> str:
+    corpus = corpus_folder(run.results, run.cell.share)
+    logger = {
+        "@loggers": "spacy-dualner.HistoryLogger.v1",
+        "path": str(run.folder / "history.jsonl"),
+    }
+    paths: dict[str, Any] = {"paths.train": str(corpus / "train"), "paths.dev": str(corpus / "dev")}
+    if parent:
+        paths = {"paths.model": str(parent.model), "paths.corpus": str(corpus)}
+        if config["corpora"]["target"] is not None:
+            paths["corpora.target.path"] = str(corpus / method.text)
+    config = _overridden(config, paths)
+    config["teaching" if parent else "training"]["logger"] = logger
+    if not parent:
+        # The scores that spaCy hands to its loggers.
+        shown = {f"ents_f_{lang}": 0.0 for lang in run.langs}
+        config["training"]["score_weights"].update(shown)
+    return config.to_str(interpolate=False)
+
+
+def _overridden(config: Config, values: dict[str, Any]) -> Config:
+    text = config.to_str(interpolate=False)
+    return Config().from_str(text, interpolate=False, overrides=values)
 
 
 def _in_proportion(config: Config, share: int) -> dict[str, int]:

@@ -151,7 +151,7 @@ def figure2(name: str, title: str, clusterings: dict[str, Clustering]) -> Chart:
         handles += [_key(marker=shapes[type_], color=INK, **key) for type_ in types]
         names = [*langs, *types]
         figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 10))
-        text = f"Entities in {', '.join(langs)}; triangles LOC, circles ORG, pentagons PER."
+        text = f"Entities in {', '.join(langs)}; a shape for each of {', '.join(types)}."
         svg = to_svg(figure, name, title, text)
     lines: list[list[object]] = [["method", "language", "type", "text", "x", "y"]]
     for method, c in clusterings.items():

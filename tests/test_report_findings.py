@@ -96,6 +96,19 @@ def test_parts_that_were_run_decide(tmp_path: Path) -> None:
     assert found.checks[-1].run == "4 of 4"
 
 
+def test_figures_are_of_the_seeds_that_are_compared(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    for seed, quality in enumerate((0.3, 0.9)):
+        results.add_run("MLT", seed=seed, quality=quality)
+    results.add_run("DualNER", share=20, quality=0.6)
+    read = read_results(results.write())
+    measured = Measured.of(read, EntityStore(read), 300)
+    one = findings(measured, "mini", {})[NAMES.index("share")].checks[0]
+    assert one.comparison is not None
+    first, second = map(float, one.run.split(" against "))
+    assert first - second == pytest.approx(one.comparison.difference, abs=0.11)
+
+
 def test_languages_in_which_it_is_not_above_are_named(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     gold = {place: [e for _, e in own] for place, own in results.gold.items()}

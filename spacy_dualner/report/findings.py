@@ -254,7 +254,10 @@ class _Checks:
         self, first: str, second: str, measure: Measure, share: int = 100
     ) -> list[float | None]:
         runs = (self._find(first, share), self._find(second))
-        return [self.measured.mean(found, measure).value for found in runs]
+        # Of the seeds that the difference is over.
+        one, two = ({run.seed for run in found} for found in runs)
+        own = ([run for run in found if run.seed in one & two] for found in runs)
+        return [self.measured.mean(found, measure).value for found in own]
 
     def _ahead(self, first: str, others: Sequence[str]) -> tuple[list[str], list[str]] | None:
         return self.measured.ahead(self._find(first), [self._find(other) for other in others])

@@ -138,3 +138,17 @@ def test_presets(tmp_path) -> None:
     for number, text in enumerate(["[data]\ntargets = 3\n", "[data\n", "[data]\npath = ${a.b}\n"]):
         with pytest.raises(DataError, match=r"preset.cfg: "):
             read_preset(str(preset(tmp_path / str(number), text)))
+
+
+def test_translations_of_a_preset(tmp_path) -> None:
+    (tmp_path / "translated").mkdir()
+    (tmp_path / "translated" / "de.txt").write_text("Bonn liegt da\n")
+    with_text = f'[data]\ntranslated = "{tmp_path / "translated"}"\ntargets = "de"\n'
+    folder = preset(tmp_path / "preset", with_text)
+    options = ["--form", "translated", "--preset"]
+    assert run("", tmp_path / "corpus", *options, folder)[0] == 0
+    assert (tmp_path / "corpus" / "translated" / "de.spacy").is_file()
+    without = preset(tmp_path / "without", '[data]\ntargets = "de"\n')
+    status, output = run("", tmp_path / "none", *options, without)
+    assert status == 0 and "no translations" in output
+    assert not (tmp_path / "none").exists()

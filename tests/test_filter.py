@@ -13,6 +13,7 @@ from conftest import SENTENCES, train_nlp
 from helpers_corpus import sentences_of, stage2_config, write_corpus
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.blocks import Shape, make_blocks
@@ -38,19 +39,19 @@ def shim(trained_nlp: Language) -> EncoderShim:
     return found
 
 
-def batch_of(shim: EncoderShim, nlp: Language, texts: list[list[str]]) -> SubwordBatch:
-    return shim.words().encode_docs([Doc(nlp.vocab, words=words) for words in texts])
+def batch_of(shim: EncoderShim, texts: list[list[str]]) -> SubwordBatch:
+    vocab = Vocab()
+    return shim.words().encode_docs([Doc(vocab, words=words) for words in texts])
 
 
 def fused(
     shim: EncoderShim,
-    nlp: Language,
     pairs: list[tuple[list[str], list[str]]],
     fusion: Fusion,
     pooling: str = "first",
 ) -> torch.Tensor:
     """Word vectors of pairs: all sentences, then all translations."""
-    sides = [batch_of(shim, nlp, [pair[i] for pair in pairs]) for i in (0, 1)]
+    sides = [batch_of(shim, [pair[i] for pair in pairs]) for i in (0, 1)]
     block = make_pairs(sides[0], sides[1], shim.shape(), fusion)
     with torch.no_grad():
         return encode_pairs(shim.transformer, block, pooling)
@@ -60,11 +61,9 @@ PAIRS = list(zip(ENGLISH, GERMAN, strict=True))
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])
-def test_without_fused_layers_either_side_is_encoded_alone(
-    shim: EncoderShim, trained_nlp: Language, pooling: str
-) -> None:
-    vectors = fused(shim, trained_nlp, PAIRS, Fusion(2, 0), pooling)
-    batch = batch_of(shim, trained_nlp, [*ENGLISH, *GERMAN])
+def test_without_fused_layers_either_side_is_encoded_alone(shim: EncoderShim, pooling: str) -> None:
+    vectors = fused(shim, PAIRS, Fusion(2, 0), pooling)
+    batch = batch_of(shim, [*ENGLISH, *GERMAN])
     blocks = make_blocks(batch, shim.shape())
     with torch.no_grad():
         alone = encode_words(shim.transformer, blocks, len(batch.word_lengths), pooling)
@@ -72,27 +71,25 @@ def test_without_fused_layers_either_side_is_encoded_alone(
 
 
 @pytest.mark.parametrize(("fusion", "sees"), [(Fusion(1, 1), True), (Fusion(2, 0), False)])
-def test_a_fused_layer_sees_the_translation(
-    shim: EncoderShim, trained_nlp: Language, fusion: Fusion, sees: bool
-) -> None:
+def test_a_fused_layer_sees_the_translation(shim: EncoderShim, fusion: Fusion, sees: bool) -> None:
     n_words = len(ENGLISH[0])
-    one = fused(shim, trained_nlp, [(ENGLISH[0], GERMAN[0])], fusion)[:n_words]
-    two = fused(shim, trained_nlp, [(ENGLISH[0], GERMAN[3])], fusion)[:n_words]
+    one = fused(shim, [(ENGLISH[0], GERMAN[0])], fusion)[:n_words]
+    two = fused(shim, [(ENGLISH[0], GERMAN[3])], fusion)[:n_words]
     assert torch.allclose(one, two, atol=1e-5) != sees
 
 
-def test_layers_after_the_fused_ones_see_one_side(shim: EncoderShim, trained_nlp: Language) -> None:
+def test_layers_after_the_fused_ones_see_one_side(shim: EncoderShim) -> None:
     """Fused in the first layer alone or in both is not the same."""
-    first = fused(shim, trained_nlp, PAIRS, Fusion(0, 1))
-    both = fused(shim, trained_nlp, PAIRS, Fusion(0, 2))
+    first = fused(shim, PAIRS, Fusion(0, 1))
+    both = fused(shim, PAIRS, Fusion(0, 2))
     assert not torch.allclose(first, both, atol=1e-4)
 
 
-def test_pairs_do_not_see_each_other_nor_padding(shim: EncoderShim, trained_nlp: Language) -> None:
-    together = fused(shim, trained_nlp, PAIRS, Fusion(0, 2))
+def test_pairs_do_not_see_each_other_nor_padding(shim: EncoderShim) -> None:
+    together = fused(shim, PAIRS, Fusion(0, 2))
     ends = np.cumsum([0, *map(len, [*ENGLISH, *GERMAN])])
     for number, pair in enumerate(PAIRS):
-        alone = fused(shim, trained_nlp, [pair], Fusion(0, 2))
+        alone = fused(shim, [pair], Fusion(0, 2))
         own = [together[ends[place] : ends[place + 1]] for place in (number, number + len(PAIRS))]
         torch.testing.assert_close(torch.cat(own), alone, atol=1e-5, rtol=1e-4)
 

@@ -60,7 +60,7 @@ def run_studies(
         for share in {run.cell.share for run in runs}:
             prepare_share(data, results, share)
         _check(runs)
-        _write_study(studies, results)
+        _write_study(studies, results, jobs)
         # Another study may begin from them.
         parents = {method.stage1 for study in studies for method in study.known.values()}
         failed = []
@@ -158,7 +158,7 @@ def _write_results(runs: Sequence[Run], results: Path) -> None:
     write_text(results / RESULTS, "".join(f"{line}\n" for line in lines))
 
 
-def _write_study(studies: Sequence[Study], results: Path) -> None:
+def _write_study(studies: Sequence[Study], results: Path, jobs: int) -> None:
     path, data = results / STUDY, studies[0].data
     earlier = srsly.read_json(path)["titles"] if path.is_file() else []
     limits = data.model_dump(
@@ -170,7 +170,7 @@ def _write_study(studies: Sequence[Study], results: Path) -> None:
         "targets": data.target_langs,
         "limits": {name.removesuffix("_limit"): limit for name, limit in limits.items()},
         "picture_langs": [lang.strip() for lang in data.picture.split(",") if lang.strip()],
-        "machine": _machine(),
+        "machine": f"{_machine()}, {jobs} runs at once" if jobs > 1 else _machine(),
         "overlap": overlap(data, results),
     }
     write_json(path, facts)

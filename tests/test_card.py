@@ -280,7 +280,7 @@ def test_the_hub_card_is_a_model_card(folder: Path, tmp_path: Path) -> None:
     hub = ModelCard.load(tmp_path / "out" / HUB_README)
     assert hub.text.strip() == text.strip()
     assert hub.data.language == ["en", "de", "sw"]
-    assert hub.data.license == "mit" and hub.data.library_name == "spacy"
+    assert hub.data.license == "mit" and hub.data.to_dict()["library_name"] == "spacy"
     assert hub.data.tags == ["spacy", "token-classification"]
     assert hub.data.pipeline_tag == "token-classification"
     assert hub.data.datasets == ["google/xtreme"]

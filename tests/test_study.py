@@ -401,6 +401,21 @@ def test_other_settings_are_refused(base: Path, undisturbed: tuple[Path, str]) -
 
 
 @pytest.mark.slow
+def test_a_pipeline_that_another_study_may_begin_from_is_kept(base: Path, tmp_path: Path) -> None:
+    """Also where no row of this one does; others go."""
+    methods = ["--study.methods", '["CLA", "MLT"]']
+    done = subprocess.run(
+        [*command(base, tmp_path), "--jobs", "2", *methods],
+        env=environment(),
+        capture_output=True,
+        timeout=600,
+    )
+    assert done.returncode == 0
+    kept = [path.parent.name for path in tmp_path.glob("runs/*/model-best")]
+    assert kept == ["tiny-MLT-100-0"]
+
+
+@pytest.mark.slow
 def test_killed_it_goes_on_to_the_same_results(
     base: Path, undisturbed: tuple[Path, str], tmp_path: Path
 ) -> None:

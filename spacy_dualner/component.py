@@ -2,30 +2,31 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_get_examples
 from thinc.api import Config, Model, Optimizer, torch2xp, xp2torch
 from thinc.types import Floats2d
 
-from .conversions import tags_to_spans
+from .confidence import Calibrator, confidences
+from .decoding import DECODINGS, read_spans
 from .encoder import forking  # noqa: F401 (acts at import)
 from .errors import DualNerError
 from .gold import example_labels
-from .heads import HeadValues, read_tags, split_logits
+from .heads import HeadValues, split_logits
 from .labels import LabelScheme
+from .lattice import make_lattice
 from .layout import Layout
 from .losses import labelled_loss
+from .model import get_calibrator, set_calibrator
 from .scorer import dualner_score
 from .training.optimizer import AdamW
-
-DECODINGS = ("span", "tag")
 
 DEFAULT_MODEL = Config().from_str(
     """
@@ -45,10 +46,14 @@ mixed_precision = false
 
 @Language.factory(
     "dualner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "doc.spans"],
     default_config={
         "model": DEFAULT_MODEL,
         "decode": "span",
+        "threshold": 0.0,
+        "spans_key": "dualner",
+        "keep_candidates": False,
+        "temperature": {"span": 1.0, "tag": 1.0, "joint": 1.0},
         "overwrite": True,
         "tag_loss": 1.0,
         "span_loss": 1.0,
@@ -61,6 +66,10 @@ def make_dualner(
     name: str,
     model: Model,
     decode: str,
+    threshold: float,
+    spans_key: str | None,
+    keep_candidates: bool,
+    temperature: dict[str, float],
     overwrite: bool,
     tag_loss: float,
     span_loss: float,
@@ -72,11 +81,22 @@ def make_dualner(
         model,
         name,
         decode=decode,
+        threshold=threshold,
+        spans_key=spans_key,
+        keep_candidates=keep_candidates,
+        temperature=temperature,
         overwrite=overwrite,
         tag_loss=tag_loss,
         span_loss=span_loss,
         scorer=scorer,
     )
+
+
+class Found(NamedTuple):
+    """Entities of one Doc, in order and never overlapping, and their confidences (0 to 1)."""
+
+    spans: list[Span]
+    confidences: list[float]
 
 
 class DualNer(TrainablePipe):
@@ -85,7 +105,14 @@ class DualNer(TrainablePipe):
     nlp (Language): The pipeline.
     model (Model[List[Doc], Floats2d]): `spacy-dualner.DualNer.v1`.
     name (str): Name of the component in the pipeline.
-    decode (str): What entities are read from: `span`, the start and end heads, or `tag`.
+    decode (str): What entities are read from: `span`, the start and end heads, as the paper does;
+        `tag`, the tag head; or `joint`, the best path over all three heads.
+    threshold (float): Entities of lower confidence, from 0 to 1, are dropped.
+    spans_key (Optional[str]): Span group that gets the entities, with their confidences in
+        `doc.spans[spans_key].attrs["scores"]`. None for no group.
+    keep_candidates (bool): Whether the group keeps the entities below the threshold.
+    temperature (Optional[Dict[str, float]]): By decoding, what divides the heads' log scores when
+        confidences are taken from them, as fitted by `calibrate`. Default: 1.
     overwrite (bool): Whether entities that an earlier component set are replaced. Otherwise they
         stay, and predictions that overlap them are dropped.
     tag_loss (float): Weight of the tag head's loss. Both weights 1 is the paper's MLT; SPAN is
@@ -101,6 +128,10 @@ class DualNer(TrainablePipe):
         name: str = "dualner",
         *,
         decode: str = "span",
+        threshold: float = 0.0,
+        spans_key: str | None = "dualner",
+        keep_candidates: bool = False,
+        temperature: dict[str, float] | None = None,
         overwrite: bool = True,
         tag_loss: float = 1.0,
         span_loss: float = 1.0,
@@ -113,6 +144,10 @@ class DualNer(TrainablePipe):
         self.cfg: dict[str, Any] = {
             "labels": [],
             "decode": decode,
+            "threshold": threshold,
+            "spans_key": spans_key,
+            "keep_candidates": keep_candidates,
+            "temperature": dict.fromkeys(DECODINGS, 1.0) | (temperature or {}),
             "overwrite": overwrite,
             "tag_loss": tag_loss,
             "span_loss": span_loss,
@@ -199,48 +234,83 @@ class DualNer(TrainablePipe):
     def decode(
         self, docs: Sequence[Doc], scores: Floats2d, decode: str | None = None
     ) -> list[list[Span]]:
-        """Read entities from logits.
+        """Read entities from logits, those below the threshold left out.
 
         docs (Sequence[Doc]): The Docs that were predicted.
         scores (Floats2d): From `predict`.
-        decode (Optional[str]): `span` or `tag`; by default the component's setting.
+        decode (Optional[str]): `span`, `tag` or `joint`; by default the component's setting.
         RETURNS (List[List[Span]]): Entities of each Doc, in order, never overlapping.
         """
+        threshold = self.cfg["threshold"]
+        found = self.find(docs, scores, decode, score=threshold > 0)
+        return [
+            [span for span, sure in zip(*entities, strict=True) if sure >= threshold]
+            for entities in found
+        ]
+
+    def find(
+        self,
+        docs: Sequence[Doc],
+        scores: Floats2d,
+        decode: str | None = None,
+        *,
+        score: bool = True,
+    ) -> list[Found]:
+        """Read all entities from logits, with their confidences.
+
+        docs (Sequence[Doc]): The Docs that were predicted.
+        scores (Floats2d): From `predict`.
+        decode (Optional[str]): `span`, `tag` or `joint`; by default the component's setting.
+        score (bool): Whether confidences are wanted; all are 1 otherwise, which takes less time.
+        RETURNS (List[Found]): Of each Doc, whatever the threshold.
+        """
         decode = self._check_decode(decode or self.cfg["decode"])
-        found: list[list[Span]] = [[] for _ in docs]
+        found = [Found([], []) for _ in docs]
         if not len(scores):
             return found
         logits = xp2torch(scores)
         layout = Layout([len(doc) for doc in docs], logits.device)
-        spans = tags_to_spans(read_tags(logits, layout, decode))
+        spans = read_spans(logits, layout, decode)
+        sure = torch.ones(len(spans.start))
+        if score:
+            lattice = make_lattice(logits, layout, decode)
+            calibrator = get_calibrator(self.model, decode, logits.device)
+            temperature = self.cfg["temperature"][decode]
+            sure = confidences(logits, layout, lattice, spans, temperature, calibrator)
         starts, ends, types = (values.cpu().numpy() for values in spans)
         sentences, first = layout.locate(starts)
         last = first + ends - starts
         labels = np.array([self.vocab.strings.add(t) for t in self.labels], dtype=np.uint64)
-        rows = zip(
-            sentences.tolist(),
-            first.tolist(),
-            last.tolist(),
-            labels[types - 1].tolist(),
-            strict=True,
-        )
-        for i, begin, end, label in rows:
-            found[i].append(Span(docs[i], begin, end + 1, label=label))
+        columns = (sentences, first, last, labels[types - 1], sure)
+        for i, begin, end, label, confidence in zip(*(c.tolist() for c in columns), strict=True):
+            found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
+            found[i].confidences.append(confidence)
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
-        """Set `doc.ents`, also where nothing is found.
+        """Set `doc.ents` and the span group, also where nothing is found.
 
         docs (Iterable[Doc]): The Docs that were predicted.
         scores (Floats2d): From `predict`.
         """
         docs = list(docs)
-        for doc, spans in zip(docs, self.decode(docs, scores), strict=True):
-            if not self.cfg["overwrite"] and doc.ents:
-                earlier = list(doc.ents)
-                taken = {i for ent in earlier for i in range(ent.start, ent.end)}
-                spans = [s for s in spans if taken.isdisjoint(range(s.start, s.end))] + earlier
-            doc.set_ents(spans, default="outside")
+        key, threshold = self.cfg["spans_key"], self.cfg["threshold"]
+        score = key is not None or threshold > 0
+        for doc, found in zip(docs, self.find(docs, scores, score=score), strict=True):
+            earlier = [] if self.cfg["overwrite"] else list(doc.ents)
+            taken = {i for ent in earlier for i in range(ent.start, ent.end)}
+            free = [
+                (span, confidence)
+                for span, confidence in zip(*found, strict=True)
+                if taken.isdisjoint(range(span.start, span.end))
+            ]
+            sure = [(span, confidence) for span, confidence in free if confidence >= threshold]
+            doc.set_ents([*earlier, *(span for span, _ in sure)], default="outside")
+            if key is not None:
+                kept = free if self.cfg["keep_candidates"] else sure
+                spans = [span for span, _ in kept]
+                attrs = {"scores": [confidence for _, confidence in kept]}
+                doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
         """The loss of equation 4 and its gradient.
@@ -266,6 +336,19 @@ class DualNer(TrainablePipe):
             sgd.step_model(self.model)
         else:
             super().finish_update(sgd)
+
+    def set_calibration(
+        self, decode: str, temperature: float, calibrator: Calibrator | None = None
+    ) -> None:
+        """Set how confidences of one decoding are calibrated.
+
+        decode (str): `span`, `tag` or `joint`.
+        temperature (float): Divides the heads' log scores.
+        calibrator (Optional[Calibrator]): Corrects the lattice's probability.
+        """
+        self._check_decode(decode)
+        self.cfg["temperature"] = self.cfg["temperature"] | {decode: temperature}
+        set_calibrator(self.model, decode, calibrator)
 
     def _check_decode(self, decode: str) -> str:
         if decode not in DECODINGS:

@@ -12,6 +12,9 @@ from .conversions import extract_span, sequential
 from .labels import LabelScheme
 from .layout import Layout
 
+HEAD_DECODINGS = ("span", "tag")
+"""What one kind of heads reads on its own: start and end heads, or the tag head."""
+
 
 class HeadValues(NamedTuple):
     """One value per head: logits `[words, classes]`, or labels `[words]`."""

@@ -25,10 +25,10 @@ class Layout:
         places = np.arange(self.n_words) + np.repeat(np.arange(len(lengths)), lengths)
         self.places = torch.from_numpy(places).to(device)
 
-    def spread(self, labels: Tensor) -> Tensor:
-        """Labels of words `[words]` to a row `[places]`, with IGNORE in the gaps."""
-        row = labels.new_full((self.n_places,), IGNORE)
-        row[self.places] = labels
+    def spread(self, values: Tensor, gap: float = IGNORE) -> Tensor:
+        """Values of words `[words, ...]` to a row `[places, ...]`, with `gap` in the gaps."""
+        row = values.new_full((self.n_places, *values.shape[1:]), gap)
+        row[self.places] = values
         return row
 
     def gather(self, row: Tensor) -> Tensor:

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from typing import cast
 
+import torch
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import Model, PyTorchWrapper_v3
 from thinc.types import Floats2d
 
+from .confidence import Calibrator
 from .encoder.transformer import unflatten
 from .heads import Heads, deserialize_heads, serialize_heads
 from .labels import LabelScheme
+
+# In a model's attributes: the arrays of each decoding's calibrator, stored with the weights.
+CALIBRATORS = "calibrators"
 
 
 @registry.architectures("spacy-dualner.DualNer.v1")
@@ -32,14 +37,28 @@ def DualNer_v1(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Fl
         layers=[tok2vec, heads],
         refs={"tok2vec": tok2vec, "heads": heads},
         dims={"nO": None},
-        # Thinc sets this to the training loop's dropout; it acts on the word vectors.
-        attrs={"dropout_rate": 0.0},
+        # Thinc sets the first to the training loop's dropout; it acts on the word vectors.
+        attrs={"dropout_rate": 0.0, CALIBRATORS: {}},
     )
 
 
 def heads_module(model: Model) -> Heads:
     """The torch module of a DualNer.v1 model's heads."""
     return cast(Heads, model.get_ref("heads").shims[0]._model)
+
+
+def get_calibrator(model: Model, decode: str, device: torch.device) -> Calibrator | None:
+    """The calibrator of one decoding in a DualNer.v1 model, if it has one."""
+    arrays = model.attrs[CALIBRATORS].get(decode)
+    return arrays and Calibrator(*(torch.tensor(array, device=device) for array in arrays))
+
+
+def set_calibrator(model: Model, decode: str, calibrator: Calibrator | None) -> None:
+    """Put a decoding's calibrator into a DualNer.v1 model, or take it out."""
+    others = {key: value for key, value in model.attrs[CALIBRATORS].items() if key != decode}
+    if calibrator is not None:
+        others[decode] = [values.cpu().numpy() for values in calibrator]
+    model.attrs[CALIBRATORS] = others
 
 
 def init(model: Model, X: list[Doc] | None = None, Y: LabelScheme | None = None) -> None:

@@ -9,13 +9,13 @@ import torch
 from spacy.language import Language
 from torch import Tensor, nn
 
-from ..component import DECODINGS
+from ..decoding import DECODINGS
 from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.encode import encode_words
 from ..encoder.pairs import PairBlock, encode_pairs
 from ..encoder.subwords import Ints, WordTokenizer
 from ..errors import DualNerError
-from ..heads import Heads, read_tags
+from ..heads import HEAD_DECODINGS, Heads, read_tags
 from ..labels import LabelScheme
 from ..layout import Layout
 from ..model import heads_module
@@ -61,6 +61,9 @@ class Recogniser:
                 "Dual teaching needs both kinds of heads: train stage 1 with tag_loss and "
                 f"span_loss of component '{name}' above 0."
             )
+        # Confidences that fitted the old weights do not fit the new ones.
+        for decode in DECODINGS:
+            pipe.set_calibration(decode, temperature=1.0)
         # Weights that were stored in half precision will change by less than it can tell.
         shim.store_in(torch.float32)
         self.scheme: LabelScheme = pipe.scheme
@@ -80,7 +83,7 @@ def predict_tags(
     shape (Shape): How to cut and pad.
     RETURNS (Dict[str, List[Ints1d]]): For `span` and `tag`, tag classes of each sentence's words.
     """
-    found: dict[str, list[Ints]] = {decode: [] for decode in DECODINGS}
+    found: dict[str, list[Ints]] = {decode: [] for decode in HEAD_DECODINGS}
     with torch.no_grad():
         for at in range(0, len(sentences), 1000):
             batch, _ = corpus.select(sentences[at : at + 1000])

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from spacy.language import Language
+from spacy.pipeline import Pipe
+from spacy.tokens import Doc
+from thinc.types import Floats2d
 
 from .component import DualNer
 from .encoder.shim import EncoderShim
@@ -24,6 +30,20 @@ def find_component(nlp: Language, name: str) -> DualNer:
             f"{', '.join(nlp.pipe_names) or 'none'}. Give the name of its component."
         )
     return pipe
+
+
+def predict_words(nlp: Language, name: str, docs: Sequence[Doc]) -> tuple[list[Doc], Floats2d]:
+    """What a pipeline's recogniser says of the words of Docs, whatever its tokenizer makes of them.
+
+    nlp (Language): The pipeline. Components before the recogniser run as well.
+    name (str): The recogniser's name.
+    docs (Sequence[Doc]): Docs, which stay as they are.
+    RETURNS (Tuple[List[Doc], Floats2d]): New Docs of the same words, and their logits.
+    """
+    fresh = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
+    for _, pipe in nlp.pipeline[: nlp.pipe_names.index(name)]:
+        fresh = list(cast(Pipe, pipe).pipe(fresh, batch_size=len(fresh)))
+    return fresh, find_component(nlp, name).predict(fresh)
 
 
 def find_encoder(nlp: Language, name: str) -> EncoderShim:

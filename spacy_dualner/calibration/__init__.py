@@ -1,0 +1,1 @@
+"""Calibration: confidences that say how often entities of that confidence are right."""

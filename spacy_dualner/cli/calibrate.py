@@ -1,0 +1,120 @@
+"""The command `calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from wasabi import msg
+
+from . import dualner_cli
+from ._util import clear_errors, split_list
+
+
+@dualner_cli.command("calibrate")
+def calibrate_cli(
+    model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
+    out: Path = typer.Argument(..., metavar="OUT", help="Folder of the calibrated pipeline"),
+    corpus: Path = typer.Option(Path("corpus"), "--corpus", "-c", help="Corpus made by convert"),
+    langs: str = typer.Option(
+        "", "--langs", "-l", help="Languages to fit on, as in en,de; all if empty"
+    ),
+    split: str = typer.Option("dev", "--split", help="Annotated part of the corpus to fit on"),
+    limit: int = typer.Option(0, "--limit", "-n", min=0, help="First N sentences; 0 for all"),
+    test_langs: str = typer.Option("", "--test-langs", help="Languages to measure on"),
+    test_split: str = typer.Option("test", "--test-split", help="Part of the corpus to measure on"),
+    test_limit: int = typer.Option(0, "--test-limit", min=0, help="First N of them; 0 for all"),
+    method: str = typer.Option(
+        "auto", "--method", help="temperature, network, or auto: what held-out text favours"
+    ),
+    component: str = typer.Option("dualner", "--component", help="Name of the component"),
+    seed: int = typer.Option(0, "--seed", help="Random seed of the network"),
+    output: Path | None = typer.Option(None, "--output", "-o", help="JSON file of the measures"),
+    diagram: Path | None = typer.Option(None, "--diagram", help="SVG file, reliability diagram"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+) -> None:
+    """Fit confidences to annotated text, so that of entities at 80% eight in ten are right.
+
+    Writes a copy of the pipeline that has them, and prints how good they are before and after on
+    other text. Annotated text of the languages that the pipeline is for helps most; the source
+    language alone (--langs en) leaves confidences of the others too high.
+
+    \b
+    Examples:
+      python -m spacy dualner calibrate training/stage2/model-best training/calibrated
+      python -m spacy dualner calibrate xx_dualner calibrated --langs en --diagram reliability.svg
+    """
+    from spacy.cli._util import setup_gpu
+
+    setup_gpu(gpu_id)
+    with clear_errors():
+        from ..calibration.calibrate import calibrate
+        from ..data.files import write_json, write_text
+
+        results = calibrate(
+            model,
+            out,
+            corpus,
+            split_list(langs),
+            split=split,
+            limit=limit,
+            test_langs=split_list(test_langs),
+            test_split=test_split,
+            test_limit=test_limit,
+            method=method,
+            component=component,
+            seed=seed,
+            progress=True,
+        )
+        if output is not None:
+            write_json(output, results)
+        print_measures(results)
+        msg.good(f"Pipeline written to {out}")
+        if output is not None:
+            msg.good(f"Measures written to {output}")
+        if diagram is not None:
+            from ..calibration.diagram import reliability_svg
+
+            own = results["decodings"][results["decode"]]
+            group = "targets" if own["after"]["targets"]["n"] else "all"
+            about = ", ".join(
+                results["targets"] if group == "targets" else own["after"]["languages"]
+            )
+            svg = reliability_svg(own["before"][group], own["after"][group], about)
+            write_text(diagram, svg)
+            msg.good(f"Reliability diagram written to {diagram}")
+
+
+def print_measures(results: dict[str, Any]) -> None:
+    """Print what was fitted, and the measures of the pipeline's own decoding."""
+    for decode, own in results["decodings"].items():
+        what = "and a network" if own["network"] else "alone"
+        msg.info(f"{decode}: temperature {own['temperature']:.2f} {what}")
+    own = results["decodings"][results["decode"]]
+    names = {"all": "all", "targets": "targets"} | {n: n for n in own["after"]["languages"]}
+    rows = []
+    for name in names:
+        before, after = (
+            own[when]["languages"].get(name) or own[when][name] for when in ("before", "after")
+        )
+        if after["n"]:
+            rows.append(
+                [
+                    name,
+                    f"{after['n']:,}",
+                    f"{after['right']:.3f}",
+                    f"{before['ece']:.3f}",
+                    f"{after['ece']:.3f}",
+                    *(_auroc(m["auroc"]) for m in (before, after)),
+                ]
+            )
+    if not rows:
+        msg.warn("No annotated text to measure on: name it with --test-split and --test-langs")
+        return
+    header = ["test", "entities", "right", "ECE before", "after", "AUROC before", "after"]
+    msg.table(rows, header=header, divider=True, aligns=["l", *"rrrrrr"])
+
+
+def _auroc(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,11 +1,12 @@
 # make all    set up .venv and run the main job on the data that the repository carries
 # make test   set up .venv and run the checks and the tests
+# make docs   set up .venv and build the documentation site into site/
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: all test clean
+.PHONY: all test docs clean
 
 all: $(VENV)/.installed-package
 	$(PYTHON) -m spacy project run all
@@ -16,11 +17,14 @@ test: $(VENV)/.installed-test
 	$(VENV)/bin/mypy
 	$(PYTHON) -m pytest
 
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict
+
 $(VENV)/.installed-%: pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv $(VENV)
 	$(INSTALL) --editable ".[$*]"
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info training metrics packages study reports project.lock
+	rm -rf $(VENV) build dist *.egg-info training metrics packages study reports site project.lock
 	find corpus -mindepth 1 ! -name .gitkeep -delete

@@ -55,6 +55,11 @@ SETTINGS = {
     "dropout": "dropout",
     "seed": "seed",
 }
+_READ_FROM = {
+    "span": "the start/end heads",
+    "tag": "the tag head",
+    "joint": "the best path over all heads",
+}
 SELECT = {
     "mean": "the mean F1 of the development languages",
     "source": "the F1 on development text of the source languages",
@@ -218,10 +223,10 @@ class Card:
         rows = [["method", *self.origin.methods]]
         for key, label in SETTINGS.items():
             rows.append([label, *(_shown(settings.get(key)) for settings in stages.values())])
-        heads = "tag head" if self.origin.decode == "tag" else "start/end heads"
+        heads = _READ_FROM[self.origin.decode]
         parts = [
             "A tag head and start/end heads over one multilingual encoder "
-            f"({self.encoder}); entities are read from the {heads}.",
+            f"({self.encoder}); entities are read from {heads}.",
             MarkdownRenderer().table(rows, ["", *stages]),
         ]
         if self.origin.stage2 is not None:

@@ -27,7 +27,7 @@ class Origin:
     """How a pipeline came to be. What nothing tells is empty or missing.
 
     types (List[str]): Its entity types.
-    decode (str): What entities are read from: `span` or `tag`.
+    decode (str): What entities are read from: `span`, `tag` or `joint`.
     encoder (str): Hub name or folder of the encoder, without any path of the machine.
     losses (Dict[str, float]): Weights of the losses of stage 1, `tag` and `span`.
     source (Dict[str, Optional[int]]): Languages of annotated text, with their sentences if known.

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import srsly
 from conftest import ROOT
+from helpers_corpus import write_corpus
+from spacy.language import Language
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +75,15 @@ def test_shrinking(tmp_path: Path) -> None:
     results = run("shrinking", tmp_path, *options)
     assert results["after"]["bytes"] < results["before"]["bytes"] / 2
     assert results["before"]["subwords"] == 5000
+
+
+def test_decoding(tmp_path: Path, trained_nlp: Language) -> None:
+    trained_nlp.to_disk(tmp_path / "model")
+    corpus = write_corpus(tmp_path / "corpus", ["en", "de"])
+    arguments = [str(tmp_path / "model"), "--corpus", str(corpus), "--repeats", "1"]
+    results = run("decoding", tmp_path, *arguments)
+    # The pipeline knows the English sentences by heart.
+    assert {name: scores["en"] for name, scores in results["f1"].items()} == {
+        name: 100 for heads in ("span", "tag", "joint") for name in (heads, f"{heads}, best path")
+    }
+    assert len(results["seconds"]["joint, confidence"]) == 1

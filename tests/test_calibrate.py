@@ -146,6 +146,34 @@ def test_method(folder: Path, tmp_path: Path, method: str) -> None:
     assert pipe.cfg["temperature"] == pytest.approx(temperatures)
 
 
+def test_decode_of_the_copy(folder: Path, tmp_path: Path) -> None:
+    """The config says what the component does, for whoever reads it (the card, for one)."""
+    status, said = run_cli(
+        "dualner", "calibrate", folder / "model", tmp_path / "out", "-c", folder / "corpus",
+        "--langs", "en", "--decode", "joint", "--method", "temperature",
+    )  # fmt: skip
+    assert status == 0, said
+    nlp = spacy.load(tmp_path / "out")
+    pipe, config = nlp.get_pipe("dualner"), nlp.get_pipe_config("dualner")
+    assert pipe.cfg["decode"] == config["decode"] == "joint"
+    assert pipe.cfg["temperature"] == pytest.approx(config["temperature"])
+    assert spacy.load(folder / "model").get_pipe("dualner").cfg["decode"] == "span"
+
+
+def test_languages_and_limit_of_a_preset(folder: Path, tmp_path: Path) -> None:
+    """Languages that have no annotated text are left out."""
+    preset = '[data]\nsource = "en"\ntargets = "de,sw"\ntest_limit = 20\n'
+    (tmp_path / "preset.cfg").write_text(preset)
+    status, said = run_cli(
+        "dualner", "calibrate", folder / "model", tmp_path / "out", "-c", folder / "corpus",
+        "--preset", tmp_path, "--method", "temperature", "--output", tmp_path / "scores.json",
+    )  # fmt: skip
+    assert status == 0, said
+    results = srsly.read_json(tmp_path / "scores.json")
+    assert results["fit"]["languages"] == ["en", "de"]
+    assert results["test"] == {"split": "test", "languages": ["en", "de"], "limit": 20}
+
+
 def test_teaching_forgets_a_calibration(
     folder: Path, calibrated: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -192,6 +220,7 @@ def test_without_test_text_it_still_fits(folder: Path, tmp_path: Path) -> None:
     ("options", "said"),
     [
         ({"method": "isotonic"}, "Choose one of: auto, temperature, network"),
+        ({"decode": "viterbi"}, "Choose one of: span, tag, joint"),
         ({"split": "train"}, "No annotated entity"),
         ({"langs": ["xy"]}, "xy.spacy"),
         ({"component": "ner"}, "no dualner component 'ner'"),

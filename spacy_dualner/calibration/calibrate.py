@@ -52,6 +52,7 @@ def calibrate(
     test_split: str = "test",
     test_limit: int = 0,
     method: str = "auto",
+    decode: str = "",
     component: str = "dualner",
     seed: int = 0,
     progress: bool = False,
@@ -69,6 +70,7 @@ def calibrate(
         missing.
     test_limit (int): First N sentences of each language; 0 for all.
     method (str): One of METHODS.
+    decode (str): Decoding that the copy is set to; that of the pipeline by default.
     component (str): Name of the dualner component.
     seed (int): Random seed of the network.
     progress (bool): Whether to show progress bars.
@@ -78,6 +80,8 @@ def calibrate(
     """
     if method not in METHODS:
         raise DualNerError(f"Unknown method '{method}'. Choose one of: {', '.join(METHODS)}.")
+    if decode and decode not in DECODINGS:
+        raise DualNerError(f"Unknown decoding '{decode}'. Choose one of: {', '.join(DECODINGS)}.")
     fitted_on = list(langs) or languages(corpus, split)
     tested_on = list(test_langs) or languages(corpus, test_split)
     nlp = spacy.load(model)
@@ -92,17 +96,16 @@ def calibrate(
             "the corpus with --split, and its languages with --langs."
         )
     fits = {
-        decode: fit([own.judge(decode) for own in known.values()], method, seed)
-        for decode in DECODINGS
+        name: fit([own.judge(name) for own in known.values()], method, seed) for name in DECODINGS
     }
     del known
     read = {lang: corpus_path(corpus, test_split, lang) for lang in tested_on}
     test = read_sentences(nlp, component, read, test_limit, progress)
     targets = [lang for lang in tested_on if lang not in source_languages(nlp)]
     decodings = {}
-    for decode, fitted in fits.items():
-        judged = {lang: own.judge(decode) for lang, own in test.items()}
-        decodings[decode] = {
+    for name, fitted in fits.items():
+        judged = {lang: own.judge(name) for lang, own in test.items()}
+        decodings[name] = {
             "temperature": fitted.temperature,
             "network": fitted.calibrator is not None,
             "held_out_log_loss": fitted.held_out,
@@ -112,8 +115,12 @@ def calibrate(
     # Reading leaves the words of the text in a pipeline, and they would be written with it.
     nlp = spacy.load(model)
     pipe = find_component(nlp, component)
-    for decode, fitted in fits.items():
-        pipe.set_calibration(decode, fitted.temperature, fitted.calibrator)
+    for name, fitted in fits.items():
+        pipe.set_calibration(name, fitted.temperature, fitted.calibrator)
+    pipe.cfg["decode"] = decode or pipe.cfg["decode"]
+    # What the config says of a component should be what it does.
+    settings = ("decode", "temperature")
+    nlp.get_pipe_config(component).update({key: pipe.cfg[key] for key in settings})
     with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside)
     return {

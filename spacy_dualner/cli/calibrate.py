@@ -9,7 +9,7 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import clear_errors, split_list
+from ._util import PresetData, clear_errors, read_preset, split_list
 
 
 @dualner_cli.command("calibrate")
@@ -28,6 +28,8 @@ def calibrate_cli(
     method: str = typer.Option(
         "auto", "--method", help="temperature, network, or auto: what held-out text favours"
     ),
+    decode: str = typer.Option("", "--decode", help="Decoding the copy is set to, as in joint"),
+    preset: str = typer.Option("", "--preset", "-p", help="Folder of a preset.cfg"),
     component: str = typer.Option("dualner", "--component", help="Name of the component"),
     seed: int = typer.Option(0, "--seed", help="Random seed of the network"),
     output: Path | None = typer.Option(None, "--output", "-o", help="JSON file of the measures"),
@@ -52,17 +54,19 @@ def calibrate_cli(
         from ..calibration.calibrate import calibrate
         from ..data.files import write_json, write_text
 
+        defaults = read_preset(preset)
         results = calibrate(
             model,
             out,
             corpus,
-            split_list(langs),
+            split_list(langs) or _present(defaults, corpus, split),
             split=split,
             limit=limit,
-            test_langs=split_list(test_langs),
+            test_langs=split_list(test_langs) or _present(defaults, corpus, test_split),
             test_split=test_split,
-            test_limit=test_limit,
+            test_limit=test_limit or defaults.test_limit,
             method=method,
+            decode=decode,
             component=component,
             seed=seed,
             progress=True,
@@ -84,6 +88,12 @@ def calibrate_cli(
             svg = reliability_svg(own["before"][group], own["after"][group], about)
             write_text(diagram, svg)
             msg.good(f"Reliability diagram written to {diagram}")
+
+
+def _present(preset: PresetData, corpus: Path, split: str) -> list[str]:
+    """The languages of a preset that have such a part of the corpus."""
+    langs = dict.fromkeys([*preset.source, *preset.targets])
+    return [lang for lang in langs if (corpus / split / f"{lang}.spacy").exists()]
 
 
 def print_measures(results: dict[str, Any]) -> None:

@@ -99,4 +99,5 @@ def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
 def standalone(svg: str) -> str:
     """An `<svg>` element as a file, with the colours for white paper."""
     svg = re.sub(r"var\(--\w+, (#\w+)\)", r"\1", svg)
+    svg = svg.replace("<svg", '<svg style="background: #fff; color: #000"', 1)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{svg}\n'

@@ -163,6 +163,12 @@ class Card:
                 f"The baseline '{baseline.name}' has other languages than the scores. "
                 "Evaluate both pipelines on the same."
             )
+        for given in (results, baseline.results if baseline else None):
+            if given is not None and origin.decode not in given["mean"]:
+                raise DualNerError(
+                    f"The pipeline's decoding is '{origin.decode}', of which the scores say "
+                    "nothing: an earlier version made them. Evaluate again."
+                )
 
     @property
     def package(self) -> str:
@@ -251,13 +257,25 @@ class Card:
         ]
         rows += [self._score_row(name, self.results[name], before.get(name)) for name in means]
         header = ["", "trained on", "P", "R", "F1", *self.origin.types]
+        said = (
+            "Entity precision, recall and F1 in percent (seqeval) on given tokens, F1 of each type"
+        )
+        if "raw" in self.results["mean"]:
+            header.append("F1 on raw text")
+            said += ", and F1 where the pipeline's own tokenizer splits the text"
         if self.baseline is not None:
             header += [f"F1 of {self.baseline.name}", "gain"]
         aligns = ["l", "l", *"r" * (len(header) - 2)]
-        return (
-            "Entity precision, recall and F1 in percent (seqeval) on given tokens, and F1 of each "
-            f"type.\n\n{MarkdownRenderer().table(rows, header, aligns)}"
-        )
+        table = MarkdownRenderer().table(rows, header, aligns)
+        return f"{said}.{self._scored_text()}\n\n{table}"
+
+    def _scored_text(self) -> str:
+        """Which sentences were scored, where the scores tell."""
+        split, limit = (self.results or {}).get("split"), (self.results or {}).get("limit")
+        if split is None:
+            return ""
+        which = f"First {limit:,} sentences" if limit else "All sentences"
+        return f" {which} of each {split} set."
 
     def _score_row(
         self, name: str, scores: Mapping[str, Any], before: Mapping[str, Any] | None
@@ -271,6 +289,7 @@ class Card:
             ", ".join(kind for kind, langs in kinds.items() if name in langs),
             *(f"{scores[decode][key]:.1f}" for key in "prf"),
             *(f"{per_type[t]['f']:.1f}" if t in per_type else "" for t in self.origin.types),
+            *([f"{scores['raw']['f']:.1f}"] if "raw" in scores else []),
             *([f"{before[decode]['f']:.1f}", f"{f1 - before[decode]['f']:+.1f}"] if before else []),
         ]
 

@@ -1,9 +1,10 @@
-"""Scores of a pipeline on each language's test set, for both decodings."""
+"""Scores of a pipeline on each language's test set, for all decodings."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,13 +16,14 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from tqdm import tqdm
 
-from .component import DECODINGS
 from .data.docbin import corpus_path, read_docs
+from .decoding import DECODINGS
 from .errors import DualNerError
 from .gold import doc_tags
 from .labels import IGNORE, LabelScheme
 from .metrics import entity_scores, mean_scores
 from .pipeline import find_component
+from .raw_text import raw_scores
 
 BATCH_SIZE = 1000
 
@@ -35,9 +37,10 @@ def evaluate(
     split: str = "test",
     limit: int = 0,
     component: str = "dualner",
+    raw: bool = False,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Score a pipeline on gold tokens, language by language.
+    """Score a pipeline on gold tokens, and if asked on raw text, language by language.
 
     model (Union[str, Path]): Folder or package of the pipeline.
     corpus (Path): Corpus folder.
@@ -47,8 +50,10 @@ def evaluate(
     split (str): `test` or `dev`.
     limit (int): First N sentences of each language; 0 for all.
     component (str): Name of the dualner component.
+    raw (bool): Whether to score on raw text too (`raw_text.raw_scores`), which takes as long again.
     progress (bool): Whether to show a progress bar.
-    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README, and the
+        `split` and `limit` that were scored.
     Raises DualNerError where the component or a corpus is missing.
     """
     nlp = spacy.load(model)
@@ -59,23 +64,27 @@ def evaluate(
     results: dict[str, Any] = {}
     for lang in langs:
         docs = list(read_docs(corpus_path(corpus, split, lang), nlp.vocab, limit))
-        bar = tqdm(docs, desc=lang, leave=False, disable=None if progress else True)
-        results[lang] = evaluate_docs(nlp, bar, component)
-    return with_means(results, known)
+        bar = partial(tqdm, docs, leave=False, disable=None if progress else True)
+        results[lang] = evaluate_docs(nlp, bar(desc=lang), component)
+        if raw:
+            results[lang]["raw"] = raw_scores(nlp, bar(desc=f"{lang}, raw text"), component)
+    return {**with_means(results, known), "split": split, "limit": limit}
 
 
 def with_means(results: dict[str, Any], source: Collection[str]) -> dict[str, Any]:
     """Scores of several languages with their means.
 
-    results (Dict[str, Any]): What `evaluate_docs` gives for each language.
+    results (Dict[str, Any]): What `evaluate_docs` gives for each language; `raw` may be added.
     source (Collection[str]): Languages to leave out of `mean_targets`.
     RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README.
     """
+    every = list(results.values())
     targets = [scores for lang, scores in results.items() if lang not in source]
+    kinds = [kind for kind in (*DECODINGS, "raw") if all(kind in scores for scores in every)]
     return {
         "languages": results,
-        "mean": {d: mean_scores(scores[d] for scores in results.values()) for d in DECODINGS},
-        "mean_targets": {d: mean_scores(scores[d] for scores in targets) for d in DECODINGS},
+        "mean": {kind: mean_scores(scores[kind] for scores in every) for kind in kinds},
+        "mean_targets": {kind: mean_scores(scores[kind] for scores in targets) for kind in kinds},
     }
 
 
@@ -85,8 +94,8 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
     nlp (Language): The pipeline. Components before the recogniser run as well.
     docs (Iterable[Doc]): Annotated Docs.
     component (str): Name of the dualner component.
-    RETURNS (Dict[str, Any]): `span` and `tag`, each with `p`, `r`, `f` in percent, and `per_type`
-        with the same per decoding and type.
+    RETURNS (Dict[str, Any]): Of each decoding `p`, `r`, `f` in percent, and `per_type` with the
+        same per decoding and type.
     """
     return predict_docs(nlp, docs, component).scores()
 

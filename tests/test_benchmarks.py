@@ -87,3 +87,8 @@ def test_decoding(tmp_path: Path, trained_nlp: Language) -> None:
         name: 100 for heads in ("span", "tag", "joint") for name in (heads, f"{heads}, best path")
     }
     assert len(results["seconds"]["joint, confidence"]) == 1
+
+
+def test_tokenizer(tmp_path: Path) -> None:
+    results = run("tokenizer", tmp_path, "--limit", "50", "--repeats", "1")
+    assert results["ratio"] > 0

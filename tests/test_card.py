@@ -93,6 +93,41 @@ def contents(folder: Path) -> dict[str, bytes]:
 # What it says
 
 
+def test_which_sentences_were_scored(folder: Path, tmp_path: Path) -> None:
+    assert "All sentences of each test set." in scored(folder, tmp_path / "all")
+    results = evaluate(folder / "stage2", folder / "corpus", ["en"], split="dev", limit=1500)
+    srsly.write_json(tmp_path / "dev.json", results)
+    text = card(folder, tmp_path / "dev", "stage2", "-s", tmp_path / "dev.json")
+    assert "First 1,500 sentences of each dev set." in text
+
+
+def test_scores_on_raw_text(folder: Path, tmp_path: Path) -> None:
+    results = evaluate(folder / "stage2", folder / "corpus", ["en", "de"], raw=True)
+    results["languages"]["de"]["raw"]["f"] = 12.34
+    srsly.write_json(tmp_path / "raw.json", results)
+    text = card(folder, tmp_path / "out", "stage2", "-s", tmp_path / "raw.json")
+    rows = {row[""]: row for row in table(text, "Scores")}
+    assert rows["de"]["F1 on raw text"] == "12.3"
+    assert rows["mean"]["F1 on raw text"] == f"{results['mean']['raw']['f']:.1f}"
+    assert "F1 on raw text" not in scored(folder, tmp_path / "without")
+
+
+def test_a_joint_pipeline_needs_joint_scores(folder: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(folder / "stage2")
+    nlp.get_pipe_config("dualner")["decode"] = "joint"
+    nlp.to_disk(tmp_path / "joint")
+    results = evaluate(folder / "stage2", folder / "corpus", ["en"])
+    results["mean"]["joint"]["f"] = 77.7
+    srsly.write_json(tmp_path / "new.json", results)
+    text = card(tmp_path, tmp_path / "out", "joint", "-s", tmp_path / "new.json")
+    assert "77.7" in text and "the best path over all heads" in text
+    for scores in (*results["languages"].values(), results["mean"], results["mean_targets"]):
+        del scores["joint"]
+    srsly.write_json(tmp_path / "old.json", results)
+    status, said = run_cli("dualner", "card", tmp_path / "joint", "-s", tmp_path / "old.json")
+    assert status == 1 and "Evaluate again" in said
+
+
 def test_the_table_is_that_of_the_scores(folder: Path, tmp_path: Path) -> None:
     rows = table(scored(folder, tmp_path / "out"), "Scores")
     after, before = (srsly.read_json(folder / f"{n}.json") for n in ("stage2", "stage1"))

@@ -1,4 +1,7 @@
-"""Scores per language: their JSON, their agreement with spaCy's scorer, and the commands."""
+"""Scores per language: their JSON, their agreement with spaCy's scorer, and the commands.
+
+Scores on raw text: see test_raw_text.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_dualner.cli.evaluate import print_scores
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation import evaluate, evaluate_docs
@@ -53,17 +57,17 @@ def as_read(results: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_form_of_the_results(folder: Path) -> None:
     results = evaluate(folder / "model", folder / "corpus", ["en", "de", "sw"])
-    assert list(results) == ["languages", "mean", "mean_targets"]
+    assert list(results) == ["languages", "mean", "mean_targets", "split", "limit"]
     assert list(results["languages"]) == ["en", "de", "sw"]
     for scores in results["languages"].values():
-        assert set(scores) == {"span", "tag", "per_type"}
-        assert set(scores["per_type"]) == {"span", "tag"}
-        for decode in ("span", "tag"):
+        assert set(scores) == {"span", "tag", "joint", "per_type"}
+        assert set(scores["per_type"]) == {"span", "tag", "joint"}
+        for decode in ("span", "tag", "joint"):
             assert set(scores[decode]) == {"p", "r", "f"}
             for values in scores["per_type"][decode].values():
                 assert set(values) == {"p", "r", "f"}
         assert set(scores["per_type"]["span"]) >= {"LOC", "ORG", "PER"}
-    for decode in ("span", "tag"):
+    for decode in ("span", "tag", "joint"):
         for key in ("p", "r", "f"):
             en, de, sw = (results["languages"][n][decode][key] for n in ("en", "de", "sw"))
             assert results["mean"][decode][key] == pytest.approx((en + de + sw) / 3)
@@ -78,7 +82,7 @@ def test_the_source_can_be_named(folder: Path) -> None:
     assert results["mean_targets"]["span"] == {"p": 0.0, "r": 0.0, "f": 0.0}
 
 
-@pytest.mark.parametrize("decode", ["span", "tag"])
+@pytest.mark.parametrize("decode", ["span", "tag", "joint"])
 @pytest.mark.parametrize("lang", ["en", "de"])
 def test_equal_to_spacys_scorer(folder: Path, decode: str, lang: str) -> None:
     nlp = spacy.load(folder / "model")
@@ -143,12 +147,15 @@ def test_limit(folder: Path) -> None:
     nlp = spacy.load(folder / "model")
     first = [Doc(nlp.vocab, words=w, ents=t) for w, t in SENTENCES[:2]]
     assert two["languages"]["en"] == evaluate_docs(nlp, first)
-    assert two != whole
+    assert (two["limit"], whole["limit"]) == (2, 0)
+    assert two["languages"] != whole["languages"]
 
 
 def test_the_development_split(folder: Path) -> None:
     dev = evaluate(folder / "model", folder / "corpus", ["en"], split="dev")
-    assert dev["languages"] == evaluate(folder / "model", folder / "corpus", ["en"])["languages"]
+    test = evaluate(folder / "model", folder / "corpus", ["en"])
+    assert dev["languages"] == test["languages"]
+    assert (dev["split"], test["split"]) == ("dev", "test")
 
 
 def test_no_component_is_a_clear_error(folder: Path, tmp_path: Path) -> None:
@@ -173,6 +180,8 @@ def test_the_command_writes_and_prints(folder: Path, tmp_path: Path) -> None:
     assert srsly.read_json(output) == expected
     assert f"de {expected['languages']['de']['span']['p']:.1f}" in printed
     assert f"mean_targets {expected['mean_targets']['span']['p']:.1f}" in printed
+    types = expected["languages"]["de"]["per_type"]["span"]
+    assert f"de {types['LOC']['f']:.1f} {types['ORG']['f']:.1f}" in printed
     assert [path.name for path in output.parent.iterdir()] == ["scores.json"]
 
 
@@ -221,6 +230,36 @@ def test_compare(folder: Path, tmp_path: Path) -> None:
     assert "stage1 stage2 gain" in output
     assert f"de {before:.1f} {before + 2.5:.1f} +2.5" in output
     assert "mean_targets" in output
+
+
+def test_the_printed_tables_are_no_wider_than_a_terminal(capsys: pytest.CaptureFixture) -> None:
+    perfect = {"p": 100.0, "r": 100.0, "f": 100.0}
+    kinds = dict.fromkeys(("span", "tag", "joint", "raw"), perfect)
+    types = {"span": dict.fromkeys(["LOC", "MISC", "ORG", "PER"], perfect)}
+    languages = {"de": {**kinds, "per_type": types}}
+    print_scores({"languages": languages, "mean": kinds, "mean_targets": kinds})
+    printed = capsys.readouterr().out
+    assert "raw P" in printed and "MISC" in printed
+    assert max(map(len, printed.splitlines())) <= 120
+
+
+def test_compare_with_results_of_before_there_was_joint(folder: Path, tmp_path: Path) -> None:
+    results = evaluate(folder / "model", folder / "corpus", ["en", "de"], raw=True)
+    srsly.write_json(tmp_path / "new.json", results)
+    scores = [*results["languages"].values(), results["mean"], results["mean_targets"]]
+    for values in scores:
+        del values["joint"], values["raw"]
+    del results["split"], results["limit"]
+    srsly.write_json(tmp_path / "old.json", results)
+    status, output = run_cli("dualner", "compare", tmp_path / "old.json", tmp_path / "new.json")
+    assert status == 0
+    assert "mean_targets" in output
+    # What a mean is of, every language has.
+    results["mean"]["joint"] = results["mean"]["span"]
+    srsly.write_json(tmp_path / "old.json", results)
+    status, output = run_cli("dualner", "compare", tmp_path / "old.json", tmp_path / "new.json")
+    assert status == 1
+    assert "'joint'" in output and "evaluate --output" in output
 
 
 @pytest.mark.parametrize("content", [None, "not json", "{}"])

@@ -25,14 +25,21 @@ def evaluate_cli(
     split: str = typer.Option("test", "--split", help="test or dev"),
     limit: str = typer.Option("", "--limit", "-n", help="First N sentences of each language"),
     preset: str = typer.Option("", "--preset", "-p", help="Folder of a preset.cfg"),
+    raw: bool = typer.Option(
+        False, "--raw/--no-raw", help="Score on raw text too, which takes as long again"
+    ),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
-    """Score a pipeline on each language: entity precision, recall, F1, for both decodings.
+    """Score a pipeline on each language: entity precision, recall, F1, for all decodings.
+
+    These are scores on gold tokens. With --raw the pipeline also reads the sentences as text, with
+    its own tokenizer and decoding, and entities count as right where their characters are.
 
     \b
     Examples:
       python -m spacy dualner evaluate training/stage2/model-best corpus --langs en,de,es
       python -m spacy dualner evaluate xx_dualner corpus --langs de --limit 2000 --output de.json
+      python -m spacy dualner evaluate training/stage2/model-best corpus --langs zh,ja --raw
     """
     from spacy.cli._util import setup_gpu
 
@@ -51,6 +58,7 @@ def evaluate_cli(
             source=split_list(source) or defaults.source,
             split=split,
             limit=_number(limit) if limit else defaults.test_limit,
+            raw=raw,
             progress=True,
         )
         if output is not None:
@@ -61,16 +69,25 @@ def evaluate_cli(
 
 
 def print_scores(results: dict[str, Any]) -> None:
-    """Print a table of all languages and their means."""
-    rows = []
-    for lang, scores in results["languages"].items():
-        types = " ".join(f"{t} {s['f']:.1f}" for t, s in scores["per_type"]["span"].items())
-        rows.append([lang, *_cells(scores["span"]), *_cells(scores["tag"]), types])
-    for name in ("mean", "mean_targets"):
-        scores = results[name]
-        rows.append([name, *_cells(scores["span"]), *_cells(scores["tag"]), ""])
-    header = ["", *(f"{d} {k}" for d in ("span", "tag") for k in "PRF"), "span F per type"]
-    msg.table(rows, header=header, divider=True, aligns=["l", *"rrrrrr", "l"])
+    """Print a table of all languages and their means, and one of the entity types."""
+    means = [(name, results[name]) for name in ("mean", "mean_targets")]
+    languages = results["languages"]
+    # Decodings, and raw text if it was scored.
+    kinds = list(results["mean"])
+    rows = [
+        [name, *(cell for kind in kinds for cell in _cells(scores[kind]))]
+        for name, scores in (*languages.items(), *means)
+    ]
+    header = ["", *(cell for kind in kinds for cell in (f"{kind} P", "R", "F"))]
+    msg.table(rows, header=header, divider=True, aligns=["l", *"rrr" * len(kinds)])
+    per_type = {lang: scores["per_type"]["span"] for lang, scores in languages.items()}
+    types = sorted({type_ for scores in per_type.values() for type_ in scores})
+    rows = [
+        [lang, *(f"{scores[t]['f']:.1f}" if t in scores else "" for t in types)]
+        for lang, scores in per_type.items()
+    ]
+    header = ["span F", *types]
+    msg.table(rows, header=header, divider=True, aligns=["l", *"r" * len(types)])
 
 
 def _number(limit: str) -> int:
@@ -93,8 +110,9 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         results = srsly.read_json(path)
         for scores in (*results["languages"].values(), results["mean"], results["mean_targets"]):
-            for decode in ("span", "tag"):
-                _cells(scores[decode])
+            # Earlier versions wrote no `joint`, and `raw` is there where it was asked for.
+            for kind in {"span", "tag", *results["mean"]}:
+                _cells(scores[kind])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"not a result of evaluate ({error!r}). Make it with evaluate --output."
         raise DataError(path, message) from None

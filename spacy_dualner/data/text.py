@@ -19,7 +19,8 @@ def read_text(path: Path, lang: str) -> Iterator[list[str]]:
     """Read the words of each line that holds any.
 
     path (Path): A UTF-8 file with one sentence a line.
-    lang (str): The language: ja, th and zh are split by character, others by spaCy's tokenizer.
+    lang (str): The language: ja, th and zh are split by character, others as the pipelines of the
+        presets split text.
     YIELDS (List[str]): The words of a sentence, none of them white space.
     RAISES (DataError): If a line is not UTF-8.
     """
@@ -65,8 +66,10 @@ def _characters(line: str) -> list[str]:
 def _tokenize(lines: Iterator[str]) -> Iterator[list[str]]:
     import spacy
 
+    from ..tokenizer import make_tokenizer
+
     while batch := list(islice(lines, _BATCH_SIZE)):
         # A vocabulary keeps every word it meets, even after a memory zone: begin anew.
-        tokenizer = spacy.blank("xx").tokenizer
+        tokenizer = make_tokenizer(split_hyphens=False)(spacy.blank("xx"))
         for line in batch:
             yield [token.text for token in tokenizer(line) if not token.is_space]

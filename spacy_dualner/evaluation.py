@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import spacy
 from spacy.language import Language
-from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.util import minibatch
 from tqdm import tqdm
@@ -22,7 +21,7 @@ from .errors import DualNerError
 from .gold import doc_tags
 from .labels import IGNORE, LabelScheme
 from .metrics import entity_scores, mean_scores
-from .pipeline import find_component
+from .pipeline import find_component, predict_words
 from .raw_text import raw_scores
 
 BATCH_SIZE = 1000
@@ -52,7 +51,7 @@ def evaluate(
     component (str): Name of the dualner component.
     raw (bool): Whether to score on raw text too (`raw_text.raw_scores`), which takes as long again.
     progress (bool): Whether to show a progress bar.
-    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README, and the
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md, and the
         `split` and `limit` that were scored.
     Raises DualNerError where the component or a corpus is missing.
     """
@@ -76,7 +75,7 @@ def with_means(results: dict[str, Any], source: Collection[str]) -> dict[str, An
 
     results (Dict[str, Any]): What `evaluate_docs` gives for each language; `raw` may be added.
     source (Collection[str]): Languages to leave out of `mean_targets`.
-    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md.
     """
     every = list(results.values())
     targets = [scores for lang, scores in results.items() if lang not in source]
@@ -121,7 +120,6 @@ class Predictions:
 def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Predictions:
     """Predict annotated Docs. The arguments are those of `evaluate_docs`."""
     pipe = find_component(nlp, component)
-    before = [cast(Pipe, p) for _, p in nlp.pipeline[: nlp.pipe_names.index(component)]]
     gold: list[list[str]] = []
     predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}
     for batch in minibatch(docs, BATCH_SIZE):
@@ -132,10 +130,7 @@ def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner")
         tags = doc_tags(batch, scheme, nlp.vocab.strings)
         gold.extend(_split(np.array([*scheme.tags, "O"])[tags].tolist(), lengths))
         known = _split((tags != IGNORE).tolist(), lengths)
-        fresh = [Doc(nlp.vocab, words=[t.text for t in doc]) for doc in batch]
-        for proc in before:
-            fresh = list(proc.pipe(fresh, batch_size=BATCH_SIZE))
-        scores = pipe.predict(fresh)
+        fresh, scores = predict_words(nlp, component, batch)
         for decode in DECODINGS:
             rows = [["O"] * n for n in lengths]
             decoded = pipe.decode(fresh, scores, decode)

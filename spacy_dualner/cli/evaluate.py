@@ -100,7 +100,7 @@ def read_results(path: Path) -> dict[str, Any]:
     """Read what `evaluate` wrote.
 
     path (Path): Its JSON file.
-    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in the README.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md.
     RAISES (DataError): If there is no such file, or it is no result of `evaluate`.
     """
     import srsly

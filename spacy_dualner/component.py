@@ -283,8 +283,14 @@ class DualNer(TrainablePipe):
         labels = np.array([self.vocab.strings.add(t) for t in self.labels], dtype=np.uint64)
         columns = (sentences, first, last, labels[types - 1], sure)
         for i, begin, end, label, confidence in zip(*(c.tolist() for c in columns), strict=True):
-            found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
-            found[i].confidences.append(confidence)
+            # spaCy calls entities invalid that begin or end with white space.
+            while begin <= end and docs[i][begin].is_space:
+                begin += 1
+            while begin <= end and docs[i][end].is_space:
+                end -= 1
+            if begin <= end:
+                found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
+                found[i].confidences.append(confidence)
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:

@@ -30,5 +30,6 @@ class DataError(DualNerError):
         quoted = f" Line: {text!r}." if text is not None else ""
         super().__init__(f"{where}: {message}{quoted}")
         self.path = str(path)
+        self.message = message
         self.line = line
         self.text = text

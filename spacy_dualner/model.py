@@ -73,6 +73,7 @@ def init(model: Model, X: list[Doc] | None = None, Y: LabelScheme | None = None)
     if width is None:
         raise ValueError("The width of the encoder is unknown: initialise with at least one Doc.")
     heads_module(model).build(width, Y)
+    model.attrs[CALIBRATORS] = {}
     model.set_dim("nO", Y.n_tags + 2 * Y.n_bounds, force=True)
 
 

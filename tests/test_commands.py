@@ -274,7 +274,8 @@ def test_help_as_a_process() -> None:
 
 
 def test_the_commands() -> None:
-    assert {"convert", "configure", "teach", "evaluate", "compare"} <= set(COMMANDS)
+    named = {"annotate", "calibrate", "card", "compare", "configure", "convert", "evaluate"}
+    assert named | {"fetch", "report", "shrink", "study", "teach"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -14,4 +14,16 @@ dualner_cli = typer.Typer(
 app.add_typer(dualner_cli)
 
 # Each module adds its command to `dualner_cli`.
-from . import card, configure, convert, evaluate, fetch, report, shrink, study, teach  # noqa: E402, F401
+from . import (  # noqa: E402
+    annotate,  # noqa: F401
+    calibrate,  # noqa: F401
+    card,  # noqa: F401
+    configure,  # noqa: F401
+    convert,  # noqa: F401
+    evaluate,  # noqa: F401
+    fetch,  # noqa: F401
+    report,  # noqa: F401
+    shrink,  # noqa: F401
+    study,  # noqa: F401
+    teach,  # noqa: F401
+)

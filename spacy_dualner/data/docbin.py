@@ -13,7 +13,7 @@ from itertools import chain, islice
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import srsly
@@ -22,6 +22,9 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..errors import DataError
+
+if TYPE_CHECKING:
+    from typing import Self
 
 SHARD_SIZE = 100_000
 
@@ -115,12 +118,91 @@ class Counts:
     entities: Counter[str] = field(default_factory=Counter)
 
 
-class DocBinWriter:
-    """Write sentences of one language, one by one, to a file or above `shard_size` to a folder.
+class ShardWriter:
+    """Write a DocBin, to a file or above `shard_size` Docs to a folder of numbered shards.
 
     A context manager: what was at the path is replaced when the block ends well and anything was
-    added, and stays as it was when the block raises. The bytes are those that spaCy writes for
-    `Doc(vocab, words=words, ents=tags)`, made without the Docs, which is 20 times as fast.
+    added, and stays as it was when the block raises.
+
+    path (Path): The path to write to.
+    shard_size (int): The most Docs in one file.
+    folder (Optional[Path]): Where to write until the block ends; by default beside the path.
+    """
+
+    def __init__(
+        self, path: Path, *, shard_size: int = SHARD_SIZE, folder: Path | None = None
+    ) -> None:
+        self.path = path
+        self.shard_size = shard_size
+        self._folder = folder or path.parent
+        self._staging: Path | None = None
+        self._n_shards = 0
+        self._docbin = self._new_shard()
+
+    def merge(self, docbin: DocBin) -> None:
+        """Add Docs, which are not spread over two files.
+
+        docbin (DocBin): At most `shard_size` Docs.
+        """
+        if len(self._docbin) + len(docbin) > self.shard_size:
+            self.flush()
+        self._docbin.merge(docbin)
+
+    def flush(self) -> None:
+        """Write what was added so far beside the path, where no reader of the corpus looks."""
+        if not len(self._docbin):
+            return
+        if self._staging is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            prefix = f".{self.path.stem}."
+            self._staging = Path(tempfile.mkdtemp(prefix=prefix, dir=self._folder))
+            (self._staging / "new").mkdir()
+        self._docbin.to_disk(self._staging / "new" / f"{self._n_shards:05d}.spacy")
+        self._n_shards += 1
+        self._docbin = self._new_shard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.flush()
+                self._replace()
+        finally:
+            if self._staging is not None:
+                shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _new_shard(self) -> DocBin:
+        return DocBin(store_user_data=True)
+
+    def _replace(self) -> None:
+        if self._staging is None:
+            return
+        new, old = self._staging / "new", self._staging / "old"
+        if self._n_shards == 1:
+            new = new / "00000.spacy"
+        # A file replaces a file in one step; where a folder is involved the old one steps aside.
+        if self.path.is_dir() or (new.is_dir() and self.path.exists()):
+            os.replace(self.path, old)
+        try:
+            os.replace(new, self.path)
+        except OSError:
+            if old.exists():
+                os.replace(old, self.path)
+            raise
+
+
+class DocBinWriter(ShardWriter):
+    """Write sentences of one language, one by one, to a file or above `shard_size` to a folder.
+
+    The bytes are those that spaCy writes for `Doc(vocab, words=words, ents=tags)`, made without the
+    Docs, which is 20 times as fast.
 
     path (Path): The path to write to, as `corpus_path` gives it.
     lang (str): The language, for `doc.user_data["lang"]`.
@@ -131,15 +213,11 @@ class DocBinWriter:
     def __init__(
         self, path: Path, lang: str, *, labelled: bool, shard_size: int = SHARD_SIZE
     ) -> None:
-        self.path = path
         self.labelled = labelled
-        self.shard_size = shard_size
         self.counts = Counts()
         self._user_data = srsly.msgpack_dumps({"lang": lang})
         self._no_spans = Doc(Vocab()).spans.to_bytes()
-        self._staging: Path | None = None
-        self._n_shards = 0
-        self._begin_shard()
+        super().__init__(path, shard_size=shard_size)
 
     def add(self, words: Sequence[str], tags: Sequence[str] = ()) -> None:
         """Add one sentence.
@@ -167,60 +245,18 @@ class DocBinWriter:
 
     def flush(self) -> None:
         """Write what was added so far beside the path, where no reader of the corpus looks."""
-        if not len(self._docbin):
-            return
-        if self._staging is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            prefix = f".{self.path.stem}."
-            self._staging = Path(tempfile.mkdtemp(prefix=prefix, dir=self.path.parent))
-            (self._staging / "new").mkdir()
         self._docbin.strings.update(self._ids)
-        self._docbin.to_disk(self._staging / "new" / f"{self._n_shards:05d}.spacy")
-        self._n_shards += 1
-        self._begin_shard()
+        super().flush()
 
-    def __enter__(self) -> DocBinWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self.flush()
-                self._replace()
-        finally:
-            if self._staging is not None:
-                shutil.rmtree(self._staging, ignore_errors=True)
-
-    def _begin_shard(self) -> None:
+    def _new_shard(self) -> DocBin:
         # Everything that grows with the text belongs to one shard, so that memory stays flat.
-        attrs = ["ENT_IOB", "ENT_TYPE"] if self.labelled else []
-        self._docbin = DocBin(attrs=attrs, store_user_data=True)
         self._ids: dict[str, int] = {"": 0}
         self._entity_ids: dict[str, tuple[int, int]] = {}
+        attrs = ["ENT_IOB", "ENT_TYPE"] if self.labelled else []
+        return DocBin(attrs=attrs, store_user_data=True)
 
     def _add_string(self, string: str) -> int:
         return self._ids.setdefault(string, get_string_id(string))
 
     def _add_tag(self, tag: str) -> tuple[int, int]:
         return self._entity_ids.setdefault(tag, (_IOB[tag[0]], self._add_string(tag[2:])))
-
-    def _replace(self) -> None:
-        if self._staging is None:
-            return
-        new, old = self._staging / "new", self._staging / "old"
-        if self._n_shards == 1:
-            new = new / "00000.spacy"
-        # A file replaces a file in one step; where a folder is involved the old one steps aside.
-        if self.path.is_dir() or (new.is_dir() and self.path.exists()):
-            os.replace(self.path, old)
-        try:
-            os.replace(new, self.path)
-        except OSError:
-            if old.exists():
-                os.replace(old, self.path)
-            raise

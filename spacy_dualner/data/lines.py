@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import DataError
 
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _REMEDY = "Convert the file to UTF-8, as with `iconv -f LATIN1 -t UTF-8`."
 _MAX_QUOTED = 200
 _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]+)*", re.IGNORECASE)
@@ -32,19 +32,32 @@ def numbered_lines(lines: Iterable[bytes], source: str | Path) -> Iterator[tuple
     if first is None:
         return
     lines = chain([first.removeprefix(codecs.BOM_UTF8)], lines)
-    if first.startswith(_UTF16):
+    if first.startswith(UTF16):
         lines = _utf8_lines(lines, source)
     for number, raw in enumerate(lines, 1):
-        try:
-            line = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError as error:
-            text = excerpt(raw.decode("utf-8", "backslashreplace").rstrip("\r\n"))
-            message = f"not valid UTF-8 ({error.reason}). {_REMEDY}"
-            raise DataError(source, message, line=number, text=text) from error
-        if "\0" in line:
-            message = "a NUL character: the file is damaged, or UTF-16 without a byte order mark."
-            raise DataError(source, f"{message} {_REMEDY}", line=number, text=excerpt(line))
-        yield number, line
+        yield number, decode_line(raw, number, source).removesuffix("\n").removesuffix("\r")
+
+
+def decode_line(raw: bytes, number: int, source: str | Path) -> str:
+    """Decode one line of UTF-8.
+
+    raw (bytes): The line.
+    number (int): Its number, for errors.
+    source (Union[str, Path]): The name of the file, for errors.
+    RETURNS (str): Its text, line end included.
+    RAISES (DataError): If it is in another encoding, or holds a NUL character.
+    """
+    try:
+        line = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        text = excerpt(raw.decode("utf-8", "backslashreplace").rstrip("\r\n"))
+        message = f"not valid UTF-8 ({error.reason}). {_REMEDY}"
+        raise DataError(source, message, line=number, text=text) from error
+    if "\0" in line:
+        message = "a NUL character: the file is damaged, or UTF-16 without a byte order mark."
+        text = excerpt(line.rstrip("\r\n"))
+        raise DataError(source, f"{message} {_REMEDY}", line=number, text=text)
+    return line
 
 
 def _utf8_lines(chunks: Iterable[bytes], source: str | Path) -> Iterator[bytes]:

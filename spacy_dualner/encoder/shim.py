@@ -165,7 +165,8 @@ class EncoderShim(HFShim):
             self.set_encoder(HFObjects(None, None, None))
             return self
         with tempfile.TemporaryDirectory() as folder:
-            srsly.write_json(Path(folder) / "config.json", msg["config"])
+            # Not with srsly: it writes 1e-12, BERT's layer_norm_eps, as 0.
+            (Path(folder) / "config.json").write_text(json.dumps(msg["config"]), "utf8")
             for name, content in msg["tokenizer"].items():
                 (Path(folder) / name).write_bytes(content)
             device = get_torch_default_device()

@@ -1,0 +1,1 @@
+"""Annotate text of any size with a pipeline."""

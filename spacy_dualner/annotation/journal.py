@@ -1,0 +1,148 @@
+"""What an interrupted run leaves beside its output, so that it can go on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import srsly
+from filelock import FileLock, Timeout
+
+from ..data.files import write_json
+from ..errors import DualNerError
+from .records import Position
+
+
+@dataclass
+class Journal:
+    """A point at which input, output and report belong together.
+
+    identity (Dict[str, Any]): What decides the output: input, pipeline and settings.
+    position (Position): In the input.
+    done (int): Bytes of the input, where they are counted.
+    output_bytes (int): The length of the output.
+    error_bytes (int): The length of the report of faults.
+    texts (int): Texts annotated, with their words and entities.
+    faults (int): Records that could not be annotated.
+    seconds (float): The time that it took.
+    finished (bool): Whether the input was read to its end.
+    """
+
+    identity: dict[str, Any]
+    position: Position = (0, 0)
+    done: int = 0
+    output_bytes: int = 0
+    error_bytes: int = 0
+    texts: int = 0
+    words: int = 0
+    entities: int = 0
+    faults: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+
+
+class Unfinished:
+    """The folder `OUTPUT.partial`: output and report so far, and the journal.
+
+    target (Path): The output, when it is finished.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.report = target.with_name(f"{target.name}.errors.jsonl")
+        self.folder = target.with_name(f"{target.name}.partial")
+        self._output = self.folder / "output"
+        self._errors = self.folder / "errors.jsonl"
+        self._journal = self.folder / "journal.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs out while the block lasts. Without a journal nothing stays of the folder.
+
+        Raises DualNerError where another run has it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(self.folder / ".lock").acquire(timeout=0)
+        except Timeout:
+            message = f"{self.target} is being written by another run. Wait for it to end."
+            raise DualNerError(message) from None
+        try:
+            with lock:
+                yield
+        finally:
+            if not self._journal.exists():
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def load(self) -> Journal | None:
+        """Read the journal; None where there is none.
+
+        Raises DualNerError where it is damaged.
+        """
+        if not self._journal.exists():
+            return None
+        try:
+            journal = Journal(**srsly.read_json(self._journal))
+        except (ValueError, TypeError) as error:
+            raise DualNerError(
+                f"{self._journal}: not a journal of annotate ({error}). Start anew with --force."
+            ) from error
+        journal.position = journal.position[0], journal.position[1]
+        return journal
+
+    @contextmanager
+    def opened(self, journal: Journal) -> Iterator[Callable[[bytes, bytes], None]]:
+        """Open output and report where the journal stands; what was written after it goes.
+
+        YIELDS (Callable[[bytes, bytes], None]): Adds to output and report, then writes the journal,
+            which has to be brought up to date before.
+        """
+        with ExitStack() as stack:
+            output = stack.enter_context(_open_at(self._output, journal.output_bytes))
+            errors = stack.enter_context(_open_at(self._errors, journal.error_bytes))
+
+            def commit(more_output: bytes, more_errors: bytes) -> None:
+                for file, more in ((output, more_output), (errors, more_errors)):
+                    file.write(more)
+                    file.flush()
+                    os.fsync(file.fileno())
+                journal.output_bytes, journal.error_bytes = output.tell(), errors.tell()
+                write_json(self._journal, asdict(journal))
+
+            yield commit
+
+    def finish(self, journal: Journal, finish: Callable[[Path, Path], object]) -> None:
+        """Put output and report in their places; the folder goes. Can be done again after a kill.
+
+        journal (Journal): Of the whole input.
+        finish (Callable[[Path, Path], object]): Makes the output; it may be moved, or copied.
+        """
+        if journal.faults:
+            shutil.copyfile(self._errors, self.folder / "report")
+            os.replace(self.folder / "report", self.report)
+        else:
+            self.report.unlink(missing_ok=True)
+        if self._output.exists() and (journal.texts or not journal.faults):
+            finish(self._output, self.target)
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove the journal, and when the lock goes, the folder."""
+        self._journal.unlink(missing_ok=True)
+
+
+def _open_at(path: Path, length: int) -> BinaryIO:
+    path.touch()
+    file = path.open("r+b")
+    if file.seek(0, os.SEEK_END) < length:
+        raise DualNerError(
+            f"{path}: not all of {length:,} bytes are there. Start anew with --force."
+        )
+    file.truncate(length)
+    file.seek(length)
+    return file

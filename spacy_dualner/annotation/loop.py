@@ -1,0 +1,169 @@
+"""The loop of `annotate`: read, annotate, write, note how far it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from tqdm import tqdm
+from wasabi import msg
+
+from ..errors import DualNerError
+from .journal import Journal, Unfinished
+from .readers import STDIN, open_input
+from .records import Batch, Fault, Reader, batches
+from .work import Annotated, Annotator, annotate_batches
+from .writers import output_form
+
+_CHUNK = 1 << 20
+
+
+def annotate(
+    model: str,
+    source: str,
+    output: Path,
+    *,
+    form: str = "",
+    text_key: str = "text",
+    n_process: int = 1,
+    batch_size: int = 0,
+    gpu_id: int = -1,
+    resume: bool = False,
+    force: bool = False,
+    strict: bool = False,
+    progress: bool = False,
+    on_fault: Callable[[Fault], object] = lambda fault: None,
+) -> Journal:
+    """Annotate text of any size with a pipeline.
+
+    The output is the same whether the run is interrupted and resumed, and how often.
+
+    model (str): Folder or package of the pipeline; any that sets `doc.ents`.
+    source (str): A file, a folder of `.spacy` files, or `-` for standard input.
+    output (Path): A file of a form of `writers.OUTPUTS`. Until the end its content is in
+        `OUTPUT.partial`; records that could not be annotated are in `OUTPUT.errors.jsonl`.
+    form (str): The input's form, of `readers.READERS`; by its name if empty.
+    text_key (str): The key or column of the text.
+    n_process (int): How many processes share the work.
+    batch_size (int): How many texts are annotated together; the pipeline's setting if 0.
+    gpu_id (int): Where further processes compute; this one computes where spaCy was told to.
+    resume (bool): Go on from an interrupted run of the same input, pipeline and settings.
+    force (bool): Replace an output that is there, and what an interrupted run left.
+    strict (bool): Stop at the first record that cannot be annotated.
+    progress (bool): Whether to show a progress bar, if standard error is a terminal.
+    on_fault (Callable[[Fault], object]): Called with each record that cannot be annotated.
+    RETURNS (Journal): Counts of what was annotated, interrupted runs included.
+    RAISES (DualNerError): If the input cannot be read, something would be lost, a run cannot be
+        resumed, or in strict mode a record cannot be annotated.
+    """
+    if resume and source == STDIN:
+        raise DualNerError("Standard input cannot be read from the middle: leave --resume out.")
+    writer = output_form(output)
+    reader = open_input(source, form, text_key)
+    if source != STDIN and output.exists() and output.samefile(source):
+        raise DualNerError(f"{output} is also the INPUT. Name another OUTPUT.")
+    unfinished = Unfinished(output)
+    with unfinished.locked():
+        journal = unfinished.load() if resume or not force else None
+        _check(unfinished, journal, resume=resume, force=force)
+        annotator = Annotator(model, writer)
+        size = batch_size or annotator.nlp.batch_size
+        identity = {
+            "input": reader.identity(),
+            "form": [type(reader).__name__, text_key],
+            "pipeline": _checksum(annotator.nlp.path),
+            "batch size": size,
+        }
+        if journal is None:
+            unfinished.forget()
+            journal = Journal(identity)
+        changed = [name for name, value in identity.items() if journal.identity.get(name) != value]
+        if changed:
+            raise DualNerError(
+                f"{unfinished.folder} is of a run with another {' and '.join(changed)}. Use the "
+                "same as then, or start anew with --force."
+            )
+        if not journal.finished:
+            read = batches(reader, journal.position, size)
+            work = annotate_batches(annotator, read, n_process, gpu_id)
+            with closing(work), _progress_bar(reader, journal, progress) as bar:
+                _go_on(unfinished, journal, work, bar, _stop if strict else on_fault)
+        unfinished.finish(journal, writer.finish)
+    return journal
+
+
+def _check(unfinished: Unfinished, journal: Journal | None, *, resume: bool, force: bool) -> None:
+    """Refuse what would lose anything, and say where a run goes on."""
+    target = unfinished.target
+    if journal is not None and not resume:
+        raise DualNerError(
+            f"{unfinished.folder} holds an interrupted run ({journal.texts:,} texts). Go on with "
+            "the same command and --resume, or start anew with --force."
+        )
+    if resume and journal is not None:
+        msg.good(f"Resumed after {journal.texts + journal.faults:,} texts")
+        if journal.finished:
+            return  # the output may be in its place already
+    if target.exists() and not force:
+        raise DualNerError(f"{target} is there. Name another OUTPUT, or replace it with --force.")
+    if resume and journal is None:
+        msg.warn(f"No interrupted run of {target}: starting from the beginning")
+
+
+def _go_on(
+    unfinished: Unfinished,
+    journal: Journal,
+    work: Iterator[tuple[Batch, Annotated]],
+    bar: tqdm,
+    on_fault: Callable[[Fault], object],
+) -> None:
+    """Write batch after batch, to the end of the input."""
+    before, began = journal.seconds, time.perf_counter()
+    with unfinished.opened(journal) as commit:
+        for batch, annotated in work:
+            faults = sorted([*batch.faults, *annotated.faults], key=lambda fault: fault[:2])
+            for fault in faults:
+                on_fault(fault)
+            bar.update(batch.done - journal.done if bar.total else annotated.texts)
+            journal.position, journal.done = batch.position, batch.done
+            journal.texts += annotated.texts
+            journal.words += annotated.words
+            journal.entities += annotated.entities
+            journal.faults += len(faults)
+            journal.seconds = before + time.perf_counter() - began
+            commit(annotated.output, _report(faults))
+        journal.finished = True
+        commit(b"", b"")
+
+
+def _stop(fault: Fault) -> None:
+    raise fault.error()
+
+
+def _report(faults: Sequence[Fault]) -> bytes:
+    names = ("file", "line", "error", "text")
+    lines = (json.dumps(dict(zip(names, f, strict=True)), ensure_ascii=False) for f in faults)
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+
+
+def _progress_bar(reader: Reader, journal: Journal, progress: bool) -> tqdm:
+    if reader.size is None:
+        unit = {"unit": " texts", "initial": journal.texts}
+    else:
+        unit = {"unit": "B", "unit_scale": True, "total": reader.size, "initial": journal.done}
+    return tqdm(**unit, disable=None if progress else True, leave=False)
+
+
+def _checksum(folder: Path) -> str:
+    """Of all files of a pipeline, and their names."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,286 @@
+"""The forms of input: text, JSON lines, tables and DocBin files."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import json
+import sys
+import zlib
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from spacy.vocab import Vocab
+
+from ..data.docbin import read_docs, shard_paths
+from ..data.lines import UTF16, decode_line, excerpt
+from ..errors import DataError, DualNerError
+from .records import Fault, Position, Reader, Record
+
+STDIN = "-"
+
+# A quotation mark that nothing closes would else take in the rest of the file.
+_MAX_FIELD = 10_000_000
+
+
+class Lines:
+    """The lines of a file, decoded. After one that cannot be, which is an error, the next comes.
+
+    file (BinaryIO): The file, at its beginning.
+    source (str): Its name, for errors.
+    """
+
+    def __init__(self, file: BinaryIO, source: str) -> None:
+        self.file = file
+        self.source = source
+        self.position: Position = (0, 0)
+
+    @property
+    def number(self) -> int:
+        """The number of the line that was read last."""
+        return self.position[1]
+
+    def seek(self, position: Position) -> None:
+        """Go on elsewhere."""
+        self.file.seek(position[0])
+        self.position = position
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        try:
+            raw = next(self.file)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DualNerError(
+                f"{self.source}: not a whole gzip file ({error}). Get it anew."
+            ) from error
+        offset, number = self.position
+        self.position = offset + len(raw), number + 1
+        if not offset:
+            if raw.startswith(UTF16):
+                raise DualNerError(
+                    f"{self.source}: the file is UTF-16. Convert it to UTF-8, as with "
+                    "`iconv -f UTF-16 -t UTF-8`."
+                )
+            raw = raw.removeprefix(codecs.BOM_UTF8)
+        return decode_line(raw, number + 1, self.source)
+
+    def error(self, message: str, line: str | None = None, number: int = 0) -> DataError:
+        """An error in a line, by default the last one."""
+        text = None if line is None else excerpt(line.rstrip("\r\n"))
+        return DataError(self.source, message, line=number or self.number, text=text)
+
+
+class LineReader(Reader):
+    """A file of lines, which may be compressed by gzip, or standard input.
+
+    path (Path): The file; `-` is standard input.
+    key (str): The key or column of the text.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path = path
+        self.key = key
+        self.size = None if str(path) == STDIN else path.stat().st_size
+
+    def identity(self) -> list[Any]:
+        """See `Reader`."""
+        return [] if self.size is None else _stamps([self.path])
+
+    def read(self, start: Position) -> Iterator[Record | Fault]:
+        """See `Reader`."""
+        with ExitStack() as stack:
+            raw, source = cast(BinaryIO, sys.stdin.buffer), "standard input"
+            if self.size is not None:
+                raw, source = stack.enter_context(self.path.open("rb")), str(self.path)
+            file = raw
+            if self.path.suffix.lower() == ".gz":
+                file = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
+            lines = Lines(file, source)
+            self.begin(lines)
+            if start != (0, 0):
+                lines.seek(start)
+            while True:
+                item: Record | Fault | None
+                try:
+                    item = self.next_record(lines)
+                except StopIteration:
+                    return
+                except DataError as error:
+                    item = Fault(source, error.line or 0, error.message, error.text)
+                self.position = lines.position
+                self.done = raw.tell() if self.size is not None else 0
+                if item is not None:
+                    yield item
+
+    def begin(self, lines: Lines) -> None:
+        """Read what comes before the first record."""
+
+    @abstractmethod
+    def next_record(self, lines: Lines) -> Record | None:
+        """Read one record.
+
+        RETURNS (Optional[Record]): None for lines that hold none.
+        Raises DataError where the record is malformed, and StopIteration at the end.
+        """
+
+
+class TextReader(LineReader):
+    """One text a line; a blank line is a text too."""
+
+    def next_record(self, lines: Lines) -> Record | None:
+        """See `LineReader`."""
+        text = next(lines).removesuffix("\n").removesuffix("\r")
+        return Record(lines.source, lines.number, text, {})
+
+
+class JsonlReader(LineReader):
+    """One JSON object a line."""
+
+    def next_record(self, lines: Lines) -> Record | None:
+        """See `LineReader`."""
+        line = next(lines)
+        if not line.strip():
+            return None
+        try:
+            carried = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise lines.error(f"not JSON ({error}). Mend the line.", line) from None
+        if not isinstance(carried, dict):
+            raise lines.error("not a JSON object. Mend the line.", line)
+        if self.key not in carried:
+            raise lines.error(f"no key '{self.key}'. Mend the line, or name it: --text-key.", line)
+        text = carried.pop(self.key)
+        if not isinstance(text, str):
+            raise lines.error(f"the value of '{self.key}' is not a string. Mend the line.", line)
+        return Record(lines.source, lines.number, text, carried)
+
+
+class TableReader(LineReader):
+    """Comma-separated values with a header."""
+
+    delimiter = ","
+
+    def begin(self, lines: Lines) -> None:
+        """Read the header."""
+        csv.field_size_limit(_MAX_FIELD)
+        # In strict mode a quotation mark in the wrong place is an error, and not changed text.
+        self._rows = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        try:
+            self.columns = next(self._rows, [])
+        except csv.Error as error:
+            raise DualNerError(
+                f"{lines.source}: no header ({error}). Mend the first line."
+            ) from None
+        repeated = {name for name in self.columns if self.columns.count(name) > 1}
+        if self.key not in self.columns or repeated:
+            fault = f"no column '{self.key}'"
+            if repeated:
+                fault = f"more than one column '{min(repeated)}'"
+            raise DualNerError(
+                f"{lines.source}: {fault} in the header, which has {', '.join(self.columns)}. Name "
+                "the text's column with --text-key, or mend the header."
+            )
+
+    def next_record(self, lines: Lines) -> Record | None:
+        """See `LineReader`."""
+        before = lines.position
+        first = lines.number + 1
+        try:
+            row = next(self._rows)
+        except csv.Error as error:
+            # An open quotation mark may have taken in good lines.
+            lines.seek(before)
+            line = next(lines)
+            raise lines.error(f"not a row of a table ({error}). Mend the line.", line) from None
+        if not row:
+            return None
+        if len(row) != len(self.columns):
+            message = f"{len(row)} in place of {len(self.columns)} columns. Mend the line."
+            raise lines.error(message, self.delimiter.join(row), first)
+        carried = dict(zip(self.columns, row, strict=True))
+        return Record(lines.source, first, carried.pop(self.key), carried)
+
+
+class TabReader(TableReader):
+    """Tab-separated values with a header."""
+
+    delimiter = "\t"
+
+
+class DocBinReader(Reader):
+    """A `.spacy` file or a folder of shards, whose tokens and other annotation stay.
+
+    path (Path): The file or folder.
+    key (str): Of no use here.
+    """
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.paths = shard_paths(path)
+
+    def identity(self) -> list[Any]:
+        """See `Reader`."""
+        return _stamps(self.paths)
+
+    def read(self, start: Position) -> Iterator[Record | Fault]:
+        """See `Reader`."""
+        first, skip = start
+        for shard, path in enumerate(self.paths[first:], first):
+            # A vocabulary of its own for each shard, so that memory stays flat.
+            docs = islice(read_docs(path, Vocab()), skip, None)
+            for number, doc in enumerate(docs, skip + 1):
+                self.position = shard, number
+                yield Record(str(path), number, doc.to_bytes(), {})
+            skip = 0
+
+
+def _stamps(paths: list[Path]) -> list[Any]:
+    stats = [(path.name, path.stat()) for path in paths]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+
+
+READERS: dict[str, type[LineReader] | type[DocBinReader]] = {
+    "txt": TextReader,
+    "jsonl": JsonlReader,
+    "csv": TableReader,
+    "tsv": TabReader,
+    "spacy": DocBinReader,
+}
+"""The readers by the names of the forms, which are also the endings of files' names."""
+
+
+def open_input(source: str, form: str = "", key: str = "text") -> Reader:
+    """Find the reader of an input.
+
+    source (str): A file, a folder of `.spacy` files, or `-` for standard input.
+    form (str): A name of READERS; by default what the file's name ends in, before any `.gz`.
+    key (str): The key or column of the text.
+    RETURNS (Reader): The reader, at the beginning.
+    RAISES (DualNerError): If there is no such file, or its form is unknown.
+    """
+    path = Path(source)
+    known = ", ".join(READERS)
+    if source == STDIN:
+        form = form or "txt"
+        if form not in ("txt", "jsonl"):
+            raise DualNerError(
+                "Standard input can be lines of text or of JSON: --form txt or --form jsonl."
+            )
+    elif not path.exists():
+        raise DataError(path, "no such file or folder. Mend the path.")
+    elif not form:
+        name = path.stem if path.suffix.lower() == ".gz" else path.name
+        form = "spacy" if path.is_dir() else Path(name).suffix.lower().removeprefix(".")
+        if form not in READERS:
+            raise DataError(path, f"its name tells no form. Choose one with --form: {known}.")
+    if form not in READERS:
+        raise DualNerError(f"Unknown form '{form}'. Choose one of: {known}.")
+    if form != "spacy" and path.is_dir():
+        raise DataError(path, f"a folder, not a file of the form {form}. Name one file.")
+    return READERS[form](path, key)

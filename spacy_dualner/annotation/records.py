@@ -1,0 +1,118 @@
+"""What is read and annotated: records, faults in their place, and batches of both."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ..data.lines import excerpt
+from ..errors import DataError
+
+# However long its texts are, a batch holds few characters more.
+MAX_CHARACTERS = 1_000_000
+
+Position = tuple[int, int]
+"""How far a reader is: the bytes and lines before, or the files and the Docs of the next one."""
+
+
+class Record(NamedTuple):
+    """One text and what came with it.
+
+    source (str): The file that it is from.
+    line (int): The number of its first line; of a Doc its own number in the file. Both from 1.
+    content (Union[str, bytes]): The text, or the bytes of a Doc.
+    carried (Dict[str, Any]): The other keys or columns, to be carried to the output.
+    """
+
+    source: str
+    line: int
+    content: str | bytes
+    carried: dict[str, Any]
+
+    def fault(self, message: str) -> Fault:
+        """What to report where it cannot be annotated."""
+        text = excerpt(self.content) if isinstance(self.content, str) else None
+        return Fault(self.source, self.line, message, text)
+
+
+class Fault(NamedTuple):
+    """A record that could not be read or annotated.
+
+    source (str): The file that it is from.
+    line (int): As in `Record`.
+    message (str): What is wrong with it.
+    text (Optional[str]): The text or line as far as it is known, or its beginning.
+    """
+
+    source: str
+    line: int
+    message: str
+    text: str | None
+
+    def error(self) -> DataError:
+        """The fault as an error."""
+        return DataError(self.source, self.message, line=self.line, text=self.text)
+
+
+class Reader(ABC):
+    """Reads records one after the other. One that cannot be read does not stop it.
+
+    position (Position): After the record that was read last.
+    size (Optional[int]): The bytes of the input, where they can be counted.
+    done (int): How many of these bytes were read.
+    """
+
+    position: Position = (0, 0)
+    size: int | None = None
+    done: int = 0
+
+    @abstractmethod
+    def identity(self) -> list[Any]:
+        """What tells this input from another, or from itself after a change."""
+
+    @abstractmethod
+    def read(self, start: Position) -> Iterator[Record | Fault]:
+        """Read the records after a position; (0, 0) is the beginning."""
+
+
+class Batch(NamedTuple):
+    """Some records that are annotated together.
+
+    records (List[Record]): The records.
+    faults (List[Fault]): Those between them that could not be read.
+    position (Position): The reader's position after them.
+    done (int): The bytes that it had read then.
+    """
+
+    records: list[Record]
+    faults: list[Fault]
+    position: Position
+    done: int
+
+
+def batches(reader: Reader, start: Position, size: int) -> Iterator[Batch]:
+    """Read batches.
+
+    The batches after a position are the same however often reading was interrupted before it: the
+    last digits of a score depend on what shares the batch.
+
+    reader (Reader): Where records come from.
+    start (Position): Where to begin: where an earlier batch ended.
+    size (int): The most records in one.
+    YIELDS (Batch): Batches, none of them empty.
+    """
+    records: list[Record] = []
+    faults: list[Fault] = []
+    length = 0
+    for item in reader.read(start):
+        if isinstance(item, Fault):
+            faults.append(item)
+        else:
+            records.append(item)
+            length += len(item.content)
+        if len(records) + len(faults) == size or length >= MAX_CHARACTERS:
+            yield Batch(records, faults, reader.position, reader.done)
+            records, faults, length = [], [], 0
+    if records or faults:
+        yield Batch(records, faults, reader.position, reader.done)

@@ -1,0 +1,209 @@
+"""Annotate records with a pipeline, in this process or in several others."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import NamedTuple
+
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import raise_error
+from srsly.msgpack import msgpack_decoders, msgpack_encoders
+
+from ..component import DualNer
+from ..errors import DualNerError
+from .records import Batch, Fault, Record
+from .writers import Output
+
+# Batches that each process has waiting.
+_AHEAD = 2
+# After so many words the pipeline is loaded anew: spaCy's tables of strings keep the place of every
+# word that was ever in them, also when a memory zone ends.
+_MAX_STRINGS = 2_000_000
+
+
+class Annotated(NamedTuple):
+    """What became of some records.
+
+    output (bytes): The annotated texts in the form of the output.
+    faults (Tuple[Fault, ...]): The records that could not be annotated.
+    """
+
+    output: bytes = b""
+    texts: int = 0
+    words: int = 0
+    entities: int = 0
+    faults: tuple[Fault, ...] = ()
+
+    def plus(self, other: Annotated) -> Annotated:
+        """Both, this one first."""
+        return Annotated(
+            self.output + other.output,
+            self.texts + other.texts,
+            self.words + other.words,
+            self.entities + other.entities,
+            self.faults + other.faults,
+        )
+
+
+def look_up_encoders_once() -> None:
+    """Have srsly look up other packages' msgpack encoders now, and not with every Doc.
+
+    That is three quarters of the time that writing or reading a Doc takes.
+    """
+    for registry in (msgpack_encoders, msgpack_decoders):
+        for name, function in registry.get_all().items():
+            registry.register(name, func=function)
+        registry.entry_points = False
+
+
+class Annotator:
+    """Annotates records with a pipeline; memory stays flat.
+
+    model (str): Folder or package of the pipeline.
+    output (Output): The form of the output.
+    """
+
+    def __init__(self, model: str, output: Output) -> None:
+        self.model = model
+        self.output = output
+        look_up_encoders_once()
+        self._load()
+
+    def _load(self) -> None:
+        self._n_strings = 0
+        self.nlp: Language = spacy.load(self.model)
+        # An error is to be seen here, whatever a component's handler would make of it.
+        self.nlp.set_error_handler(raise_error)
+        pipes = [pipe for _, pipe in self.nlp.pipeline if isinstance(pipe, DualNer)]
+        self.spans_keys = [key for pipe in pipes if (key := pipe.cfg.get("spans_key"))]
+
+    def unload(self) -> None:
+        """Give the pipeline's memory back."""
+        del self.nlp
+        gc.collect()
+
+    def annotate(self, records: Sequence[Record]) -> Annotated:
+        """Annotate some records together."""
+        if self._n_strings > _MAX_STRINGS:
+            self.unload()
+            self._load()
+        strings = self.nlp.vocab.strings
+        before = len(strings)
+        with self.nlp.memory_zone():
+            annotated = self._annotate(records)
+            self._n_strings += len(strings) - before
+        return annotated
+
+    def _annotate(self, records: Sequence[Record]) -> Annotated:
+        """As `annotate`; where that fails, one half after the other."""
+        if not records:
+            return Annotated()
+        try:
+            docs = [self._doc(record) for record in records]
+            carried = [
+                {key: value for key, value in doc.user_data.items() if isinstance(key, str)}
+                for doc in docs
+            ]
+            docs = list(self.nlp.pipe(docs, batch_size=len(docs)))
+            if len(docs) != len(records):
+                raise ValueError(f"{len(docs)} Docs came out of the pipeline, not {len(records)}.")
+            return Annotated(
+                self.output.encode(docs, carried, self.spans_keys),
+                len(docs),
+                sum(len(doc) for doc in docs),
+                sum(len(doc.ents) for doc in docs),
+            )
+        except Exception as error:
+            if len(records) == 1:
+                message = f"{type(error).__name__}: {error}"
+                return Annotated(faults=(records[0].fault(message),))
+        middle = len(records) // 2
+        return self._annotate(records[:middle]).plus(self._annotate(records[middle:]))
+
+    def _doc(self, record: Record) -> Doc:
+        if isinstance(record.content, bytes):
+            return Doc(self.nlp.vocab).from_bytes(record.content)
+        doc = self.nlp.make_doc(record.content)
+        doc.user_data.update(record.carried)
+        return doc
+
+
+def annotate_batches(
+    annotator: Annotator, batches: Iterable[Batch], n_process: int = 1, gpu_id: int = -1
+) -> Generator[tuple[Batch, Annotated], None, None]:
+    """Annotate batch after batch.
+
+    annotator (Annotator): Does the work if one process does. More than one load its pipeline
+        themselves, and here it is given up.
+    batches (Iterable[Batch]): What to annotate.
+    n_process (int): How many processes share the work.
+    gpu_id (int): Where the others compute; as in `spacy train`.
+    YIELDS (Tuple[Batch, Annotated]): Each batch in its turn, and what became of it.
+    RAISES (DualNerError): If one of the processes dies.
+    """
+    if n_process == 1:
+        for batch in batches:
+            yield batch, annotator.annotate(batch.records)
+        return
+    # Neither `nlp.pipe(n_process=2)` nor a plain pool would do: their processes grow with every
+    # word, and stay for ever when this one is killed.
+    annotator.unload()
+    threads = max(1, torch.get_num_threads() // n_process)
+    pool = ProcessPoolExecutor(
+        n_process,
+        multiprocessing.get_context("spawn"),
+        _begin,
+        (annotator.model, annotator.output, gpu_id, threads),
+    )
+    waiting: deque[tuple[Batch, Future[Annotated]]] = deque()
+    try:
+        for batch in batches:
+            waiting.append((batch, pool.submit(_work, batch.records)))
+            if len(waiting) > _AHEAD * n_process:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+    except BrokenProcessPool as error:
+        raise DualNerError(
+            "A process that annotates has died, for lack of memory perhaps. Go on with --resume "
+            "and a smaller --n-process."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_annotator: Annotator
+
+
+def _begin(model: str, output: Output, gpu_id: int, threads: int) -> None:
+    global _annotator
+    # The first process hears Ctrl-C, and ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
+    _annotator = Annotator(model, output)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work(records: Sequence[Record]) -> Annotated:
+    return _annotator.annotate(records)

@@ -1,0 +1,106 @@
+"""The command `annotate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from wasabi import msg
+
+from ..errors import DualNerError
+from . import dualner_cli
+from ._util import clear_errors
+
+if TYPE_CHECKING:
+    from ..annotation.records import Fault
+
+# Of many faults the first are printed.
+_N_PRINTED = 10
+
+
+@dualner_cli.command("annotate")
+def annotate_cli(
+    model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
+    source: str = typer.Argument(
+        ..., metavar="INPUT", help="A file, a folder of .spacy files, or - for standard input"
+    ),
+    output: Path = typer.Argument(
+        ..., metavar="OUTPUT", help="A file that ends in .jsonl, .conll or .spacy"
+    ),
+    form: str = typer.Option(
+        "", "--form", "-f", help="Form of INPUT: txt, jsonl, csv, tsv, spacy; by its name if empty"
+    ),
+    text_key: str = typer.Option("text", "--text-key", "-k", help="Key or column of the text"),
+    n_process: int = typer.Option(1, "--n-process", "-n", min=1, help="Processes at once"),
+    batch_size: int = typer.Option(
+        0, "--batch-size", "-b", min=0, help="Texts at once; the pipeline's setting if 0"
+    ),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    resume: bool = typer.Option(False, "--resume", help="Go on from an interrupted run"),
+    force: bool = typer.Option(
+        False, "--force", help="Replace an OUTPUT that is there, or an interrupted run"
+    ),
+    strict: bool = typer.Option(False, "--strict", help="Stop at the first bad record"),
+) -> None:
+    """Annotate text of any size with the entities that a pipeline finds.
+
+    INPUT is text with one text a line (.txt), JSON lines (.jsonl), a table with a header (.csv,
+    .tsv), each also compressed (.gz), or Docs (.spacy), whose tokens stay. Other keys and columns
+    are carried to the output.
+
+    OUTPUT is JSON lines: text, ents (start, end, label, score, text) and what is carried, with
+    input_ before a key that would be text or ents; or CoNLL, a token and its tag a line, for
+    convert; or Docs with what is carried in doc.user_data, above 100,000 in a folder of files.
+    Only entities that dualner finds have a score, in doc.spans.
+
+    A bad record is left out of OUTPUT, and stands with its line in OUTPUT.errors.jsonl. An
+    interrupted run leaves OUTPUT.partial: the same command with --resume goes on from there, and
+    ends with the same OUTPUT. Standard input cannot be resumed.
+
+    \b
+    Examples:
+      python -m spacy dualner annotate training/stage2/model-best news.txt news.jsonl
+      python -m spacy dualner annotate xx_dualner news.csv news.jsonl --text-key body --gpu-id 0
+      python -m spacy dualner annotate xx_dualner news.jsonl.gz news.spacy --n-process 8 --resume
+      python -m spacy dualner annotate xx_dualner corpus/unlabelled/de.spacy train-de.conll
+      zcat *.gz | python -m spacy dualner annotate xx_dualner - all.jsonl --form jsonl
+    """
+    from spacy.cli._util import setup_gpu
+
+    setup_gpu(gpu_id)
+    printed = 0
+
+    def report(fault: Fault) -> None:
+        nonlocal printed
+        printed += 1
+        if printed <= _N_PRINTED:
+            msg.warn(str(fault.error()))
+
+    with clear_errors():
+        from ..annotation.loop import annotate
+
+        done = annotate(
+            model,
+            source,
+            output,
+            form=form,
+            text_key=text_key,
+            n_process=n_process,
+            batch_size=batch_size,
+            gpu_id=gpu_id,
+            resume=resume,
+            force=force,
+            strict=strict,
+            progress=True,
+            on_fault=report,
+        )
+        if done.faults:
+            msg.warn(f"{done.faults:,} bad records, with their lines in {output}.errors.jsonl")
+        if done.faults and not done.texts:
+            raise DualNerError(f"No text could be annotated: {output} was not written.")
+    speed = done.words / done.seconds if done.seconds else 0
+    msg.good(
+        f"{done.texts:,} texts, {done.entities:,} entities, {done.words:,} words in "
+        f"{done.seconds:,.1f} s ({speed:,.0f} words/s), written to {output}"
+    )

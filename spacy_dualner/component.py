@@ -17,6 +17,7 @@ from thinc.types import Floats2d
 from .confidence import Calibrator, confidences
 from .decoding import DECODINGS, read_spans
 from .encoder import forking  # noqa: F401 (acts at import)
+from .encoder.subwords import count_words, is_word
 from .errors import DualNerError
 from .gold import example_labels
 from .heads import HeadValues, split_logits
@@ -268,8 +269,13 @@ class DualNer(TrainablePipe):
         found = [Found([], []) for _ in docs]
         if not len(scores):
             return found
+        # White space is no word: it may stand within an entity, but does not begin or end one.
+        words = is_word(docs)
+        places = torch.from_numpy(np.flatnonzero(words))
         logits = xp2torch(scores)
-        layout = Layout([len(doc) for doc in docs], logits.device)
+        logits = logits[places.to(logits.device)]
+        counts = count_words(docs, words)
+        layout = Layout(counts, logits.device)
         spans = read_spans(logits, layout, decode)
         sure = torch.ones(len(spans.start))
         if score:
@@ -279,18 +285,16 @@ class DualNer(TrainablePipe):
             sure = confidences(logits, layout, lattice, spans, temperature, calibrator)
         starts, ends, types = (values.cpu().numpy() for values in spans)
         sentences, first = layout.locate(starts)
-        last = first + ends - starts
+        # From words of a Doc to tokens of it.
+        begins = np.cumsum([0, *(len(doc) for doc in docs)])[sentences]
+        tokens = places.numpy()
+        word = (np.cumsum(counts) - counts)[sentences] + first
+        first, last = tokens[word] - begins, tokens[word + ends - starts] - begins
         labels = np.array([self.vocab.strings.add(t) for t in self.labels], dtype=np.uint64)
         columns = (sentences, first, last, labels[types - 1], sure)
         for i, begin, end, label, confidence in zip(*(c.tolist() for c in columns), strict=True):
-            # spaCy calls entities invalid that begin or end with white space.
-            while begin <= end and docs[i][begin].is_space:
-                begin += 1
-            while begin <= end and docs[i][end].is_space:
-                end -= 1
-            if begin <= end:
-                found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
-                found[i].confidences.append(confidence)
+            found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
+            found[i].confidences.append(confidence)
         return found
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:

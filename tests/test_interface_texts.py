@@ -100,6 +100,24 @@ def test_no_entity_begins_or_ends_with_white_space(
         assert ent.text == ent.text.strip() != ""
 
 
+@pytest.mark.parametrize("decode", ["span", "tag", "joint"])
+def test_white_space_changes_nothing(
+    decode: str, trained_nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line breaks and double spaces neither disturb the words around them nor end an entity."""
+    monkeypatch.setitem(trained_nlp.get_pipe("dualner").cfg, "decode", decode)
+    plain = [Doc(trained_nlp.vocab, words=words) for words, _ in SENTENCES]
+    spaced = [trained_nlp.make_doc("\n " + "\n".join(words) + " \n") for words, _ in SENTENCES]
+    spaced.append(trained_nlp.make_doc("  \n"))
+    assert all(token.is_space for doc in spaced for token in list(doc)[:1])
+    for one, other in zip(trained_nlp.pipe(plain), trained_nlp.pipe(spaced), strict=False):
+        assert [ent.text for ent in one.ents] == [" ".join(ent.text.split()) for ent in other.ents]
+        assert one.spans["dualner"].attrs["scores"] == pytest.approx(
+            other.spans["dualner"].attrs["scores"], abs=1e-5
+        )
+    assert next(ent.text for ent in trained_nlp(spaced[0].text).ents) == "Anna\nSmith"
+
+
 def test_odd_texts_do_not_touch_their_neighbours(trained_nlp: Language) -> None:
     """One batch of everything gives what each text gives alone."""
     known = [" ".join(words) for words, _ in SENTENCES]

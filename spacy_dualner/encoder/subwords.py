@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import ORTH
+from spacy.attrs import IS_SPACE, ORTH
 from spacy.tokens import Doc
 
 Ints = NDArray[np.int64]
@@ -25,6 +25,18 @@ class SubwordBatch(NamedTuple):
     ids: Ints
     word_lengths: Ints
     sentence_lengths: Ints
+
+
+def is_word(docs: Sequence[Doc]) -> NDArray[np.bool_]:
+    """Whether each token of Docs is a word: white space is none, and encoders never saw any."""
+    spaces = [doc.to_array(IS_SPACE) for doc in docs if len(doc)]
+    return np.concatenate(spaces) == 0 if spaces else np.zeros(0, dtype=bool)
+
+
+def count_words(docs: Sequence[Doc], words: NDArray[np.bool_]) -> Ints:
+    """The number of words of each Doc, given `is_word` of its tokens."""
+    ends = np.cumsum([0, *(len(doc) for doc in docs)])
+    return np.diff(np.concatenate(([0], np.cumsum(words)))[ends])
 
 
 def ragged_arange(starts: Ints, lengths: Ints) -> Ints:
@@ -64,13 +76,14 @@ class WordTokenizer:
         """The sub-words of Docs, word by word.
 
         docs (Sequence[Doc]): Any Docs of one vocab; empty ones are fine.
-        RETURNS (SubwordBatch): One sentence per Doc.
+        RETURNS (SubwordBatch): One sentence per Doc, of those tokens that are words (`is_word`).
         """
-        lengths = np.fromiter((len(doc) for doc in docs), dtype=np.int64, count=len(docs))
+        words = is_word(docs)
+        lengths = count_words(docs, words)
         if not lengths.sum():
             none = np.zeros(0, dtype=np.int64)
             return SubwordBatch(none, none, lengths)
-        orths = np.concatenate([doc.to_array(ORTH) for doc in docs if len(doc)])
+        orths = np.concatenate([doc.to_array(ORTH) for doc in docs if len(doc)])[words]
         strings = docs[0].vocab.strings
         ids, word_lengths = self.encode_words(orths, lambda orth: strings[orth])
         return SubwordBatch(ids, word_lengths, lengths)

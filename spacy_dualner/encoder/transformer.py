@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, cast
 
+import numpy as np
+import torch
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
@@ -11,6 +13,7 @@ from thinc.types import Floats2d, Ints1d
 
 from .blocks import make_blocks
 from .shim import EncoderShim, load_encoder
+from .subwords import is_word
 
 LAYER_NAME = "dualner_transformer"
 
@@ -69,16 +72,22 @@ def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:
 
 
 def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
-    """Word vectors of Docs, and the callback that takes their gradient into the encoder."""
+    """Word vectors of Docs, and the callback that takes their gradient into the encoder.
+
+    The encoder is not shown tokens of white space; their vector is 0.
+    """
     shim = encoder_shim(model)
+    words = is_word(docs)
     batch = shim.words().encode_docs(docs)
     inputs = (make_blocks(batch, shim.shape()), len(batch.word_lengths), shim.pooling)
     vectors, backprop_torch = shim(ArgsKwargs(inputs, {}), is_train)
-    per_doc = unflatten(model.ops, cast(Floats2d, torch2xp(vectors.detach())), docs)
+    rows = torch.from_numpy(np.flatnonzero(words)).to(vectors.device)
+    flat = vectors.new_zeros((len(words), vectors.shape[1])).index_copy(0, rows, vectors.detach())
+    per_doc = unflatten(model.ops, cast(Floats2d, torch2xp(flat)), docs)
 
     def backprop(d_per_doc: list[Floats2d]) -> list[Doc]:
-        d_flat = model.ops.flatten(d_per_doc)
-        backprop_torch(xp2torch(d_flat, device=shim.device))
+        d_flat = xp2torch(model.ops.flatten(d_per_doc), device=shim.device)
+        backprop_torch(d_flat[rows])
         return docs
 
     return per_doc, backprop

@@ -68,7 +68,7 @@ def main(
         name: {lang: f1(own, reader) for lang, own in read.items()}
         for name, reader in READERS.items()
     }
-    targets = [lang for lang in found if lang not in source.split(",")]
+    targets = [lang for lang in found if lang not in source.split(",")] or found
     rows = []
     for name, own in scores.items():
         mean = np.mean([own[lang] for lang in targets])

@@ -92,3 +92,10 @@ def test_decoding(tmp_path: Path, trained_nlp: Language) -> None:
 def test_tokenizer(tmp_path: Path) -> None:
     results = run("tokenizer", tmp_path, "--limit", "50", "--repeats", "1")
     assert results["ratio"] > 0
+
+
+def test_annotation(tmp_path: Path, trained_nlp: Language) -> None:
+    trained_nlp.to_disk(tmp_path / "model")
+    options = ["--cases", "repeated", "--megabytes", "0.02"]
+    results = run("annotation", tmp_path, str(tmp_path / "model"), *options)["results"]
+    assert results["repeated words"]["MB at most"] > 0

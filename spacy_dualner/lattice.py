@@ -182,12 +182,16 @@ def _log_matmul(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _scan(combine: Callable[[Tensor, Tensor], Tensor], items: Tensor) -> Tensor:
-    """Running products `x_1, x_1 x_2, ...` of an associative operation over the first dimension."""
+    """Running products `x_1, x_1 x_2, ...` of an associative operation, of each the first row.
+
+    items (Array): `[n, rows, ...]`.
+    RETURNS (Array): `[n, 1, ...]`.
+    """
     if len(items) < 2:
-        return items
+        return items[:, :1]
     odd = _scan(combine, combine(items[:-1:2], items[1::2]))
-    out = torch.empty_like(items)
-    out[0] = items[0]
+    out = items.new_empty((len(items), 1, *items.shape[2:]))
+    out[0] = items[0, :1]
     out[1::2] = odd
     out[2::2] = combine(odd[: (len(items) - 1) // 2], items[2::2])
     return out

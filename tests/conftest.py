@@ -121,3 +121,24 @@ def train_nlp(encoder: Path, steps: int = 60, **settings: object) -> Language:
 def trained_nlp(encoder_path: Path) -> Language:
     """Shared by tests that do not change it."""
     return train_nlp(encoder_path)
+
+
+@pytest.fixture(scope="session")
+def learned(trained_nlp: Language) -> bytes:
+    """Bytes of a pipeline that knows the test sentences by heart."""
+    return trained_nlp.to_bytes()
+
+
+@pytest.fixture
+def own(encoder_path: Path, learned: bytes) -> Language:
+    """The same pipeline, for one test alone."""
+    return make_nlp(encoder_path).from_bytes(learned)
+
+
+@pytest.fixture
+def nlp(encoder_path: Path) -> Language:
+    """An initialised pipeline with random heads."""
+    torch.manual_seed(0)
+    nlp = make_nlp(encoder_path)
+    nlp.initialize(lambda: make_examples(nlp))
+    return nlp

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
-import torch
 from conftest import SENTENCES, make_examples, make_nlp
 from helpers_corpus import entities
 from helpers_pipeline import GOLD, python
@@ -16,28 +15,6 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_dualner.errors import DualNerError
-
-
-@pytest.fixture
-def nlp(encoder_path: Path) -> Language:
-    """An initialised pipeline with random heads."""
-    torch.manual_seed(0)
-    nlp = make_nlp(encoder_path)
-    nlp.initialize(lambda: make_examples(nlp))
-    return nlp
-
-
-@pytest.fixture(scope="module")
-def learned(trained_nlp: Language) -> bytes:
-    """Bytes of a pipeline that knows the test sentences by heart."""
-    return trained_nlp.to_bytes()
-
-
-@pytest.fixture
-def own(encoder_path: Path, learned: bytes) -> Language:
-    """The same pipeline, for one test alone."""
-    return make_nlp(encoder_path).from_bytes(learned)
-
 
 # The factory
 

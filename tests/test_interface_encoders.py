@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
-from conftest import make_examples, make_nlp
+from conftest import make_examples
 from helpers_corpus import entities, make_other_nlp
 from helpers_pipeline import GOLD, odd_docs, same, weights
 from spacy.language import Language
@@ -21,18 +21,6 @@ from thinc.types import Floats2d
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.teaching.network import Recogniser
 from spacy_dualner.training.optimizer import make_adamw
-
-
-@pytest.fixture(scope="module")
-def learned(trained_nlp: Language) -> bytes:
-    """Bytes of a pipeline that knows the test sentences by heart."""
-    return trained_nlp.to_bytes()
-
-
-@pytest.fixture
-def own(encoder_path: Path, learned: bytes) -> Language:
-    """The same pipeline, for one test alone."""
-    return make_nlp(encoder_path).from_bytes(learned)
 
 
 def config_of(component: dict) -> Config:

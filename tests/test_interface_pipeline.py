@@ -22,11 +22,6 @@ TEXTS = [" ".join(words) for words, _ in SENTENCES]
 Found = list[list[tuple[int, int, str]]]
 
 
-@pytest.fixture(scope="module")
-def learned(trained_nlp: Language) -> bytes:
-    return trained_nlp.to_bytes()
-
-
 @pytest.fixture
 def nlp(encoder_path: Path, learned: bytes) -> Language:
     """The trained pipeline, for one test alone."""

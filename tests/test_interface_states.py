@@ -104,11 +104,6 @@ def nlp_disk(nlp: Language, blank: Callable[[], Language], folder: Path) -> Dual
 WAYS = [pipe_bytes, pipe_disk, nlp_bytes, nlp_disk]
 
 
-@pytest.fixture(scope="module")
-def learned(trained_nlp: Language) -> bytes:
-    return trained_nlp.to_bytes()
-
-
 @pytest.fixture
 def removable(encoder_path: Path, tmp_path: Path) -> Path:
     """A copy of the encoder's folder that a test may remove."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from conftest import make_examples, make_nlp
+from conftest import make_examples
 from helpers_corpus import entities
 from helpers_pipeline import GOLD, gradients, odd_docs, same, weights
 from spacy.language import Language
@@ -16,27 +16,6 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_dualner.training.optimizer import make_adamw
-
-
-@pytest.fixture
-def nlp(encoder_path: Path) -> Language:
-    """An initialised pipeline with random heads."""
-    torch.manual_seed(0)
-    nlp = make_nlp(encoder_path)
-    nlp.initialize(lambda: make_examples(nlp))
-    return nlp
-
-
-@pytest.fixture(scope="module")
-def learned(trained_nlp: Language) -> bytes:
-    """Bytes of a pipeline that knows the test sentences by heart."""
-    return trained_nlp.to_bytes()
-
-
-@pytest.fixture
-def own(encoder_path: Path, learned: bytes) -> Language:
-    """The same pipeline, for one test alone."""
-    return make_nlp(encoder_path).from_bytes(learned)
 
 
 def test_update_accumulates_until_finish_update(nlp: Language) -> None:

@@ -171,7 +171,11 @@ def _maximum(parallel: Tensor) -> Tensor:
 
 
 def _max_plus(first: Tensor, second: Tensor) -> Tensor:
-    return (first[:, :, :, None] + second[:, None]).amax(2)
+    # State by state: all at once would take C times the memory.
+    best = first[:, :, :1] + second[:, :1]
+    for state in range(1, second.shape[1]):
+        best = torch.maximum(best, first[:, :, state, None] + second[:, state, None])
+    return best
 
 
 def _log_matmul(first: Tensor, second: Tensor) -> Tensor:

@@ -240,9 +240,8 @@ def parts_of_stage2(parts: Parts, job: Stage2) -> Iterator[None]:
     """Count the parts of teach's loop while the block lasts."""
     t, timed = job.teaching, parts.timed
     with (
-        patch.object(t.corpus, "select", timed("data", t.corpus.select)),
-        patch.object(teaching_loop, "make_blocks", timed("data", teaching_loop.make_blocks)),
-        patch.object(t, "teacher", timed("teacher", t.teacher)),
+        patch.object(t.views, "make", timed("data", t.views.make)),
+        patch.object(t.teacher, "network", timed("teacher", t.teacher.network)),
         patch.object(t, "student", Student(t.student, timed("student forward", t.student))),
         patch.object(teaching_loop, "stage2_loss", timed("loss", teaching_loop.stage2_loss)),
         patch.object(t.accelerator, "backward", timed("backward", t.accelerator.backward)),

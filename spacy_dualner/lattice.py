@@ -126,12 +126,7 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
     """
     if not len(spans.start):
         return lattice.outside.new_zeros(0)
-    matrices = _matrices(lattice, lambda parallel: parallel.logsumexp(1))
-    before = _scan(_log_matmul, matrices)[:, 0, 0]
-    after = _scan(_log_matmul, matrices.transpose(1, 2).flip(0))[:, 0, 0].flip(0)
-    nothing = before.new_zeros(1)
-    begins = torch.cat((nothing, before))[spans.start]
-    ends = torch.cat((after, nothing))[spans.end + 1]
+    before, after = (states[:, 0] for states in _sums(lattice))
     type_ = spans.type - 1
     inside = lattice.inside.masked_fill(_gaps(lattice)[:, None], 0.0).cumsum(0)
     several = (
@@ -141,7 +136,64 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
         - inside[spans.start, type_]
     )
     own = torch.where(spans.start == spans.end, lattice.single[spans.start, type_], several)
-    return (begins + own + ends - before[-1]).clamp(max=0.0)
+    return (before[spans.start] + own + after[spans.end + 1] - before[-1]).clamp(max=0.0)
+
+
+def role_log_probs(lattice: Lattice) -> Lattice:
+    """Log probability of each word's roles: the share of all paths, by their scores, with each.
+
+    lattice (Lattice): Scores.
+    RETURNS (Lattice): Of each place the probabilities sum to 1; a gap is outside.
+    """
+    before, after = _sums(lattice)
+    before, after = before[:-1], after[1:]
+    closed_before, closed_after = before[:, :1], after[:, :1]
+    within_before, within_after = before[:, 1:], after[:, 1:]
+    roles = (
+        closed_before + lattice.outside[:, None] + closed_after,
+        closed_before + lattice.single + closed_after,
+        closed_before + lattice.begin + within_after,
+        within_before + lattice.inside + within_after,
+        within_before + lattice.end + closed_after,
+    )
+    # Every path goes through every place: place by place, the sum is that over all paths.
+    shares = torch.cat(roles, 1).log_softmax(1)
+    outside, *inner = shares.split([scores.shape[1] for scores in roles], 1)
+    return Lattice(outside[:, 0], *inner)
+
+
+def marginals(lattice: Lattice, layout: Layout) -> HeadValues:
+    """Probabilities of the heads' classes: of each word, the share of all paths with each.
+
+    lattice (Lattice): Scores.
+    layout (Layout): The sentences whose words were scored.
+    RETURNS (HeadValues): Tag `[words, 2C + 1]`, start and end `[words, C + 1]`; each sums to 1.
+    """
+    roles = (layout.gather(values).exp() for values in role_log_probs(lattice))
+    outside, single, begin, inside, end = roles
+    outside = outside[:, None]
+    # In the order of the classes: B and I of the first type, of the second, and so on.
+    tags = torch.stack((single + begin, inside + end), 2).flatten(1)
+    no_start = outside + (inside + end).sum(1, keepdim=True)
+    no_end = outside + (inside + begin).sum(1, keepdim=True)
+    return HeadValues(
+        torch.cat((outside, tags), 1),
+        torch.cat((no_start, single + begin), 1),
+        torch.cat((no_end, single + end), 1),
+    )
+
+
+def _sums(lattice: Lattice) -> tuple[Tensor, Tensor]:
+    """Forward and backward sums: over all paths from the first word, and to the last one.
+
+    RETURNS (Tuple[Floats2d, Floats2d]): Log sums `[places + 1, C + 1]` by the state before each
+        place (the last: after all), of the paths that lead there, and of those that go on from it.
+    """
+    matrices = _matrices(lattice, lambda parallel: parallel.logsumexp(1))
+    before = _scan(_log_matmul, matrices)[:, 0]
+    after = _scan(_log_matmul, matrices.transpose(1, 2).flip(0))[:, 0].flip(0)
+    closed = _closed(before)
+    return torch.cat((closed, before)), torch.cat((after, closed))
 
 
 def _gaps(lattice: Lattice) -> Tensor:
@@ -160,8 +212,8 @@ def _matrices(lattice: Lattice, join: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def _closed(like: Tensor) -> Tensor:
-    """The states before the first word, `[1, C + 1]`: surely closed."""
-    states = torch.full_like(like[:1], -torch.inf)
+    """The states before the first word and after the last, `[1, C + 1]`: surely closed."""
+    states = like.new_full((1, like.shape[1]), -torch.inf)
     states[:, 0] = 0.0
     return states
 

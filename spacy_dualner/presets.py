@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from thinc.api import Config
 
 from .training.corpus import parse_langs
 
 STAGES = ("stage1.cfg", "stage2.cfg")
 """The configs of a preset, for `spacy train` and for `teach`."""
+
+BLOCKS = ("teacher", "pseudo_labels", "regulariser", "noise", "sampling")
+"""The blocks of `[teaching]` that a config of stage 2 may leave out."""
+
+
+def overridden(config: Config, values: Mapping[str, Any]) -> Config:
+    """A config with other values in it; blocks of `[teaching]` that it leaves out are added.
+
+    config (Config): Not interpolated.
+    values (Mapping[str, Any]): By dotted name.
+    RETURNS (Config): Not interpolated.
+    Raises ConfigValidationError for a section that is not there.
+    """
+    config = config.copy()
+    for section, _, _ in (key.rpartition(".") for key in values):
+        block = section.removeprefix("teaching.")
+        if block in BLOCKS and "teaching" in config:
+            config["teaching"].setdefault(block, {})
+    text = config.to_str(interpolate=False)
+    return Config().from_str(text, interpolate=False, overrides=dict(values))
 
 
 def stage_settings(

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 import spacy_dualner.cli  # noqa: F401
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
+from spacy_dualner.presets import overridden
 
 MINI = ROOT / "configs" / "mini"
 
@@ -53,7 +54,7 @@ def write_corpus(
 
 def read_config(path: Path, overrides: dict[str, Any]) -> Config:
     """Read a config, not interpolated."""
-    return Config().from_disk(path, interpolate=False, overrides=overrides)
+    return overridden(Config().from_disk(path, interpolate=False), overrides)
 
 
 def stage1_config(encoder: Path, corpus: Path, **overrides: Any) -> Config:

@@ -136,9 +136,9 @@ def config_of(folder: Path, **overrides: Any) -> Any:
 
 def test_a_translation_goes_with_its_source_sentence(folder: Path, tmp_path: Path) -> None:
     teaching = Teaching(config_of(folder), tmp_path)
-    assert teaching.partners is not None
+    assert teaching.views.partners is not None
     assert teaching.trained_on.tolist() == list(range(10, 23))
-    assert teaching.partners[10:].tolist() == [*range(10), 0, 1, 2]
+    assert teaching.views.partners[10:].tolist() == [*range(10), 0, 1, 2]
     assert teaching.total_steps == 2 * 3  # 13 pairs, 5 a step
 
 
@@ -155,10 +155,10 @@ def test_the_loss(folder: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("spacy_dualner.teaching.loop.stage2_loss", spy)
         total = teaching.train_step(np.array([10, 20]))
-    ((objective, piece, _, student, teacher),) = captured
-    assert objective == Objective("filter", 0.0, "pairs")
+    ((objective, piece, _, student, teacher, _),) = captured
+    assert objective == Objective("filter", 0.0)
     n = len(ENGLISH[0])
-    assert piece.is_source.tolist() == [True] * 2 * n + [False] * 2 * n
+    assert piece.words.is_source.tolist() == [True] * 2 * n + [False] * 2 * n
     assert int(piece.n_source) == int(piece.n_target) == 2 * n
     assert (piece.gold[: 2 * n] >= 0).all() and (piece.gold[2 * n :] == -1).all()
     expected = torch.zeros(())

@@ -9,13 +9,20 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import Entity, entities_in_tags
+from oracle import Entity, bounds_of, entities_in_tags, tags_of
 
 from spacy_dualner.conversions import Spans, tags_to_spans
 from spacy_dualner.decoding import DECODINGS, read_spans
 from spacy_dualner.heads import HeadValues
 from spacy_dualner.labels import IGNORE, LabelScheme
-from spacy_dualner.lattice import Lattice, best_tags, make_lattice, span_log_probs
+from spacy_dualner.lattice import (
+    Lattice,
+    best_tags,
+    make_lattice,
+    marginals,
+    role_log_probs,
+    span_log_probs,
+)
 from spacy_dualner.layout import Layout
 
 OUTSIDE, SINGLE, BEGIN, INSIDE, END = range(5)
@@ -58,6 +65,13 @@ def columns(lattice: Lattice, places: slice) -> np.ndarray:
     return torch.cat((lattice.outside[:, None], *lattice[1:]), 1)[places].numpy()
 
 
+def scores_of_ways(lattice: Lattice, begin: int, n_words: int) -> np.ndarray:
+    """The score of each of `all_ways` for the sentence whose first word has the place `begin`."""
+    table = columns(lattice, slice(begin, begin + n_words))
+    paths = roles_of_ways(n_words, lattice.begin.shape[1])
+    return table[np.arange(n_words), paths].sum(1)
+
+
 def random_logits(rng: np.random.Generator, n_words: int, n_types: int) -> torch.Tensor:
     size = rng.choice([0.1, 1.0, 5.0, 30.0])
     return torch.from_numpy(rng.normal(size=(n_words, 4 * n_types + 3)) * size)
@@ -88,9 +102,7 @@ def test_equal_to_enumeration(decode: str) -> None:
                 continue
             n_sets += 1
             ways = all_ways(n_words, n_types)
-            table = columns(lattice, slice(begin, begin + n_words))
-            paths = roles_of_ways(n_words, n_types)
-            scores = table[np.arange(n_words), paths].sum(1)
+            scores = scores_of_ways(lattice, begin, n_words)
             own = tuple(
                 (s - begin, e - begin, t)
                 for s, e, t in zip(*(v.tolist() for v in found), strict=True)
@@ -108,6 +120,65 @@ def test_equal_to_enumeration(decode: str) -> None:
             got = span_log_probs(lattice, as_spans(entities, begin)).exp().numpy()
             assert np.abs(got - expected).max() < 1e-9
             begin += n_words + 1
+
+
+# A seed, the number of types, and of words in each sentence.
+small = given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.lists(st.integers(0, 6), max_size=3))
+
+
+@small
+@pytest.mark.parametrize("decode", DECODINGS)
+def test_probabilities_of_roles_equal_enumeration(
+    decode: str, seed: int, n_types: int, lengths: list[int]
+) -> None:
+    """Also of what is next to impossible, for the logarithm is what is asked for."""
+    rng = np.random.default_rng(seed)
+    lattice = make_lattice(random_logits(rng, sum(lengths), n_types), Layout(lengths), decode)
+    got = columns(role_log_probs(lattice), slice(None))
+    begin = 0
+    for n_words in lengths:
+        scores = scores_of_ways(lattice, begin, n_words)
+        total = np.logaddexp.reduce(scores)
+        paths = roles_of_ways(n_words, n_types)
+        for word, column in np.ndindex(n_words, 4 * n_types + 1):
+            held = scores[paths[:, word] == column]
+            expected = np.logaddexp.reduce(held) - total if len(held) else -np.inf
+            assert got[begin + word, column] == pytest.approx(expected, abs=1e-9, rel=0)
+        begin += n_words + 1
+    gaps = np.delete(got, Layout(lengths).places.numpy(), axis=0)
+    assert len(gaps) == len(lengths)
+    assert (gaps[:, 0] == 0).all()
+    assert np.isneginf(gaps[:, 1:]).all()
+
+
+@small
+@pytest.mark.parametrize("decode", DECODINGS)
+def test_marginals_equal_enumeration(
+    decode: str, seed: int, n_types: int, lengths: list[int]
+) -> None:
+    """The labels of each way to place entities, weighed by its share."""
+    rng = np.random.default_rng(seed)
+    layout = Layout(lengths)
+    lattice = make_lattice(random_logits(rng, sum(lengths), n_types), layout, decode)
+    expected = [np.zeros((sum(lengths), n)) for n in (2 * n_types + 1, n_types + 1, n_types + 1)]
+    first_place = first_word = 0
+    for n_words in lengths:
+        scores = scores_of_ways(lattice, first_place, n_words)
+        shares = np.exp(scores - np.logaddexp.reduce(scores))
+        words = np.arange(first_word, first_word + n_words)
+        like = [0] * n_words
+        for way, share in zip(all_ways(n_words, n_types), shares, strict=True):
+            labels = (tags_of(way, like), *bounds_of(way, like))
+            for sums, classes in zip(expected, labels, strict=True):
+                sums[words, classes] += share
+        first_place += n_words + 1
+        first_word += n_words
+    got = marginals(lattice, layout)
+    for sums, probs in zip(expected, got, strict=True):
+        assert probs.dtype == torch.float64
+        assert probs.shape == sums.shape
+        np.testing.assert_allclose(probs.numpy(), sums, atol=1e-9, rtol=0)
+        np.testing.assert_allclose(probs.sum(1).numpy(), 1.0, atol=1e-12)
 
 
 def test_scores_are_the_heads_log_probabilities() -> None:
@@ -149,6 +220,22 @@ def test_a_long_row_is_as_exact_as_a_short_one(decode: str) -> None:
     assert (spans.start[last] - begin).tolist() == own.start.tolist()
     torch.testing.assert_close(together[last], span_log_probs(alone, own), atol=1e-9, rtol=0)
     assert (together <= 0).all()
+    words = torch.arange(begin, begin + 5)
+    for whole, own_part in zip(role_log_probs(lattice), role_log_probs(alone), strict=True):
+        torch.testing.assert_close(whole[words], own_part[:-1], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("decode", DECODINGS)
+def test_a_single_word_is_an_entity_of_one_word(decode: str) -> None:
+    """Its role is as probable as the entity, in a batch of sentences of all lengths."""
+    rng = np.random.default_rng(1)
+    lengths = rng.integers(0, 40, size=50)
+    layout = Layout(lengths)
+    lattice = make_lattice(random_logits(rng, int(lengths.sum()), 4), layout, decode)
+    words, types = layout.places.repeat(4), torch.arange(1, 5).repeat_interleave(layout.n_words)
+    entities = span_log_probs(lattice, Spans(words, words, types))
+    single = role_log_probs(lattice).single[words, types - 1]
+    torch.testing.assert_close(single, entities, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("decode", DECODINGS)
@@ -161,6 +248,9 @@ def test_few_words(decode: str, lengths: list[int]) -> None:
     assert (tags != IGNORE).sum() == sum(lengths)
     assert len(span_log_probs(lattice, Spans(*torch.zeros(3, 0, dtype=torch.long)))) == 0
     assert len(read_spans(torch.zeros(sum(lengths), 7), layout, decode).start) == 0
+    assert len(role_log_probs(lattice).outside) == layout.n_places
+    shapes = [tuple(probs.shape) for probs in marginals(lattice, layout)]
+    assert shapes == [(sum(lengths), 3), (sum(lengths), 2), (sum(lengths), 2)]
 
 
 # Reading entities

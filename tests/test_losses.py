@@ -1,4 +1,4 @@
-"""Losses, the entity-aware regulariser and the objective of stage 2, against plain formulas."""
+"""Losses and the objective of stage 2, against plain formulas."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spacy_dualner.conversions import Spans
 from spacy_dualner.heads import HeadValues, split_logits
 from spacy_dualner.labels import IGNORE
 from spacy_dualner.layout import Layout
-from spacy_dualner.losses import entity_regulariser, labelled_loss, self_teaching_loss
-from spacy_dualner.teaching.objective import Objective, Piece, pseudo_labels, stage2_loss
+from spacy_dualner.losses import labelled_loss, self_teaching_loss
+from spacy_dualner.regulariser import Regulariser
+from spacy_dualner.teaching.objective import Objective, Piece, stage2_loss
+from spacy_dualner.teaching.pseudo_labels import Words, pseudo_labels
+from spacy_dualner.teaching.settings import PseudoLabelSettings
 
 moderate = settings(deadline=None, max_examples=40)
 N_TYPES = 3
@@ -29,13 +31,6 @@ ONES = HeadValues(*torch.ones(3, dtype=torch.float64))
 def randn(*shape: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed + prod(shape))
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def spans_of(entities: list[tuple[int, int, int]]) -> Spans:
-    return Spans(*torch.tensor(entities, dtype=torch.long).reshape(-1, 3).T)
-
-
-# The regulariser
 
 
 def pull_by_pairs(vectors: Tensor, entities, n_types: int, norm: str) -> Tensor:
@@ -51,84 +46,6 @@ def pull_by_pairs(vectors: Tensor, entities, n_types: int, norm: str) -> Tensor:
         else:
             total = total + sum(p.sum() for p in pairs) / len(r)
     return total / n_types
-
-
-@moderate
-@given(
-    entities=st.lists(
-        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 3)), max_size=12
-    ),
-    norm=st.sampled_from(["pairs", "set"]),
-)
-def test_regulariser_equals_the_double_loop(entities, norm) -> None:
-    vectors = randn(10, 4)
-    value = entity_regulariser(vectors, spans_of(entities), 3, norm)
-    expected = pull_by_pairs(vectors, entities, 3, norm)
-    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("norm", ["pairs", "set"])
-def test_gradient_of_the_regulariser(norm) -> None:
-    entities = [(0, 1, 1), (2, 2, 1), (3, 5, 1), (6, 6, 2), (7, 8, 2), (9, 9, 3)]
-    vectors = randn(10, 3).requires_grad_()
-    assert torch.autograd.gradcheck(
-        lambda v: entity_regulariser(v, spans_of(entities), 3, norm), vectors
-    )
-    (by_function,) = torch.autograd.grad(
-        entity_regulariser(vectors, spans_of(entities), 3, norm), vectors
-    )
-    (by_pairs,) = torch.autograd.grad(pull_by_pairs(vectors, entities, 3, norm), vectors)
-    torch.testing.assert_close(by_function, by_pairs, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("norm", ["pairs", "set"])
-def test_the_regulariser_pulls_together(norm) -> None:
-    """A step down its gradient brings two entities of one type nearer to each other."""
-    entities = [(0, 1, 1), (2, 3, 1)]
-    vectors = randn(4, 3).requires_grad_()
-    before = entity_regulariser(vectors, spans_of(entities), 1, norm)
-    (gradient,) = torch.autograd.grad(before, vectors)
-    after = entity_regulariser(vectors.detach() - 0.01 * gradient, spans_of(entities), 1, norm)
-    assert 0 < after < before
-
-
-@pytest.mark.parametrize("norm", ["pairs", "set"])
-def test_types_with_fewer_than_two_entities_add_nothing(norm) -> None:
-    """They still count among the C types that the mean is over."""
-    vectors = randn(6, 4)
-    pair, lone = [(0, 1, 1), (2, 2, 1)], [(4, 5, 3)]
-    of_pair = entity_regulariser(vectors, spans_of(pair), 1, norm)
-    assert of_pair > 0
-    for entities in (pair, pair + lone):
-        value = entity_regulariser(vectors, spans_of(entities), 4, norm)
-        torch.testing.assert_close(value, of_pair / 4, rtol=1e-12, atol=0)
-    for entities in (lone, []):
-        leaf = vectors.clone().requires_grad_()
-        value = entity_regulariser(leaf, spans_of(entities), 4, norm)
-        value.backward()
-        assert value == 0 and not leaf.grad.any()
-
-
-def test_the_regulariser_keeps_its_precision() -> None:
-    """Vectors far from the origin in float32, and half-precision vectors, lose nothing to it."""
-    entities = [(i, i + 1, 1) for i in range(8)]
-    vectors = randn(9, 4) + 1000
-    value = entity_regulariser(vectors.float(), spans_of(entities), 1)
-    exact = pull_by_pairs(vectors.float().double(), entities, 1, "pairs")
-    torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=0)
-    half = randn(9, 4).bfloat16()
-    value = entity_regulariser(half, spans_of(entities), 1)
-    assert value.dtype == torch.float32
-    exact = pull_by_pairs(half.double(), entities, 1, "pairs")
-    torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=0)
-
-
-def test_the_regulariser_of_many_entities() -> None:
-    """Linear in the number of entities: all pairs of these would be four hundred million."""
-    vectors = randn(20_000, 2)
-    word = torch.arange(20_000)
-    value = entity_regulariser(vectors, Spans(word, word, torch.ones_like(word)), 1)
-    torch.testing.assert_close(value, 2 * vectors.var(0).mean(), rtol=1e-9, atol=0)
 
 
 # Labelled words
@@ -242,8 +159,7 @@ class Batch:
         first, last = sum(self.lengths[:begin]), sum(self.lengths[:end])
         piece = Piece(
             torch.tensor([t for tags in self.gold[begin:end] for t in tags], dtype=torch.long),
-            torch.tensor(self.of_word[first:last], dtype=torch.bool),
-            Layout(self.lengths[begin:end]),
+            words_of(self.lengths[begin:end], self.is_source[begin:end]),
             self.words(True),
             self.words(False),
             share,
@@ -253,6 +169,12 @@ class Batch:
     def split(self, logits: Tensor) -> list[tuple[Tensor, ...]]:
         """Logits of each sentence's heads."""
         return [part.split(SIZES, -1) for part in logits.split(self.lengths)]
+
+
+def words_of(lengths: list[int], is_source: list[bool]) -> Words:
+    """All of one language."""
+    of_word = torch.tensor(is_source, dtype=torch.bool).repeat_interleave(torch.tensor(lengths))
+    return Words(Layout(lengths), of_word, torch.zeros_like(of_word, dtype=torch.long))
 
 
 def make_batch(lengths: list[int], is_source: list[bool], seed: int = 0) -> Batch:
@@ -311,7 +233,7 @@ def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor
         at += length
     total = sum(losses[s] / batch.words(s).clamp(min=1) for s in (True, False))
     if objective.alpha:
-        pull = pull_by_pairs(batch.vectors, entities, N_TYPES, objective.mse_norm)
+        pull = pull_by_pairs(batch.vectors, entities, N_TYPES, objective.regulariser.kind)
         total = total + objective.alpha * share * pull
     return total
 
@@ -327,7 +249,7 @@ def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor
 def test_stage2_loss_equals_the_plain_formula(sentences, method, alpha, norm, seed) -> None:
     """0.5 gold + 0.5 pseudo for source words, pseudo alone for target words, and the pull."""
     batch = make_batch(*map(list, zip(*sentences, strict=True)), seed)
-    objective = Objective(method, alpha, norm)
+    objective = Objective(method, alpha, Regulariser(norm))
     value = stage2_loss(objective, *batch.piece(share=0.25))
     torch.testing.assert_close(value, plain_loss(objective, batch, 0.25), rtol=1e-9, atol=1e-12)
 
@@ -374,7 +296,7 @@ def test_pseudo_labels_are_crossed_over_between_heads_that_disagree() -> None:
     loc, per = 1, 3
     tag[0, 2 * per - 1] = tag[1, 2 * per] = 2.0  # B-PER I-PER O O
     start[2, loc] = end[3, loc] = 2.0  # none none LOC none, none none none LOC
-    pseudo = pseudo_labels(logits, Layout([4]))
+    pseudo = pseudo_labels(logits, words_of([4], [False]), PseudoLabelSettings()).labels
     assert pseudo.tag.tolist() == [0, 0, 2 * loc - 1, 2 * loc]
     assert pseudo.start.tolist() == [per, 0, 0, 0]
     assert pseudo.end.tolist() == [0, per, 0, 0]
@@ -384,7 +306,8 @@ def test_pseudo_labels_are_crossed_over_between_heads_that_disagree() -> None:
 @given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=5), seed=st.integers(0, 99))
 def test_pseudo_labels_equal_the_oracle(lengths, seed) -> None:
     batch = make_batch(lengths, [False] * len(lengths), seed)
-    pseudo = pseudo_labels(batch.teacher, Layout(lengths))
+    words = words_of(lengths, batch.is_source)
+    pseudo = pseudo_labels(batch.teacher, words, PseudoLabelSettings()).labels
     expected = [crossed_over(*sentence) for sentence in batch.split(batch.teacher)]
     for values, rows in zip(pseudo, zip(*expected, strict=True), strict=True):
         assert values.tolist() == [label for row in rows for label in row]

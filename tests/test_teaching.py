@@ -160,17 +160,17 @@ def test_the_best_student_becomes_the_teacher(
         Development, "score", lambda self, n: (next(given), dict.fromkeys(self.columns, 0.0))
     )
     teaching = start(folder, tmp_path, teaching__max_epochs=1)
-    first = {k: v.clone() for k, v in teaching.teacher.state_dict().items()}
+    first = {k: v.clone() for k, v in teaching.teacher.network.state_dict().items()}
     teaching.run(resume=False)
-    assert not same(first, dict(teaching.teacher.state_dict()))
+    assert not same(first, dict(teaching.teacher.network.state_dict()))
     assert teaching.best_step == 2 and teaching.best_score == 0.4
 
 
 def test_teacher_has_neither_dropout_nor_gradient(folder: Path, tmp_path: Path) -> None:
     teaching = start(folder, tmp_path, teaching__dropout=0.3)
     teaching.train_step(teaching.trained_on[:5])
-    assert not any(m.training for m in teaching.teacher.modules())
-    assert not any(p.requires_grad for p in teaching.teacher.parameters())
+    assert not any(m.training for m in teaching.teacher.network.modules())
+    assert not any(p.requires_grad for p in teaching.teacher.network.parameters())
     assert teaching.network.heads.dropout.p == 0.3
     assert all(m.training for m in teaching.network.modules())
 

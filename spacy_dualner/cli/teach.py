@@ -39,10 +39,11 @@ def teach_cli(
     # Of several processes each has its own GPU, which accelerate's launcher names.
     setup_gpu(int(os.environ.get("LOCAL_RANK", gpu_id)) if gpu_id >= 0 else gpu_id)
     with clear_errors():
+        from ..presets import overridden
         from ..teaching.config import resolve_config
         from ..teaching.loop import teach
 
         with show_validation_error(config_path, hint_fill=False):
-            config = load_config(config_path, overrides=overrides, interpolate=False)
+            config = overridden(load_config(config_path, interpolate=False), overrides)
             resolved = resolve_config(config)
         teach(resolved, output, resume=resume)

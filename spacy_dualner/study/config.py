@@ -38,6 +38,9 @@ class ConfigSchemaData(BaseModel):
     source_limit: StrictInt = Field(0, title="First N annotated sentences a language", ge=0)
     unlabelled_limit: StrictInt = Field(0, title="First N unlabelled sentences a language", ge=0)
     dev_limit: StrictInt = Field(0, title="First N development sentences a language", ge=0)
+    select_limit: StrictInt = Field(
+        0, title="First N of the development sentences that pick the best step; 0 for all", ge=0
+    )
     test_limit: StrictInt = Field(0, title="First N test sentences a language", ge=0)
     picture: StrictStr = Field("", title="Languages whose entity vectors are kept for Figure 2")
 

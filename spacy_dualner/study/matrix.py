@@ -14,7 +14,7 @@ from thinc.api import Config
 
 from ..data.docbin import corpus_path
 from ..data.names import TRANSLATED
-from ..presets import stage_settings
+from ..presets import overridden, stage_settings
 from ..training.corpus import parse_langs
 from .config import Backbone, Study
 from .corpora import corpus_folder
@@ -172,7 +172,11 @@ def _settings(
     """The config of a run, but for what differs from folder to folder."""
     number = 1 if method.stage1 else 0
     stages = stage_settings(
-        study.data.source, ",".join(targets), encoder=backbone.encoder, seed=cell.seed
+        study.data.source,
+        ",".join(targets),
+        encoder=backbone.encoder,
+        seed=cell.seed,
+        dev_limit=study.data.select_limit,
     )
     config = backbone.stages[number]
     values = {**stages[number], **method.settings}
@@ -181,7 +185,7 @@ def _settings(
     if values.get("corpora.target", ...) is None:
         values = {k: v for k, v in values.items() if not k.startswith("corpora.target.")}
     values["corpora.dev.langs"] = ",".join(study.data.langs)
-    return _overridden(config, values)
+    return overridden(config, values)
 
 
 def _with_paths(config: Config, run: Run, method: Method, parent: Run | None) -> str:
@@ -195,18 +199,13 @@ def _with_paths(config: Config, run: Run, method: Method, parent: Run | None) ->
         paths = {"paths.model": str(parent.model), "paths.corpus": str(corpus)}
         if config["corpora"]["target"] is not None:
             paths["corpora.target.path"] = str(corpus / method.text)
-    config = _overridden(config, paths)
+    config = overridden(config, paths)
     config["teaching" if parent else "training"]["logger"] = logger
     if not parent:
         # The scores that spaCy hands to its loggers.
         shown = {f"ents_f_{lang}": 0.0 for lang in run.langs}
         config["training"]["score_weights"].update(shown)
     return config.to_str(interpolate=False)
-
-
-def _overridden(config: Config, values: dict[str, Any]) -> Config:
-    text = config.to_str(interpolate=False)
-    return Config().from_str(text, interpolate=False, overrides=values)
 
 
 def _in_proportion(config: Config, share: int) -> dict[str, int]:

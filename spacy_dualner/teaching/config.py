@@ -1,68 +1,16 @@
-"""The config of stage 2: its schema, and what it resolves to."""
+"""The config of stage 2: its defaults, and what it resolves to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
 from spacy.util import registry
-from thinc.api import Config, ConfigValidationError, Optimizer
+from thinc.api import Config, ConfigValidationError
 
 from ..errors import DualNerError
 from ..training.optimizer import AdamW
-from .objective import Objective
-
-
-class ConfigSchemaTeaching(BaseModel):
-    """The `[teaching]` block."""
-
-    model: StrictStr = Field(..., title="Path of the stage-1 pipeline")
-    component: StrictStr = Field(..., title="Name of its dualner component")
-    method: Literal["dual", "selfkl", "filter"] = Field(
-        ..., title="Crossed pseudo labels, KL per head, or FILTER on translated source text"
-    )
-    local_layers: StrictInt = Field(..., title="FILTER: first layers that see one side", ge=0)
-    fused_layers: StrictInt = Field(..., title="FILTER: layers after them that see both", ge=1)
-    alpha: StrictFloat = Field(..., title="Weight of the entity-aware regulariser", ge=0)
-    mse_norm: Literal["pairs", "set"] = Field(..., title="How the regulariser is normalised")
-    select: Literal["mean", "source", "agreement"] = Field(
-        ..., title="What the best student is picked by"
-    )
-    held_back: StrictInt = Field(..., title="Sentences per language kept for agreement", ge=1)
-    batch_size: StrictInt = Field(..., title="Sentences a step, over all processes", ge=1)
-    accumulate_gradient: StrictInt = Field(..., title="Pieces that a step is computed in", ge=1)
-    max_epochs: StrictInt = Field(..., title="Passes over source and target text together", ge=1)
-    warmup_steps: StrictInt = Field(..., title="Steps to the peak learning rate", ge=0)
-    eval_frequency: StrictInt = Field(..., title="Steps between evaluations", ge=1)
-    dropout: StrictFloat = Field(..., title="Dropout on the word vectors", ge=0, lt=1)
-    mixed_precision: bool = Field(..., title="bfloat16 where the machine has it")
-    max_memory_mb: StrictInt = Field(
-        ..., title="Tokenised text kept in memory; more is memory-mapped from a file", ge=0
-    )
-    seed: StrictInt = Field(..., title="Random seed")
-    optimizer: Optimizer = Field(..., title="AdamW.v1; its learn_rate is the peak")
-    logger: Callable = Field(..., title="One of spaCy's loggers")
-
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-
-
-class ConfigSchemaCorpora(BaseModel):
-    """The `[corpora]` block."""
-
-    source: Callable = Field(..., title="Annotated sentences, of one or several languages")
-    target: Callable | None = Field(..., title="Unlabelled sentences; null for none")
-    dev: Callable | None = Field(..., title="Annotated development sentences; null for none")
-
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-
+from .objective import Objective, make_objective
+from .settings import ConfigSchemaCorpora, ConfigSchemaTeaching
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "teaching": ConfigSchemaTeaching,
@@ -136,7 +84,7 @@ def resolve_config(config: Config) -> TeachingConfig:
             '[teaching.optimizer] must be @optimizers = "spacy-dualner.AdamW.v1" with one number '
             "as learn_rate: the peak, reached after warmup_steps and falling to 0 at the end."
         )
-    objective = Objective(settings.method, settings.alpha, settings.mse_norm)
+    objective = make_objective(settings)
     return TeachingConfig(
         settings,
         corpora,

@@ -74,6 +74,7 @@ class Development:
             1: `ents_f_xx` on development text, `agree_xx` of the heads on text held back, or where
             there is none on development text.
         """
+        was_training = network.training
         network.eval()
         scores = {}
         for name in self.dev.lang_names:
@@ -89,7 +90,7 @@ class Development:
             sentences = self.held_back.of_lang(name)
             predicted = predict_tags(network, self.held_back, sentences, self.shape)
             scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
-        network.train()
+        network.train(was_training)
         prefix = AGREEMENT if self.select == "agreement" else F1
         return sum(scores[f"{prefix}{n}"] for n in self.selecting) / len(self.selecting), scores
 

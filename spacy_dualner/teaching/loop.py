@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,13 @@ from spacy.language import Language
 from torch import Tensor
 from wasabi import Printer
 
-from ..encoder.blocks import Block, make_blocks
 from ..encoder.encode import bf16_pays
-from ..encoder.pairs import Fusion, PairBlock, check_fusion, make_pairs
+from ..encoder.pairs import Fusion, check_fusion
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
+from ..heads import split_logits
 from ..layout import Layout
+from ..losses import divergence_loss
 from ..portable import without_paths
 from ..training.batching import length_groups
 from ..training.corpus import Corpus
@@ -39,13 +38,21 @@ from .checkpoint import (
 )
 from .config import TeachingConfig
 from .development import Development
+from .log import TeachingLog
 from .network import Recogniser
-from .objective import Piece, stage2_loss
+from .noise import Noise
+from .objective import Memory, Piece, stage2_loss
 from .pairing import find_partners
+from .pseudo_labels import Words
 from .record import KEY, teaching_record
+from .sampling import draw_epoch
+from .switching import EntityPool
+from .teacher import Teacher
+from .views import View, Views
 
 BEST = "model-best"
-Weights = dict[str, Tensor]
+# Entities that the teacher found last, of which source sentences take some over.
+POOL_SIZE = 10_000
 
 
 def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path:
@@ -88,11 +95,12 @@ class Teaching:
         self.msg = Printer(no_print=not self.accelerator.is_main_process)
         set_seed(settings.seed, device_specific=True)
         self._read_corpora()
-        # The best student so far, which is the teacher too; at first the stage-1 model.
-        self.teacher = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.teacher = Teacher(self.network, settings.teacher)
         self.student, self.optimizer = self.accelerator.prepare(
             self.network, config.optimizer.build([self.network.encoder], self.network.heads)
         )
+        n_langs, n_types = len(self.corpus.lang_names), len(self.recogniser.scheme.types)
+        self.memory = Memory.of(settings, n_langs, n_types, self.device)
         self.step, self.best_step, self.best_score = 0, 0, 0.0
 
     def _read_corpora(self) -> None:
@@ -113,17 +121,15 @@ class Teaching:
             # Of a language with little text, half of it at most.
             few = [own[: min(settings.held_back, len(own) // 2)] for own in target.values()]
             held_back = np.concatenate([held_back, *few])
-        self.partners: Ints | None = None
-        if settings.method == "filter":
-            self.fusion = Fusion(settings.local_layers, settings.fused_layers)
-            check_fusion(self.network.encoder, self.fusion)
-            self.partners = find_partners(self.corpus, self.n_source, self.recogniser.shape.window)
-            sentences = np.flatnonzero(self.partners >= 0)
+        self.views = self._make_views()
+        if self.views.partners is not None:
+            sentences = np.flatnonzero(self.views.partners >= 0)
         self.trained_on = np.setdiff1d(sentences, held_back)
         self.word_counts = self.corpus.word_counts()
         self.lengths = self.corpus.subword_counts()[self.trained_on]
         self.steps_per_epoch = -(-len(self.trained_on) // settings.batch_size)
-        self.total_steps = self.steps_per_epoch * settings.max_epochs
+        self.steps_per_round = self.steps_per_epoch * settings.max_epochs
+        self.total_steps = self.steps_per_round * settings.teacher.rounds
         n_target = int((self.trained_on >= self.n_source).sum())
         self._fingerprint = repr(
             (self.config.source, self.n_source, n_target, len(self.corpus.ids))
@@ -140,8 +146,22 @@ class Teaching:
         self.msg.info(
             f"Source: {self.n_source:,} sentences ({', '.join(source_langs)}), target: "
             f"{n_target:,} ({', '.join(target_langs) or 'none'}), "
-            f"{self.total_steps:,} steps in {settings.max_epochs} epochs"
+            f"{self.total_steps:,} steps in {settings.max_epochs * settings.teacher.rounds} epochs"
         )
+
+    def _make_views(self) -> Views:
+        settings, recogniser = self.settings, self.recogniser
+        tokenizer, shape = recogniser.words.tokenizer, recogniser.shape
+        noise = Noise(settings.noise, tokenizer, max_word=shape.overlap)
+        pool = EntityPool(POOL_SIZE) if settings.noise.switch else None
+        views = Views(
+            self.corpus, self.n_source, recogniser.shape, noise, settings.noise.switch, pool
+        )
+        if settings.method == "filter":
+            views.fusion = Fusion(settings.local_layers, settings.fused_layers)
+            check_fusion(self.network.encoder, views.fusion)
+            views.partners = find_partners(self.corpus, self.n_source, recogniser.shape.window)
+        return views
 
     def _builder(self) -> ArraysBuilder:
         return ArraysBuilder(
@@ -167,41 +187,63 @@ class Teaching:
             self.msg.good(f"Resumed at step {self.step:,} of {self.total_steps:,}")
         elif resume:
             self.msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
-        log_step, finish_log = self._logger()
-        try:
+        with self._log() as log:
             if checkpoint is None:
                 score, scores = self._score()
                 self.best_score = score
-                self._log(log_step, score, scores, 0.0)
-            self._train(log_step)
-        finally:
-            finish_log()
+                log.evaluation(0, 0, score, scores, 0.0)
+            self._train(log)
         return self._write_best()
 
-    def _train(self, log_step: Callable) -> None:
+    def _log(self) -> TeachingLog:
+        return TeachingLog(
+            self.nlp,
+            self.settings,
+            self.development.columns,
+            self.total_steps,
+            silent=not self.accelerator.is_main_process,
+        )
+
+    def _train(self, log: TeachingLog) -> None:
         settings, total_loss = self.settings, torch.zeros((), device=self.device)
         while self.step < self.total_steps:
             epoch, at = divmod(self.step, self.steps_per_epoch)
-            # The order depends on seed and epoch alone, so that a resumed run meets the same.
-            rng = np.random.default_rng([settings.seed, epoch])
-            for batch in length_groups(self.lengths, settings.batch_size, rng)[at:]:
+            for batch in self._batches(epoch)[at:]:
+                if self.step and self.step % self.steps_per_round == 0:
+                    self._begin_round()
                 total_loss += self.train_step(self.trained_on[batch])
+                self.teacher.after_step(self.network, self.step)
                 self.step += 1
-                if self.step % settings.eval_frequency and self.step != self.total_steps:
-                    log_step(None)
+                if self.step % settings.eval_frequency and self.step % self.steps_per_round:
+                    log.step()
                     continue
                 score, scores = self._score()
                 loss = self.accelerator.reduce(total_loss, "mean")
-                self._log(log_step, score, scores, float(loss))
+                at_epoch = self.step // self.steps_per_epoch
+                log.evaluation(at_epoch, self.step, score, scores, float(loss))
                 total_loss.zero_()
-                if score > self.best_score:
+                is_better = score > self.best_score
+                if is_better:
                     self.best_score, self.best_step = score, self.step
-                    self.teacher.load_state_dict(self.network.state_dict())
+                self.teacher.after_evaluation(self.network, is_better=is_better)
                 self._save_checkpoint()
 
-    def _with_partners(self, batch: Ints) -> Ints:
-        """A batch of translations with the sentences that they are of before them."""
-        return batch if self.partners is None else np.concatenate((self.partners[batch], batch))
+    def _batches(self, epoch: int) -> list[Ints]:
+        """The batches of an epoch, as places in `trained_on`."""
+        # They depend on seed and epoch alone, so that a resumed run meets the same.
+        rng = np.random.default_rng([self.settings.seed, epoch])
+        drawn = draw_epoch(
+            self.corpus.langs[self.trained_on],
+            self.trained_on < self.n_source,
+            self.settings.sampling,
+            rng,
+        )
+        size, pool = self.settings.batch_size, self.settings.sampling.pool
+        return [drawn[b] for b in length_groups(self.lengths[drawn], size, rng, pool=pool)]
+
+    def _begin_round(self) -> None:
+        self.teacher.begin_round(self.network)
+        self.optimizer.state.clear()
 
     def train_step(self, batch: Ints) -> Tensor:
         """One step over a batch of sentence numbers, the same on all processes.
@@ -209,10 +251,11 @@ class Teaching:
         RETURNS (Tensor): Its loss, without gradient; with several processes, their mean is.
         """
         settings, accelerator = self.settings, self.accelerator
-        rate = warmup_linear(self.step, settings.warmup_steps, self.total_steps)
+        at = self.step % self.steps_per_round
+        rate = warmup_linear(at, settings.warmup_steps, self.steps_per_round)
         set_rate(self.optimizer, self.config.optimizer.learn_rate * rate)
         self.student.train()
-        sentences = self._with_partners(batch)
+        sentences = self.views.with_partners(batch)
         is_source, words = sentences < self.n_source, self.word_counts[sentences]
         n_source, n_target = (
             torch.tensor(int(words[chosen].sum()), device=self.device)
@@ -244,70 +287,41 @@ class Teaching:
         return total
 
     def _piece_loss(self, drawn: Ints, n_source: Tensor, n_target: Tensor, share: float) -> Tensor:
-        sentences = self._with_partners(drawn)
-        batch, gold = self.corpus.select(sentences)
-        blocks: Sequence[Block] | PairBlock
-        if self.partners is None:
-            blocks = make_blocks(batch, self.recogniser.shape)
-        else:
-            source, target = (self.corpus.select(s)[0] for s in (self.partners[drawn], drawn))
-            blocks = make_pairs(source, target, self.recogniser.shape, self.fusion)
-        n_words = len(batch.word_lengths)
+        # Anew for each piece, so that a resumed run draws the same.
+        of_process = self.step, self.accelerator.process_index, int(drawn[0])
+        rng = np.random.default_rng([self.settings.seed, *of_process])
+        view = self.views.make(drawn, rng)
+        layout = Layout(view.sentence_lengths, self.device)
         with torch.no_grad(), self.accelerator.autocast():
-            _, teacher_logits = self.teacher(blocks, n_words)
-        vectors, logits = self.student(blocks, n_words)
-        is_source = np.repeat(sentences < self.n_source, batch.sentence_lengths)
-        piece = Piece(
-            torch.from_numpy(gold).to(self.device),
-            torch.from_numpy(is_source).to(self.device),
-            Layout(batch.sentence_lengths, self.device),
-            n_source,
-            n_target,
-            share,
+            teacher_logits = self.teacher.network(view.teacher, view.n_words)[1].float()
+        vectors, logits = self.student(view.student, view.n_words)
+        gold, is_source, langs = (
+            torch.from_numpy(values).to(self.device)
+            for values in (view.gold, view.is_source, view.langs)
         )
-        objective = self.config.objective
-        return stage2_loss(objective, piece, vectors, logits.float(), teacher_logits.float())
+        piece = Piece(gold, Words(layout, is_source, langs), n_source, n_target, share)
+        arguments = (vectors, logits.float(), teacher_logits, self.memory)
+        loss = stage2_loss(self.config.objective, piece, *arguments)
+        if self.settings.noise.consistency and not view.is_source.all():
+            loss = loss + self._consistency(view, logits[~is_source], n_target, rng)
+        self.views.remember(view, teacher_logits, layout)
+        return loss
+
+    def _consistency(
+        self, view: View, logits: Tensor, n_target: Tensor, rng: np.random.Generator
+    ) -> Tensor:
+        """The divergence between two predictions for the target sentences of a view."""
+        _, others = self.student(*self.views.again(view, rng))
+        first, second = (split_logits(x.float()) for x in (logits, others))
+        return self.settings.noise.consistency * divergence_loss(first, second, n_target)
 
     def _score(self) -> tuple[float, dict[str, float]]:
         """Score the student on the main process; all processes get the same answer."""
         answer: list[Any] = [None]
         if self.accelerator.is_main_process:
             with self.accelerator.autocast():
-                answer = [self.development.score(self.network)]
+                answer = [self.development.score(self.teacher.candidate(self.network))]
         return broadcast_object_list(answer)[0]
-
-    def _logger(self) -> tuple[Callable, Callable]:
-        """Set up spaCy's logger for the columns and steps of this run."""
-        if not self.accelerator.is_main_process:
-            return (lambda info: None), (lambda: None)
-        training = self.nlp.config["training"]
-        before = copy.deepcopy(training)
-        training["max_steps"] = self.total_steps
-        training["eval_frequency"] = self.settings.eval_frequency
-        # spaCy adds the component's own scores to the columns, unless they are null.
-        training["score_weights"] = dict.fromkeys(
-            [*before["score_weights"], "ents_f", "ents_p", "ents_r", "ents_per_type"]
-        ) | dict.fromkeys(self.development.columns.values(), 0.0)
-        others = [n for n in self.nlp.pipe_names if n != self.settings.component]
-        with self.nlp.select_pipes(disable=others):
-            hooks = self.settings.logger(self.nlp, sys.stdout, sys.stderr)
-        training.update(before)
-        return hooks
-
-    def _log(self, log_step: Callable, score: float, scores: dict[str, float], loss: float) -> None:
-        columns = self.development.columns
-        log_step(
-            {
-                "epoch": self.step // self.steps_per_epoch,
-                "step": self.step,
-                "score": score,
-                "other_scores": scores | {name: scores[key] for key, name in columns.items()},
-                "losses": {self.settings.component: loss},
-                "checkpoints": [(score, self.step)],
-                "seconds": 0,
-                "words": 0,
-            }
-        )
 
     def _save_checkpoint(self) -> None:
         random = gather_object([random_state()])
@@ -322,7 +336,9 @@ class Teaching:
                 "best_step": self.best_step,
                 "best_score": self.best_score,
                 "student": self.network.state_dict(),
-                "teacher": self.teacher.state_dict(),
+                **self.teacher.state_dict(),
+                "memory": self.memory.state_dict(),
+                "pool": self.views.pool.state_dict() if self.views.pool else {},
                 "optimizer": self.optimizer.state_dict(),
                 "random": random,
             },
@@ -339,7 +355,10 @@ class Teaching:
         self.step, self.best_step = checkpoint["step"], checkpoint["best_step"]
         self.best_score = checkpoint["best_score"]
         self.network.load_state_dict(checkpoint["student"])
-        self.teacher.load_state_dict(checkpoint["teacher"])
+        self.teacher.load_state_dict(checkpoint)
+        self.memory.load_state_dict(checkpoint["memory"])
+        if self.views.pool is not None:
+            self.views.pool.load_state_dict(checkpoint["pool"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         # One state per process; with more processes than before, the last ones keep their own.
         if self.accelerator.process_index < len(checkpoint["random"]):
@@ -349,7 +368,7 @@ class Teaching:
         """Put the best student into the pipeline and write it; then the checkpoint may go."""
         best = self.output / BEST
         if self.accelerator.is_main_process:
-            self.network.load_state_dict(self.teacher.state_dict())
+            self.network.load_state_dict(self.teacher.best.state_dict())
             if self.best_step:
                 self.msg.good(
                     f"Best student at step {self.best_step:,}: {100 * self.best_score:.2f}"
@@ -363,7 +382,7 @@ class Teaching:
             self.nlp.meta[KEY] = teaching_record(
                 self.config,
                 self.corpus,
-                np.unique(self._with_partners(self.trained_on)),
+                np.unique(self.views.with_partners(self.trained_on)),
                 self.n_source,
                 steps=self.total_steps,
                 best_step=self.best_step,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -10,24 +10,40 @@ from torch import Tensor
 
 from ..conversions import Spans, extract_span, sequential, tags_to_spans
 from ..heads import HeadValues, split_logits
-from ..labels import IGNORE
 from ..layout import Layout
-from ..losses import entity_regulariser, labelled_loss, self_teaching_loss
+from ..losses import labelled_loss, self_teaching_loss
+from ..regulariser import EntityMemory, Regulariser, entity_regulariser, gather_entities
+from .pseudo_labels import Words, pseudo_labels
+from .quotas import Quotas
+from .settings import ConfigSchemaTeaching, PseudoLabelSettings
 
 
 @dataclass(frozen=True)
 class Objective:
-    """Which losses stage 2 is made of.
+    """Which losses stage 2 is made of. The defaults are the paper's.
 
     method (str): `dual`, pseudo labels crossed over between the heads; `selfkl`, each head after
         the teacher's own distribution; or `filter`, that for target words alone.
     alpha (float): Weight of the entity-aware regulariser.
-    mse_norm (str): `pairs` or `set`, see `losses.entity_regulariser`.
+    regulariser (Regulariser): What that pulls together.
+    pseudo_labels (PseudoLabelSettings): What `dual` learns.
     """
 
     method: Literal["dual", "selfkl", "filter"] = "dual"
     alpha: float = 0.5
-    mse_norm: Literal["pairs", "set"] = "pairs"
+    regulariser: Regulariser = field(default_factory=Regulariser)
+    pseudo_labels: PseudoLabelSettings = field(default_factory=PseudoLabelSettings)
+
+
+def make_objective(settings: ConfigSchemaTeaching) -> Objective:
+    """The objective that a config asks for."""
+    chosen = settings.regulariser
+    regulariser = Regulariser(
+        settings.mse_norm if chosen.kind == "pairs" else chosen.kind,
+        between_langs=chosen.between_langs,
+        normalise=chosen.normalise,
+    )
+    return Objective(settings.method, settings.alpha, regulariser, settings.pseudo_labels)
 
 
 @dataclass
@@ -35,33 +51,51 @@ class Piece:
     """Words of one piece of a batch.
 
     gold (Ints1d): Tag class of each word, IGNORE where there is no gold tag.
-    is_source (Bools1d): Whether each word is of an annotated sentence.
-    layout (Layout): The sentences.
+    words (Words): Where they stand.
     n_source (Tensor): Source words of the whole batch.
     n_target (Tensor): Target words of the whole batch.
     share (float): This piece's share of the regulariser: 1 / pieces.
     """
 
     gold: Tensor
-    is_source: Tensor
-    layout: Layout
+    words: Words
     n_source: Tensor
     n_target: Tensor
     share: float
 
 
-def pseudo_labels(logits: Tensor, layout: Layout) -> HeadValues:
-    """The teacher's predictions, crossed over (equations 5 and 6).
+@dataclass
+class Memory:
+    """What the objective remembers of earlier batches: by default nothing.
 
-    logits (Floats2d): The teacher's, `[words, 4C + 3]`.
-    layout (Layout): The sentences.
-    RETURNS (HeadValues): `[words]`: tags from the start/end heads, starts and ends from the tags.
+    entities (Optional[EntityMemory]): Entity vectors, for the regulariser.
+    quotas (Optional[Quotas]): How sure the teacher's entities were.
     """
-    values = split_logits(logits)
-    n_types = values.start.shape[-1] - 1
-    tag, start, end = (layout.spread(head.argmax(-1)) for head in values)
-    crossed = (sequential(start, end, n_types), *extract_span(tag))
-    return HeadValues(*(layout.gather(row) for row in crossed))
+
+    entities: EntityMemory | None = None
+    quotas: Quotas | None = None
+
+    @classmethod
+    def of(
+        cls, settings: ConfigSchemaTeaching, n_langs: int, n_types: int, device: torch.device
+    ) -> Memory:
+        """What the settings need."""
+        size, quota = settings.regulariser.memory, settings.pseudo_labels.quota
+        return cls(
+            EntityMemory(size) if size else None,
+            Quotas(quota, n_langs, n_types, device) if quota < 1 else None,
+        )
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """What a checkpoint keeps."""
+        parts = {"entities": self.entities, "quotas": self.quotas}
+        return {name: part.state_dict() for name, part in parts.items() if part}
+
+    def load_state_dict(self, state: dict[str, dict[str, Tensor]]) -> None:
+        """Go on from a checkpoint."""
+        for part, name in ((self.entities, "entities"), (self.quotas, "quotas")):
+            if part:
+                part.load_state_dict(state[name])
 
 
 def found_entities(values: HeadValues, layout: Layout) -> Spans:
@@ -73,7 +107,12 @@ def found_entities(values: HeadValues, layout: Layout) -> Spans:
 
 
 def stage2_loss(
-    objective: Objective, piece: Piece, vectors: Tensor, student: Tensor, teacher: Tensor
+    objective: Objective,
+    piece: Piece,
+    vectors: Tensor,
+    student: Tensor,
+    teacher: Tensor,
+    memory: Memory | None = None,
 ) -> Tensor:
     """`J_src + J_trg + alpha * J_mse` (equation 10) of one piece; pieces add up to the batch.
 
@@ -82,30 +121,35 @@ def stage2_loss(
     vectors (Floats2d): The student's word vectors.
     student (Floats2d): The student's logits `[words, 4C + 3]`.
     teacher (Floats2d): The teacher's logits, without gradient.
+    memory (Optional[Memory]): Earlier batches.
     RETURNS (Tensor): Scalar.
     """
+    memory = memory or Memory()
     values = split_logits(student)
     one = student.new_ones(())
     ones = HeadValues(one, one, one)
     n_source, n_target = piece.n_source, piece.n_target
-    bounds = extract_span(piece.layout.spread(piece.gold))
-    gold = HeadValues(piece.gold, *map(piece.layout.gather, bounds))
+    layout, is_source = piece.words.layout, piece.words.is_source
+    bounds = extract_span(layout.spread(piece.gold))
+    gold = HeadValues(piece.gold, *map(layout.gather, bounds))
     gold_weight = 1.0 if objective.method == "filter" else 0.5
     loss = gold_weight * labelled_loss(values, gold, ones, n_source)
     if objective.method == "dual":
-        pseudo = pseudo_labels(teacher, piece.layout)
-        source = HeadValues(*(p.masked_fill(~piece.is_source, IGNORE) for p in pseudo))
-        target = HeadValues(*(p.masked_fill(piece.is_source, IGNORE) for p in pseudo))
-        loss = loss + 0.5 * labelled_loss(values, source, ones, n_source)
-        loss = loss + labelled_loss(values, target, ones, n_target)
+        pseudo = pseudo_labels(teacher, piece.words, objective.pseudo_labels, memory.quotas)
+        source, target = pseudo.only(is_source), pseudo.only(~is_source)
+        loss = loss + 0.5 * labelled_loss(values, source.labels, ones, n_source, pseudo.weights)
+        loss = loss + labelled_loss(values, target.labels, ones, n_target, pseudo.weights)
     else:
         own = split_logits(teacher)
         if objective.method == "selfkl":
-            loss = loss + 0.5 * self_teaching_loss(values, own, piece.is_source, n_source)
-        loss = loss + self_teaching_loss(values, own, ~piece.is_source, n_target)
+            loss = loss + 0.5 * self_teaching_loss(values, own, is_source, n_source)
+        loss = loss + self_teaching_loss(values, own, ~is_source, n_target)
     if objective.alpha:
-        spans = found_entities(values, piece.layout)
+        found = gather_entities(vectors, found_entities(values, layout), piece.words.langs)
+        remembered = memory.entities.entities() if memory.entities else None
         n_types = values.start.shape[-1] - 1
-        pull = entity_regulariser(vectors, spans, n_types, objective.mse_norm)
+        pull = entity_regulariser(found, n_types, objective.regulariser, remembered)
         loss = loss + objective.alpha * piece.share * pull
+        if memory.entities:
+            memory.entities.add(found)
     return loss

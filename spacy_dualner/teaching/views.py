@@ -1,0 +1,122 @@
+"""What teacher and student see of some sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..decoding import read_spans
+from ..encoder.blocks import Block, Shape, make_blocks
+from ..encoder.pairs import Fusion, PairBlock, make_pairs
+from ..encoder.subwords import Ints
+from ..layout import Layout
+from .arrays import SentenceArrays
+from .noise import Noise
+from .switching import EntityPool, switch_entities
+
+Blocks = Sequence[Block] | PairBlock
+
+
+@dataclass
+class View:
+    """Some sentences, ready for the networks.
+
+    sentences (Ints1d): Numbers of the sentences.
+    gold (Ints1d): Tag class of each word, IGNORE where there is no gold tag.
+    sentence_lengths (Ints1d): Number of words of each sentence.
+    is_source (Bools1d): Whether each word is of an annotated sentence.
+    langs (Ints1d): Number of each word's language.
+    teacher (Blocks): What the teacher sees.
+    student (Blocks): What the student sees: the same words.
+    """
+
+    sentences: Ints
+    gold: Ints
+    sentence_lengths: Ints
+    is_source: NDArray[np.bool_]
+    langs: Ints
+    teacher: Blocks
+    student: Blocks
+
+    @property
+    def n_words(self) -> int:
+        return len(self.gold)
+
+
+@dataclass
+class Views:
+    """Makes views of the sentences of a corpus.
+
+    corpus (SentenceArrays): Source sentences, then target sentences.
+    n_source (int): How many of them are source sentences.
+    shape (Shape): How to cut and pad.
+    noise (Noise): What is done to target sentences before the student sees them.
+    switch (float): Probability that an entity of a source sentence is replaced.
+    pool (Optional[EntityPool]): Entities that the teacher found, to replace them by.
+    partners (Optional[Ints1d]): FILTER: the source sentence of each translation.
+    fusion (Optional[Fusion]): FILTER: which layers see both.
+    """
+
+    corpus: SentenceArrays
+    n_source: int
+    shape: Shape
+    noise: Noise
+    switch: float = 0.0
+    pool: EntityPool | None = None
+    partners: Ints | None = None
+    fusion: Fusion | None = None
+
+    def with_partners(self, sentences: Ints) -> Ints:
+        """Translations with the sentences that they are of before them."""
+        if self.partners is None:
+            return sentences
+        return np.concatenate((self.partners[sentences], sentences))
+
+    def make(self, drawn: Ints, rng: np.random.Generator) -> View:
+        """What both see of some sentences. drawn (Ints1d): Sentence numbers, without partners."""
+        sentences = self.with_partners(drawn)
+        batch, gold = self.corpus.select(sentences)
+        if self.pool:
+            batch, gold = switch_entities(batch, gold, self.corpus, self.pool, self.switch, rng)
+        lengths = batch.sentence_lengths
+        is_source = np.repeat(sentences < self.n_source, lengths)
+        langs = np.repeat(self.corpus.langs[sentences].astype(np.int64), lengths)
+        teacher: Blocks
+        if self.partners is None or self.fusion is None:
+            teacher = make_blocks(batch, self.shape)
+        else:
+            source, target = (self.corpus.select(s)[0] for s in (self.partners[drawn], drawn))
+            teacher = make_pairs(source, target, self.shape, self.fusion)
+        noisy = self.noise.apply(batch, ~is_source, rng)
+        student = teacher if noisy is batch else make_blocks(noisy, self.shape)
+        return View(sentences, gold, lengths, is_source, langs, teacher, student)
+
+    def again(self, view: View, rng: np.random.Generator) -> tuple[Blocks, int]:
+        """The target sentences of a view once more, with noise of their own, and their words."""
+        target = view.sentences[view.sentences >= self.n_source]
+        batch, _ = self.corpus.select(target)
+        n_words = len(batch.word_lengths)
+        noisy = self.noise.apply(batch, np.ones(n_words, dtype=bool), rng)
+        return make_blocks(noisy, self.shape), n_words
+
+    def remember(self, view: View, logits: Tensor, layout: Layout) -> None:
+        """Pool what the teacher finds in target sentences.
+
+        view (View): Sentences.
+        logits (Floats2d): The teacher's, `[words, 4C + 3]`.
+        layout (Layout): The sentences of those words.
+        """
+        if self.pool is None:
+            return
+        spans = read_spans(logits, layout, "joint")
+        first, last, types = (values.cpu().numpy() for values in spans)
+        number, start = layout.locate(first)
+        sentences = view.sentences[number]
+        target = sentences >= self.n_source
+        end = start + last - first
+        found = (values[target] for values in (sentences, start, end, types))
+        self.pool.add(self.corpus, *found)

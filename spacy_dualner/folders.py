@@ -1,4 +1,4 @@
-"""Folders of pipelines: written whole or not at all, and never over anything else."""
+"""Folders of pipelines and encoders: written whole or not at all, and never over anything else."""
 
 from __future__ import annotations
 
@@ -7,33 +7,44 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from .errors import DualNerError
+
+# What tells a folder of each kind from any other.
+_MARKS = {"pipeline": ("config.cfg", "meta.json"), "encoder": ("config.json",)}
 
 
 def is_pipeline(folder: Path) -> bool:
     """Whether a folder holds a pipeline."""
-    return (folder / "config.cfg").is_file() and (folder / "meta.json").is_file()
+    return _is(folder, "pipeline")
 
 
-def check_output(output: Path, model: Path) -> None:
-    """Refuse to write a copy of a pipeline where it, or something else, would be lost.
+def check_output(
+    output: Path, model: Path, kind: Literal["pipeline", "encoder"] = "pipeline"
+) -> None:
+    """Refuse to write a changed copy where the original, or something else, would be lost.
 
-    output (Path): Folder to write; a pipeline that is there is replaced.
-    model (Path): Folder of the pipeline that is copied.
-    Raises DualNerError where one lies in the other, or the output is there and is no pipeline.
+    output (Path): Folder to write; what is there is replaced if it is of this kind.
+    model (Path): Folder of what is copied.
+    kind (str): What both are: `pipeline` or `encoder`.
+    Raises DualNerError where one lies in the other, or the output is there and of another kind.
     """
     ours, theirs = output.resolve(), model.resolve()
     if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
         raise DualNerError(
-            f"{output} and the pipeline {model} lie in one another. Name another folder."
+            f"{output} and the {kind} {model} lie in one another. Name another folder."
         )
-    if not output.exists() or is_pipeline(output):
+    if not output.exists() or _is(output, kind):
         return
     if not output.is_dir() or any(output.iterdir()):
         raise DualNerError(
-            f"{output} is there and is no pipeline, so it is not replaced. Name another folder."
+            f"{output} is there and is no {kind}, so it is not replaced. Name another folder."
         )
+
+
+def _is(folder: Path, kind: str) -> bool:
+    return all((folder / name).is_file() for name in _MARKS[kind])
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,7 +18,7 @@ from spacy.util import minibatch
 from spacy_transformers.data_classes import HFObjects
 from tqdm import tqdm
 
-from .data.docbin import corpus_path, read_docs, read_shards
+from .data.docbin import corpus_path, languages, read_docs, read_shards, text_paths
 from .encoder.shim import EncoderShim
 from .encoder.subwords import WordTokenizer
 from .encoder.vocabulary import config_ids, kept_ids, read_spec, trim_encoder, trim_tokenizer
@@ -60,8 +61,8 @@ def shrink(
     Raises DualNerError where the pipeline cannot be trimmed, text is missing, or F1 falls by more
     than the tolerance; nothing is written then.
     """
-    paths = text_paths(corpus, langs, splits)
-    found = list(langs) or _languages(corpus, [*splits, eval_split])
+    paths = list(chain.from_iterable(text_paths(corpus, splits, langs).values()))
+    found = list(langs) or languages(corpus, [*splits, eval_split])
     scored = {lang: corpus_path(corpus, eval_split, lang) for lang in found}
     scored = {lang: path for lang, path in scored.items() if path.exists()}
     if not scored:
@@ -94,34 +95,6 @@ def shrink(
                 "Nothing was written. Give more text with --splits, or raise --tolerance."
             )
     return {"before": before, "after": after}
-
-
-def text_paths(corpus: Path, langs: Sequence[str], splits: Sequence[str]) -> list[Path]:
-    """Where the text lies whose sub-words stay. Not each language need have each split.
-
-    corpus (Path): Corpus folder.
-    langs (Sequence[str]): Languages; all by default.
-    splits (Sequence[str]): Parts of the corpus.
-    RETURNS (List[Path]): Files or folders of shards that are there.
-    Raises DualNerError where a language has no text.
-    """
-    paths: list[Path] = []
-    names = list(langs) or _languages(corpus, splits)
-    for lang in names:
-        own = [corpus_path(corpus, split, lang) for split in splits]
-        there = [path for path in own if path.exists()]
-        if not there:
-            raise DualNerError(
-                f"No text of '{lang}': none of {', '.join(map(str, own))} is there. Make it with "
-                "`python -m spacy dualner convert`, or name other parts with --splits."
-            )
-        paths += there
-    if not paths:
-        raise DualNerError(
-            f"{corpus} holds no text in {', '.join(splits) or 'no part'}. Make it with "
-            "`python -m spacy dualner convert`, or mend --corpus and --splits."
-        )
-    return paths
 
 
 def used_ids(tokenizer: Any, shards: Iterable[Iterable[Doc]]) -> set[int]:
@@ -203,7 +176,3 @@ def _unneeded(nlp: Language) -> list[str]:
     vocab = nlp.vocab
     bare = not len(vocab.lookups) and not vocab.vectors.size
     return ["vocab"] if bare and len(nlp.component_names) == 1 else []
-
-
-def _languages(corpus: Path, splits: Sequence[str]) -> list[str]:
-    return sorted({path.stem for split in splits for path in (corpus / split).glob("*.spacy")})

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from operator import length_hint
@@ -21,7 +21,7 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from ..errors import DataError
+from ..errors import DataError, DualNerError
 
 if TYPE_CHECKING:
     from typing import Self
@@ -41,6 +41,39 @@ def corpus_path(root: str | Path, split: str, lang: str) -> Path:
     RETURNS (Path): A file, or for a large corpus a folder of shards, which need not exist.
     """
     return Path(root) / split / f"{lang}.spacy"
+
+
+def languages(root: Path, splits: Iterable[str]) -> list[str]:
+    """The languages that some parts of a corpus have, sorted."""
+    return sorted({path.stem for split in splits for path in (root / split).glob("*.spacy")})
+
+
+def text_paths(
+    root: Path, splits: Sequence[str], langs: Iterable[str] = ()
+) -> dict[str, list[Path]]:
+    """Where the text of each language lies. Not each language need have each split.
+
+    root (Path): The corpus folder.
+    splits (Sequence[str]): Parts of the corpus.
+    langs (Iterable[str]): Languages; all by default.
+    RETURNS (Dict[str, List[Path]]): Files or folders of shards that are there.
+    Raises DualNerError where a language has no text.
+    """
+    paths: dict[str, list[Path]] = {}
+    for lang in list(langs) or languages(root, splits):
+        own = [corpus_path(root, split, lang) for split in splits]
+        paths[lang] = [path for path in own if path.exists()]
+        if not paths[lang]:
+            raise DualNerError(
+                f"No text of '{lang}': none of {', '.join(map(str, own))} is there. Make it with "
+                "`python -m spacy dualner convert`, or name other parts with --splits."
+            )
+    if not paths:
+        raise DualNerError(
+            f"{root} holds no text in {', '.join(splits) or 'no part'}. Make it with "
+            "`python -m spacy dualner convert`, or mend the path of the corpus and --splits."
+        )
+    return paths
 
 
 def read_docs(path: str | Path, vocab: Vocab, limit: int = 0) -> Iterator[Doc]:

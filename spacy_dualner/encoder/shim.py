@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +30,11 @@ MIN_WINDOW = 8
 
 # Where the encoder came from is of no use after loading, and may be a path of that machine.
 _ORIGIN_KEYS = ("_name_or_path", "name_or_path")
+
+_REMEDY = (
+    "Give a local folder at components.dualner.model.tok2vec.name (on the command line: "
+    "--components.dualner.model.tok2vec.name /path/to/encoder)."
+)
 
 
 class EncoderShim(HFShim):
@@ -143,11 +149,8 @@ class EncoderShim(HFShim):
         files: dict[str, bytes] = {}
         with tempfile.TemporaryDirectory() as folder:
             self._hfmodel.tokenizer.save_pretrained(folder)
+            forget_origin(Path(folder) / "tokenizer_config.json")
             for path in sorted(Path(folder).rglob("*")):
-                if path.name == "tokenizer_config.json":
-                    # Not with srsly: a length without limit is a number too big for it.
-                    settings = _without_origin(json.loads(path.read_text("utf8")))
-                    path.write_text(json.dumps(settings), "utf8")
                 if path.is_file():
                     files[path.relative_to(folder).as_posix()] = path.read_bytes()
         state = BytesIO()
@@ -198,6 +201,28 @@ def _without_origin(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in _ORIGIN_KEYS}
 
 
+def forget_origin(path: Path) -> None:
+    """Take out of a config file in JSON where its encoder or tokenizer came from."""
+    # Not with srsly: a length without limit is a number too big for it.
+    settings = _without_origin(json.loads(path.read_text("utf8")))
+    path.write_text(json.dumps(settings, indent=2), "utf8")
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Nothing from transformers but errors.
+
+    That heads are left out or new, and that nothing is sharded, is no news to users.
+    """
+    logger = logging.getLogger("transformers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def without_pooler(transformer: nn.Module) -> nn.Module:
     """Drop the sentence-level pooler, which word vectors do not pass through."""
     if getattr(transformer, "pooler", None) is not None:
@@ -205,35 +230,29 @@ def without_pooler(transformer: nn.Module) -> nn.Module:
     return transformer
 
 
-def load_encoder(name: str) -> HFObjects:
+def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
     """Load a pre-trained encoder and its tokenizer, from disk wherever possible.
 
     name (str): A folder, or a name on the Hugging Face hub (taken from the local cache if it is
         there, so that nothing reaches for the network then).
+    remedy (str): What the error tells the user to do.
     RETURNS (HFObjects): Tokenizer and encoder in float32, on Thinc's current device.
     Raises DualNerError where the encoder cannot be had.
     """
-    # That the pre-training head is left out, and that nothing is sharded, is no news to users.
-    logger = logging.getLogger("transformers")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
     try:
-        try:
-            hf_model = _from_pretrained(name, local_files_only=True)
-        except (OSError, ValueError):
-            if Path(name).is_dir():
-                raise
-            hf_model = _from_pretrained(name, local_files_only=False)
+        with quiet_loading():
+            try:
+                return _from_pretrained(name, local_files_only=True)
+            except (OSError, ValueError):
+                if Path(name).is_dir():
+                    raise
+                return _from_pretrained(name, local_files_only=False)
     except Exception as error:
         raise DualNerError(
             f"Cannot load the encoder '{name}': it is neither a folder with a Hugging Face encoder "
-            "and its tokenizer, nor in the local cache, nor to be had from the hub. Give a local "
-            "folder at components.dualner.model.tok2vec.name (on the command line: "
-            f"--components.dualner.model.tok2vec.name /path/to/encoder). Cause: {error}"
+            "and its tokenizer, nor in the local cache, nor to be had from the hub. "
+            f"{remedy} Cause: {error}"
         ) from error
-    finally:
-        logger.setLevel(before)
-    return hf_model
 
 
 def _from_pretrained(name: str, *, local_files_only: bool) -> HFObjects:

@@ -1,0 +1,1 @@
+"""Adaptation of an encoder to the text of a corpus, before stage 1."""

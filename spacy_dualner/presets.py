@@ -25,9 +25,8 @@ def overridden(config: Config, values: Mapping[str, Any]) -> Config:
     Raises ConfigValidationError for a section that is not there.
     """
     config = config.copy()
-    for section, _, _ in (key.rpartition(".") for key in values):
-        block = section.removeprefix("teaching.")
-        if block in BLOCKS and "teaching" in config:
+    for block in BLOCKS:
+        if "teaching" in config and any(key.startswith(f"teaching.{block}.") for key in values):
             config["teaching"].setdefault(block, {})
     text = config.to_str(interpolate=False)
     return Config().from_str(text, interpolate=False, overrides=dict(values))

@@ -30,7 +30,9 @@ from mkdocs.exceptions import PluginError
 from spacy.language import Language
 from test_report_page import browser  # noqa: F401
 
+from spacy_dualner.presets import BLOCKS
 from spacy_dualner.teaching.config import SCHEMAS
+from spacy_dualner.teaching.settings import ConfigSchemaTeaching
 
 sys.path.append(str(ROOT / "docs" / "hooks"))
 import configuration
@@ -191,9 +193,22 @@ def test_every_setting_is_in_the_reference(site: Path) -> None:
     text = (site / "configuration.html").read_text(encoding="utf8")
     settings = [*Language.get_factory_meta("dualner").default_config]
     settings += [name for schema in SCHEMAS.values() for name in schema.model_fields]
+    settings = [name for name in settings if name not in BLOCKS]
     assert len(settings) > 20
     for name in settings:
         assert f"<td><code>{name}</code></td>" in text, name
+
+
+def test_each_block_of_teaching_has_a_heading_and_its_settings(site: Path) -> None:
+    text = (site / "configuration.html").read_text(encoding="utf8")
+    parts = dict(re.findall(r"<h3 [^>]*><code>\[([\w.]+)\]</code>(.*?)(?=<h[23] )", text, re.S))
+    for block in BLOCKS:
+        settings = ConfigSchemaTeaching.model_fields[block].annotation.model_fields
+        part = parts[f"teaching.{block}"]
+        assert re.findall(r"<tr>\s*<td><code>(\w+)</code></td>", part) == list(settings)
+        assert f"<td><code>{block}</code></td>" not in parts["teaching"]
+        assert "required" not in part
+    assert '<td><code>"best"</code></td>' in parts["teaching.teacher"]
 
 
 def test_every_command_is_in_the_reference(site: Path) -> None:

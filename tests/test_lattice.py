@@ -72,6 +72,30 @@ def scores_of_ways(lattice: Lattice, begin: int, n_words: int) -> np.ndarray:
     return table[np.arange(n_words), paths].sum(1)
 
 
+def shares_of_ways(lattice: Lattice, begin: int, n_words: int) -> np.ndarray:
+    """The probability of each of `all_ways`."""
+    scores = scores_of_ways(lattice, begin, n_words)
+    return np.exp(scores - np.logaddexp.reduce(scores))
+
+
+def plain_marginals(lattice: Lattice, lengths: list[int]) -> list[np.ndarray]:
+    """The labels of each way to place entities, weighed by its share: tag, start and end."""
+    n_types = lattice.begin.shape[1]
+    expected = [np.zeros((sum(lengths), n)) for n in (2 * n_types + 1, n_types + 1, n_types + 1)]
+    first_place = first_word = 0
+    for n_words in lengths:
+        words = np.arange(first_word, first_word + n_words)
+        like = [0] * n_words
+        shares = shares_of_ways(lattice, first_place, n_words)
+        for way, share in zip(all_ways(n_words, n_types), shares, strict=True):
+            labels = (tags_of(way, like), *bounds_of(way, like))
+            for sums, classes in zip(expected, labels, strict=True):
+                sums[words, classes] += share
+        first_place += n_words + 1
+        first_word += n_words
+    return expected
+
+
 def random_logits(rng: np.random.Generator, n_words: int, n_types: int) -> torch.Tensor:
     size = rng.choice([0.1, 1.0, 5.0, 30.0])
     return torch.from_numpy(rng.normal(size=(n_words, 4 * n_types + 3)) * size)
@@ -103,14 +127,13 @@ def test_equal_to_enumeration(decode: str) -> None:
             n_sets += 1
             ways = all_ways(n_words, n_types)
             scores = scores_of_ways(lattice, begin, n_words)
+            shares = shares_of_ways(lattice, begin, n_words)
             own = tuple(
                 (s - begin, e - begin, t)
                 for s, e, t in zip(*(v.tolist() for v in found), strict=True)
                 if begin <= s < begin + n_words
             )
             assert scores[ways.index(own)] == pytest.approx(scores.max(), abs=1e-9)
-            shares = np.exp(scores - scores.max())
-            shares /= shares.sum()
             entities = sorted({entity for way in ways for entity in way})
             expected = np.zeros(len(entities))
             number = {entity: i for i, entity in enumerate(entities)}
@@ -156,25 +179,11 @@ def test_probabilities_of_roles_equal_enumeration(
 def test_marginals_equal_enumeration(
     decode: str, seed: int, n_types: int, lengths: list[int]
 ) -> None:
-    """The labels of each way to place entities, weighed by its share."""
     rng = np.random.default_rng(seed)
     layout = Layout(lengths)
     lattice = make_lattice(random_logits(rng, sum(lengths), n_types), layout, decode)
-    expected = [np.zeros((sum(lengths), n)) for n in (2 * n_types + 1, n_types + 1, n_types + 1)]
-    first_place = first_word = 0
-    for n_words in lengths:
-        scores = scores_of_ways(lattice, first_place, n_words)
-        shares = np.exp(scores - np.logaddexp.reduce(scores))
-        words = np.arange(first_word, first_word + n_words)
-        like = [0] * n_words
-        for way, share in zip(all_ways(n_words, n_types), shares, strict=True):
-            labels = (tags_of(way, like), *bounds_of(way, like))
-            for sums, classes in zip(expected, labels, strict=True):
-                sums[words, classes] += share
-        first_place += n_words + 1
-        first_word += n_words
     got = marginals(lattice, layout)
-    for sums, probs in zip(expected, got, strict=True):
+    for sums, probs in zip(plain_marginals(lattice, lengths), got, strict=True):
         assert probs.dtype == torch.float64
         assert probs.shape == sums.shape
         np.testing.assert_allclose(probs.numpy(), sums, atol=1e-9, rtol=0)

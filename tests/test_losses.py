@@ -16,7 +16,7 @@ from torch import Tensor
 from spacy_dualner.heads import HeadValues, split_logits
 from spacy_dualner.labels import IGNORE
 from spacy_dualner.layout import Layout
-from spacy_dualner.losses import labelled_loss, self_teaching_loss
+from spacy_dualner.losses import divergence_loss, labelled_loss, self_teaching_loss
 from spacy_dualner.regulariser import Regulariser
 from spacy_dualner.teaching.objective import Objective, Piece, stage2_loss
 from spacy_dualner.teaching.pseudo_labels import Words, pseudo_labels
@@ -101,6 +101,67 @@ def test_without_labels_the_loss_is_zero(n_words) -> None:
     assert all(not x.grad.any() for x in logits)
 
 
+def random_weights(n_words: int, seed: int) -> HeadValues:
+    """How much each word counts, for some not at all."""
+    return HeadValues(*(randn(n_words, seed=seed + i).clamp(min=0) for i in range(3)))
+
+
+@moderate
+@given(n_words=st.integers(0, 8), seed=st.integers(0, 99))
+def test_labels_may_be_probabilities(n_words, seed) -> None:
+    """All 0 for words that have no label."""
+    logits = HeadValues(*(randn(n_words, k, seed=seed) for k in SIZES))
+    targets = [randn(n_words, k, seed=seed + 1).softmax(-1) for k in SIZES]
+    known = randn(n_words, seed=seed) > 0
+    labels = HeadValues(*(p * known[:, None] for p in targets))
+    value = labelled_loss(logits, labels, ONES, torch.tensor(7))
+    expected = sum(
+        -(p[known] * torch.softmax(x, -1).log()[known]).sum()
+        for x, p in zip(logits, targets, strict=True)
+    )
+    torch.testing.assert_close(value, expected / 7, rtol=1e-9, atol=1e-12)
+    hard = random_labels(n_words, seed)
+    surely = HeadValues(
+        *(
+            torch.eye(k, dtype=torch.float64)[y.clamp(min=0)] * (y >= 0)[:, None]
+            for y, k in zip(hard, SIZES, strict=True)
+        )
+    )
+    value = labelled_loss(logits, surely, ONES, torch.tensor(7))
+    torch.testing.assert_close(value, labelled_loss(logits, hard, ONES, torch.tensor(7)))
+
+
+@moderate
+@given(n_words=st.integers(0, 8), seed=st.integers(0, 99), soft=st.booleans())
+def test_words_may_count_for_more_or_less(n_words, seed, soft) -> None:
+    """The sum is weighed; what it is divided by stays."""
+    logits = HeadValues(*(randn(n_words, k, seed=seed) for k in SIZES))
+    hard, of_words = random_labels(n_words, seed), random_weights(n_words, seed)
+    labels, expected = hard, torch.zeros((), dtype=torch.float64)
+    if soft:
+        labels = HeadValues(*(randn(n_words, k, seed=seed + 9).softmax(-1) for k in SIZES))
+    for x, y, weights in zip(logits, labels, of_words, strict=True):
+        for word in range(n_words):
+            log_p = torch.log(torch.softmax(x[word], -1))
+            if soft:
+                expected = expected - weights[word] * (y[word] * log_p).sum()
+            elif y[word] >= 0:
+                expected = expected - weights[word] * log_p[y[word]]
+    value = labelled_loss(logits, labels, ONES, torch.tensor(9), of_words)
+    torch.testing.assert_close(value, expected / 9, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_gradient_of_the_weighed_loss(soft) -> None:
+    logits = [randn(5, k).requires_grad_() for k in SIZES]
+    labels, of_words = random_labels(5, 1), random_weights(5, 2)
+    if soft:
+        labels = HeadValues(*(randn(5, k, seed=3).softmax(-1) for k in SIZES))
+    assert torch.autograd.gradcheck(
+        lambda *x: labelled_loss(HeadValues(*x), labels, ONES, torch.tensor(4), of_words), logits
+    )
+
+
 # Self-teaching
 
 
@@ -129,6 +190,29 @@ def test_gradient_of_the_self_teaching_loss() -> None:
     mask = torch.tensor([True, False, True, True])
     assert torch.autograd.gradcheck(
         lambda *x: self_teaching_loss(HeadValues(*x), teacher, mask, torch.tensor(3)), student
+    )
+
+
+# Two predictions
+
+
+@moderate
+@given(n_words=st.integers(0, 8), seed=st.integers(0, 99))
+def test_divergence_loss_is_the_mean_of_both_directions(n_words, seed) -> None:
+    one, two = (HeadValues(*(randn(n_words, k, seed=seed + i) for k in SIZES)) for i in (0, 1))
+    expected = sum(
+        0.5 * (divergence(a, b) + divergence(b, a)) for a, b in zip(one, two, strict=True)
+    )
+    value = divergence_loss(one, two, torch.tensor(13))
+    torch.testing.assert_close(value, expected / 13, rtol=1e-9, atol=1e-12)
+    assert divergence_loss(one, one, torch.tensor(13)) == 0
+
+
+def test_gradient_of_the_divergence_loss() -> None:
+    """Into both predictions."""
+    logits = [randn(4, k, seed=i).requires_grad_() for i in (0, 1) for k in SIZES]
+    assert torch.autograd.gradcheck(
+        lambda *x: divergence_loss(HeadValues(*x[:3]), HeadValues(*x[3:]), torch.tensor(3)), logits
     )
 
 
@@ -173,7 +257,8 @@ class Batch:
 
 def words_of(lengths: list[int], is_source: list[bool]) -> Words:
     """All of one language."""
-    of_word = torch.tensor(is_source, dtype=torch.bool).repeat_interleave(torch.tensor(lengths))
+    counts = torch.tensor(lengths, dtype=torch.long)
+    of_word = torch.tensor(is_source, dtype=torch.bool).repeat_interleave(counts)
     return Words(Layout(lengths), of_word, torch.zeros_like(of_word, dtype=torch.long))
 
 
@@ -288,29 +373,29 @@ def test_a_batch_of_one_kind_of_sentences(is_source) -> None:
     torch.testing.assert_close(value, plain_loss(Objective(), batch), rtol=1e-9, atol=0)
 
 
-def test_pseudo_labels_are_crossed_over_between_heads_that_disagree() -> None:
-    """The tag head sees a person, the start and end heads a place; each teaches the other."""
-    logits = torch.zeros(4, sum(SIZES))
-    tag, start, end = logits.split(SIZES, -1)
-    tag[:, 0] = start[:, 0] = end[:, 0] = 1.0
-    loc, per = 1, 3
-    tag[0, 2 * per - 1] = tag[1, 2 * per] = 2.0  # B-PER I-PER O O
-    start[2, loc] = end[3, loc] = 2.0  # none none LOC none, none none none LOC
-    pseudo = pseudo_labels(logits, words_of([4], [False]), PseudoLabelSettings()).labels
-    assert pseudo.tag.tolist() == [0, 0, 2 * loc - 1, 2 * loc]
-    assert pseudo.start.tolist() == [per, 0, 0, 0]
-    assert pseudo.end.tolist() == [0, per, 0, 0]
-
-
-@moderate
-@given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=5), seed=st.integers(0, 99))
-def test_pseudo_labels_equal_the_oracle(lengths, seed) -> None:
-    batch = make_batch(lengths, [False] * len(lengths), seed)
-    words = words_of(lengths, batch.is_source)
-    pseudo = pseudo_labels(batch.teacher, words, PseudoLabelSettings()).labels
-    expected = [crossed_over(*sentence) for sentence in batch.split(batch.teacher)]
-    for values, rows in zip(pseudo, zip(*expected, strict=True), strict=True):
-        assert values.tolist() == [label for row in rows for label in row]
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("heads", ["crossed", "joint"])
+def test_pseudo_labels_and_their_weights_reach_the_loss(heads, soft) -> None:
+    """Halved for source words; what the sums are divided by stays."""
+    choice = PseudoLabelSettings(heads=heads, soft=soft, confidence="word", empty=0.5)
+    batch = make_batch([4, 3, 5, 2], [True, False, False, True], seed=6)
+    piece, vectors, student, teacher = batch.piece()
+    student = student.float()
+    pseudo = pseudo_labels(teacher, piece.words, choice)
+    bounds = [oracle.extract_span(gold) for gold in batch.gold]
+    gold = [batch.gold, *map(list, zip(*bounds, strict=True))]
+    expected = torch.zeros(())
+    for x, labels, weights, own in zip(
+        split_logits(student), pseudo.labels, pseudo.weights, gold, strict=True
+    ):
+        targets = labels if soft else torch.eye(x.shape[-1])[labels]
+        each = -weights * (targets * torch.softmax(x, -1).log()).sum(-1)
+        of_source = torch.tensor(batch.of_word)
+        of_gold = cross_entropy(x, [label for row in own for label in row])
+        expected = expected + 0.5 * (each[of_source].sum() + of_gold) / batch.words(True)
+        expected = expected + each[~of_source].sum() / batch.words(False)
+    objective = Objective(alpha=0.0, pseudo_labels=choice)
+    torch.testing.assert_close(stage2_loss(objective, piece, vectors, student, teacher), expected)
 
 
 def test_no_gradient_flows_into_the_teacher() -> None:

@@ -80,11 +80,14 @@ def one(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-@pytest.mark.parametrize("n_processes,pieces", [(2, 2), (3, 1)])
+@pytest.mark.parametrize("n_processes,pieces", [(2, 2), (2, 5), (3, 1)])
 def test_processes_do_what_one_does(
     folder: Path, tmp_path: Path, one: Path, n_processes: int, pieces: int
 ) -> None:
-    """The same losses and weights, with a last batch that is smaller than three processes."""
+    """The same losses and weights, with a last batch that is smaller than three processes.
+
+    Of nine sentences in pieces of one, one process has a piece more than the other.
+    """
     output = tmp_path / "out"
     printed = teach(folder, output, n_processes, teaching__accumulate_gradient=pieces)
     expected = losses(one)
@@ -97,6 +100,14 @@ def test_processes_do_what_one_does(
     assert printed.count("Saved pipeline to") == 1
     assert printed.count("Source: ") == 1
     assert [path.name for path in output.iterdir()] == ["model-best"]
+
+
+def test_processes_may_have_other_kinds_of_sentences(folder: Path, tmp_path: Path) -> None:
+    """Where one has source sentences alone, the other sees its target sentence twice."""
+    settings = {"noise__consistency": 1.0, "batch_size": 2, "sampling__pool": 1, "max_epochs": 1}
+    overrides = {f"teaching__{name}": value for name, value in settings.items()}
+    teach(folder, tmp_path / "out", 2, **overrides, teaching__dropout=0.1)
+    assert len(losses(tmp_path / "out")) == 1 + 10
 
 
 @pytest.mark.parametrize("n_processes", [1, 2, 3])

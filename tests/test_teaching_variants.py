@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
+import srsly
 import torch
 from conftest import train_nlp
 from helpers_corpus import stage2_config, write_corpus
@@ -14,10 +16,13 @@ from helpers_corpus import stage2_config, write_corpus
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.loop import Teaching
 
-SHORT = {"teaching__eval_frequency": 4, "teaching__max_epochs": 2}
+# Four steps an epoch. Of the evaluations before the last one some are no better than those before.
+SHORT = {"teaching__eval_frequency": 2, "teaching__max_epochs": 2}
 VARIANTS: list[dict[str, Any]] = [
     {"teacher__update": "latest"},
-    {"teacher__update": "average", "teacher__decay": 0.9},
+    {"teacher__update": "never"},
+    {"teacher__update": "always", "teacher__decay": 0.9},
+    {"teacher__decay": 0.9},
     {"teacher__rounds": 2},
     {"pseudo_labels__heads": "joint"},
     {"pseudo_labels__soft": True},
@@ -27,6 +32,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"pseudo_labels__confidence": "entity", "pseudo_labels__threshold": 0.9},
     {"pseudo_labels__confidence": "agreement"},
     {"pseudo_labels__quota": 0.5},
+    {"pseudo_labels__balance": 1.0, "pseudo_labels__soft": True},
+    {"pseudo_labels__frequent": 0.01},
     {"pseudo_labels__empty": 0.0},
     {"regulariser__kind": "means"},
     {"regulariser__kind": "contrastive"},
@@ -95,7 +102,7 @@ def test_each_setting_acts_and_resumes(
     train_step = Teaching.train_step
 
     def failing(self: Teaching, batch: Any) -> Any:
-        if self.step == 6:
+        if self.step == 7:
             raise KeyboardInterrupt
         return train_step(self, batch)
 
@@ -104,3 +111,68 @@ def test_each_setting_acts_and_resumes(
         start(folder, tmp_path / "parts", dropout=0.0, **settings).run(False)
     resumed = start(folder, tmp_path / "parts", dropout=0.0, **settings)
     assert same(last_student(resumed, resume=True), whole)
+
+
+# Rounds
+
+
+def test_each_round_ends_with_an_evaluation(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    settings = {"eval_frequency": 3, "max_epochs": 1, "logger__output_file": str(path)}
+    teaching = start(folder, tmp_path / "out", teacher__rounds=3, **settings)
+    assert teaching.total_steps == 3 * 4
+    teaching.run(resume=False)
+    rows = list(srsly.read_jsonl(path))
+    assert [row["step"] for row in rows] == [0, 3, 4, 6, 8, 9, 12]
+    assert [row["epoch"] for row in rows] == [0, 0, 1, 1, 2, 2, 3]
+
+
+def test_each_round_begins_from_stage_1(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights, the optimizer's memory and the learning rate; the best so far teaches."""
+    students, rates, untrained, taught_by_best = [], [], [], []
+    train_step = Teaching.train_step
+
+    def recording(self: Teaching, batch: Any) -> Any:
+        students.append({k: v.clone() for k, v in self.network.state_dict().items()})
+        untrained.append(not self.optimizer.state)
+        taught_by_best.append(
+            same(self.teacher.network.state_dict(), self.teacher.best.state_dict())
+        )
+        loss = train_step(self, batch)
+        rates.append(self.optimizer.param_groups[0]["lr"])
+        return loss
+
+    monkeypatch.setattr(Teaching, "train_step", recording)
+    settings = {"max_epochs": 1, "teacher__rounds": 2, "teacher__update": "latest"}
+    start(folder, tmp_path / "out", dropout=0.0, **settings).run(resume=False)
+    assert same(students[4], students[0]) and not same(students[3], students[0])
+    assert untrained == [True, False, False, False] * 2
+    assert rates[:4] == rates[4:] and len(set(rates)) > 1
+    assert taught_by_best[4]
+
+
+# Sampling
+
+
+def test_a_language_that_is_source_and_target_is_drawn_as_two(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def recording(self: Teaching, batch: Any) -> torch.Tensor:
+        drawn.extend(batch.tolist())
+        return torch.zeros(())
+
+    monkeypatch.setattr(Teaching, "train_step", recording)
+    langs = {"corpora__source__langs": "en,de", "corpora__target__langs": "de,sw"}
+    settings = {"teaching__sampling__source_share": 0.25, "teaching__max_epochs": 1}
+    config = stage2_config(folder / "model", folder / "corpus", **langs, **settings)
+    teaching = Teaching(resolve_config(config), tmp_path)
+    teaching.run(resume=False)
+    names = [teaching.corpus.lang_names[i] for i in teaching.corpus.langs[drawn]]
+    sides = zip(names, (number < teaching.n_source for number in drawn), strict=True)
+    assert Counter(sides) == {
+        ("en", True): 5, ("de", True): 5, ("de", False): 15, ("sw", False): 15
+    }  # fmt: skip

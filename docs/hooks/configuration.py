@@ -64,7 +64,8 @@ STAGE2 = """\
 ## Stage 2: `teach`
 
 A config for `teach` has the blocks `[teaching]` and `[corpora]`; `[paths]` and `[system]` are
-free for values that others refer to.
+free for values that others refer to. The blocks within `[teaching]` go beyond the paper: with their
+defaults, `teach` does what it describes.
 """
 STUDY = """\
 ## Studies: `study`
@@ -130,18 +131,23 @@ def _registered() -> Iterator[str]:
 
 
 def _schema(title: str, schema: type[BaseModel], defaults: Mapping | None = None) -> Iterator[str]:
+    """A block's settings, then the blocks within it, which a config may leave out."""
+    rows, blocks = [], {}
+    for name, field in schema.model_fields.items():
+        meaning = field.title or _stop(f"{title} {name} has no title")
+        block = field.annotation
+        if isinstance(block, type) and issubclass(block, BaseModel):
+            blocks[f"{title[:-1]}.{name}]"] = block, meaning
+        else:
+            default = _default_of(field, name, defaults)
+            rows.append(Setting(f"`{name}`", _type_of(field), default, meaning))
     yield f"### `{title}`\n"
-    yield _table(
-        [
-            Setting(
-                f"`{name}`",
-                _type_of(field),
-                _default_of(field, name, defaults),
-                field.title or _stop(f"{title} {name} has no title"),
-            )
-            for name, field in schema.model_fields.items()
-        ]
-    )
+    yield _table(rows)
+    for name, (block, meaning) in blocks.items():
+        heading, *table = _schema(name, block)
+        yield heading
+        yield f"{meaning}. The block may be left out.\n"
+        yield from table
 
 
 def _preset() -> Iterator[str]:

@@ -11,7 +11,7 @@ from spacy.util import dict_to_dot
 from thinc.api import Config, ConfigValidationError
 
 from ..errors import DataError, DualNerError
-from ..presets import STAGES
+from ..presets import STAGES, overridden
 from ..training.corpus import parse_langs
 from .methods import METHODS, Method
 
@@ -181,6 +181,6 @@ def _backbone(name: str, block: ConfigSchemaBackbone, encoder: str) -> Backbone:
         path = Path(block.preset) / file
         if not path.is_file():
             raise DataError(path, f"no such file. Mend preset of [backbones.{name}].")
-        values = dict_to_dot(settings)
-        stages.append(Config().from_disk(path, interpolate=False, overrides=values))
+        config = Config().from_disk(path, interpolate=False)
+        stages.append(overridden(config, dict_to_dot(settings)))
     return Backbone(name, encoder or block.encoder, (stages[0], stages[1]))

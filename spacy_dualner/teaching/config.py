@@ -8,6 +8,7 @@ from spacy.util import registry
 from thinc.api import Config, ConfigValidationError
 
 from ..errors import DualNerError
+from ..presets import BLOCKS
 from ..training.optimizer import AdamW
 from .objective import Objective, make_objective
 from .settings import ConfigSchemaCorpora, ConfigSchemaTeaching
@@ -70,7 +71,7 @@ def resolve_config(config: Config) -> TeachingConfig:
     config (Config): As read from `stage2.cfg`, overrides applied.
     RETURNS (TeachingConfig): What `teach` runs on.
     Raises ConfigValidationError where a setting is missing, unknown or of the wrong type, and
-    DualNerError for an optimizer of another kind.
+    DualNerError for an optimizer of another kind, or a setting that would do nothing.
     """
     missing = [{"loc": (name,), "msg": "section missing"} for name in SCHEMAS if name not in config]
     if missing:
@@ -84,6 +85,7 @@ def resolve_config(config: Config) -> TeachingConfig:
             '[teaching.optimizer] must be @optimizers = "spacy-dualner.AdamW.v1" with one number '
             "as learn_rate: the peak, reached after warmup_steps and falling to 0 at the end."
         )
+    _refuse_idle(settings)
     objective = make_objective(settings)
     return TeachingConfig(
         settings,
@@ -92,6 +94,24 @@ def resolve_config(config: Config) -> TeachingConfig:
         objective,
         {name: dict(full[name]) for name in SCHEMAS},
     )
+
+
+def _refuse_idle(settings: ConfigSchemaTeaching) -> None:
+    """Raise DualNerError for a setting that would do nothing beside the others."""
+    method, confidence = settings.method, settings.pseudo_labels.confidence
+    blocks = {block: getattr(settings, block).model_dump(exclude_defaults=True) for block in BLOCKS}
+    for name in (f"{block}.{key}" for block, own in blocks.items() for key in own):
+        remedy = ""
+        if method != "dual" and name.startswith("pseudo_labels."):
+            remedy = 'set teaching.method to "dual"'
+        elif method == "filter" and (name.startswith("noise.") or name == "sampling.source_share"):
+            remedy = 'set teaching.method to "dual" or "selfkl"'
+        elif name == "pseudo_labels.threshold" and confidence not in ("word", "entity"):
+            remedy = 'set teaching.pseudo_labels.confidence to "word" or "entity"'
+        elif name == "pseudo_labels.frequent" and settings.pseudo_labels.soft:
+            remedy = "set teaching.pseudo_labels.soft to false"
+        if remedy:
+            raise DualNerError(f"teaching.{name} would do nothing. Leave it out, or {remedy}.")
 
 
 def _validated(section: Config, schema: type[BaseModel]) -> Any:

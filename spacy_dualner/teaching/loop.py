@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ import spacy
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, gather_object, set_seed
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    broadcast_object_list,
+    gather_object,
+    set_seed,
+)
 from spacy.language import Language
 from torch import Tensor
 from wasabi import Printer
 
 from ..encoder.encode import bf16_pays
-from ..encoder.pairs import Fusion, check_fusion
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
 from ..heads import split_logits
@@ -40,19 +45,14 @@ from .config import TeachingConfig
 from .development import Development
 from .log import TeachingLog
 from .network import Recogniser
-from .noise import Noise
 from .objective import Memory, Piece, stage2_loss
-from .pairing import find_partners
 from .pseudo_labels import Words
 from .record import KEY, teaching_record
 from .sampling import draw_epoch
-from .switching import EntityPool
 from .teacher import Teacher
-from .views import View, Views
+from .views import View, make_views
 
 BEST = "model-best"
-# Entities that the teacher found last, of which source sentences take some over.
-POOL_SIZE = 10_000
 
 
 def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path:
@@ -90,6 +90,8 @@ class Teaching:
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             mixed_precision="bf16" if settings.mixed_precision and bf16_pays(device) else "no",
+            # They are constants, and processes need not run the network equally often.
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
         )
         self.device = device
         self.msg = Printer(no_print=not self.accelerator.is_main_process)
@@ -100,7 +102,9 @@ class Teaching:
             self.network, config.optimizer.build([self.network.encoder], self.network.heads)
         )
         n_langs, n_types = len(self.corpus.lang_names), len(self.recogniser.scheme.types)
-        self.memory = Memory.of(settings, n_langs, n_types, self.device)
+        gold = self.corpus.tags[: self.corpus.word_bounds[self.n_source]].astype(np.int64)
+        annotated = torch.from_numpy(gold)
+        self.memory = Memory.of(settings, annotated, n_langs, n_types, self.device)
         self.step, self.best_step, self.best_score = 0, 0, 0.0
 
     def _read_corpora(self) -> None:
@@ -121,7 +125,7 @@ class Teaching:
             # Of a language with little text, half of it at most.
             few = [own[: min(settings.held_back, len(own) // 2)] for own in target.values()]
             held_back = np.concatenate([held_back, *few])
-        self.views = self._make_views()
+        self.views = make_views(settings, self.corpus, self.n_source, self.recogniser)
         if self.views.partners is not None:
             sentences = np.flatnonzero(self.views.partners >= 0)
         self.trained_on = np.setdiff1d(sentences, held_back)
@@ -148,20 +152,6 @@ class Teaching:
             f"{n_target:,} ({', '.join(target_langs) or 'none'}), "
             f"{self.total_steps:,} steps in {settings.max_epochs * settings.teacher.rounds} epochs"
         )
-
-    def _make_views(self) -> Views:
-        settings, recogniser = self.settings, self.recogniser
-        tokenizer, shape = recogniser.words.tokenizer, recogniser.shape
-        noise = Noise(settings.noise, tokenizer, max_word=shape.overlap)
-        pool = EntityPool(POOL_SIZE) if settings.noise.switch else None
-        views = Views(
-            self.corpus, self.n_source, recogniser.shape, noise, settings.noise.switch, pool
-        )
-        if settings.method == "filter":
-            views.fusion = Fusion(settings.local_layers, settings.fused_layers)
-            check_fusion(self.network.encoder, views.fusion)
-            views.partners = find_partners(self.corpus, self.n_source, recogniser.shape.window)
-        return views
 
     def _builder(self) -> ArraysBuilder:
         return ArraysBuilder(
@@ -212,7 +202,7 @@ class Teaching:
                 if self.step and self.step % self.steps_per_round == 0:
                     self._begin_round()
                 total_loss += self.train_step(self.trained_on[batch])
-                self.teacher.after_step(self.network, self.step)
+                self.teacher.after_step(self.network, self.step % self.steps_per_round)
                 self.step += 1
                 if self.step % settings.eval_frequency and self.step % self.steps_per_round:
                     log.step()
@@ -232,12 +222,9 @@ class Teaching:
         """The batches of an epoch, as places in `trained_on`."""
         # They depend on seed and epoch alone, so that a resumed run meets the same.
         rng = np.random.default_rng([self.settings.seed, epoch])
-        drawn = draw_epoch(
-            self.corpus.langs[self.trained_on],
-            self.trained_on < self.n_source,
-            self.settings.sampling,
-            rng,
-        )
+        is_source = self.trained_on < self.n_source
+        groups = 2 * self.corpus.langs[self.trained_on] + is_source
+        drawn = draw_epoch(groups, is_source, self.settings.sampling, rng)
         size, pool = self.settings.batch_size, self.settings.sampling.pool
         return [drawn[b] for b in length_groups(self.lengths[drawn], size, rng, pool=pool)]
 
@@ -271,13 +258,12 @@ class Teaching:
         share = 1 / (len(pieces) * min(n_processes, len(batch)))
         total = torch.zeros((), device=self.device)
         for number, piece in enumerate(pieces, start=1):
-            loss = self._piece_loss(piece, n_source, n_target, share)
-            # Processes average their gradients, but the loss is divided by words of all of them.
-            loss = loss * n_processes * counts
-            if number < len(pieces):
-                with accelerator.no_sync(self.student):
-                    accelerator.backward(loss)
-            else:
+            # Gradients are exchanged once, however many pieces each process has.
+            is_last = number == len(pieces)
+            with nullcontext() if is_last else accelerator.no_sync(self.student):
+                loss = self._piece_loss(piece, n_source, n_target, share)
+                # Processes average their gradients; the loss is divided by words of all of them.
+                loss = loss * n_processes * counts
                 accelerator.backward(loss)
             total += loss.detach()
         if self.config.optimizer.grad_clip:
@@ -299,7 +285,10 @@ class Teaching:
             torch.from_numpy(values).to(self.device)
             for values in (view.gold, view.is_source, view.langs)
         )
-        piece = Piece(gold, Words(layout, is_source, langs), n_source, n_target, share)
+        words = Words(layout, is_source, langs)
+        if view.frequent is not None:
+            words = words._replace(frequent=torch.from_numpy(view.frequent).to(self.device))
+        piece = Piece(gold, words, n_source, n_target, share)
         arguments = (vectors, logits.float(), teacher_logits, self.memory)
         loss = stage2_loss(self.config.objective, piece, *arguments)
         if self.settings.noise.consistency and not view.is_source.all():

@@ -13,6 +13,7 @@ from ..heads import HeadValues, split_logits
 from ..layout import Layout
 from ..losses import labelled_loss, self_teaching_loss
 from ..regulariser import EntityMemory, Regulariser, entity_regulariser, gather_entities
+from .balance import TypeBalance
 from .pseudo_labels import Words, pseudo_labels
 from .quotas import Quotas
 from .settings import ConfigSchemaTeaching, PseudoLabelSettings
@@ -70,30 +71,38 @@ class Memory:
 
     entities (Optional[EntityMemory]): Entity vectors, for the regulariser.
     quotas (Optional[Quotas]): How sure the teacher's entities were.
+    balance (Optional[TypeBalance]): Of which types they were.
     """
 
     entities: EntityMemory | None = None
     quotas: Quotas | None = None
+    balance: TypeBalance | None = None
 
     @classmethod
     def of(
-        cls, settings: ConfigSchemaTeaching, n_langs: int, n_types: int, device: torch.device
+        cls,
+        settings: ConfigSchemaTeaching,
+        gold: Tensor,
+        n_langs: int,
+        n_types: int,
+        device: torch.device,
     ) -> Memory:
-        """What the settings need."""
-        size, quota = settings.regulariser.memory, settings.pseudo_labels.quota
+        """What the settings need. gold (Ints1d): Tag classes of the annotated words."""
+        size, labels = settings.regulariser.memory, settings.pseudo_labels
+        sizes = n_langs, n_types, device
         return cls(
             EntityMemory(size) if size else None,
-            Quotas(quota, n_langs, n_types, device) if quota < 1 else None,
+            Quotas(labels.quota, *sizes) if labels.quota < 1 else None,
+            TypeBalance(labels.balance, gold, *sizes) if labels.balance else None,
         )
 
     def state_dict(self) -> dict[str, dict[str, Tensor]]:
         """What a checkpoint keeps."""
-        parts = {"entities": self.entities, "quotas": self.quotas}
-        return {name: part.state_dict() for name, part in parts.items() if part}
+        return {name: part.state_dict() for name, part in vars(self).items() if part}
 
     def load_state_dict(self, state: dict[str, dict[str, Tensor]]) -> None:
         """Go on from a checkpoint."""
-        for part, name in ((self.entities, "entities"), (self.quotas, "quotas")):
+        for name, part in vars(self).items():
             if part:
                 part.load_state_dict(state[name])
 
@@ -135,6 +144,8 @@ def stage2_loss(
     gold_weight = 1.0 if objective.method == "filter" else 0.5
     loss = gold_weight * labelled_loss(values, gold, ones, n_source)
     if objective.method == "dual":
+        if memory.balance:
+            teacher = memory.balance.balance(teacher, piece.words.langs, is_source)
         pseudo = pseudo_labels(teacher, piece.words, objective.pseudo_labels, memory.quotas)
         source, target = pseudo.only(is_source), pseudo.only(~is_source)
         loss = loss + 0.5 * labelled_loss(values, source.labels, ones, n_source, pseudo.weights)

@@ -15,6 +15,7 @@ from ..heads import HEAD_DECODINGS, HeadValues, read_tags
 from ..labels import IGNORE
 from ..lattice import Lattice, make_lattice, marginals, span_log_probs
 from ..layout import Layout
+from .frequency import trim_spans
 from .quotas import Quotas
 from .settings import PseudoLabelSettings
 
@@ -25,11 +26,13 @@ class Words(NamedTuple):
     layout (Layout): Their sentences.
     is_source (Bools1d): Whether each is of an annotated sentence.
     langs (Ints1d): Number of each one's language.
+    frequent (Optional[Bools1d]): Whether each is too frequent to begin or end an entity.
     """
 
     layout: Layout
     is_source: Tensor
     langs: Tensor
+    frequent: Tensor | None = None
 
 
 class PseudoLabels(NamedTuple):
@@ -55,22 +58,27 @@ class Finding:
     """What one decoding of the teacher finds, and how sure it is.
 
     logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences of those words.
+    words (Words): Where those words stand.
     decode (str): `span`, `tag` or `joint`.
     """
 
-    def __init__(self, logits: Tensor, layout: Layout, decode: str) -> None:
+    def __init__(self, logits: Tensor, words: Words, decode: str) -> None:
         self.logits = logits
-        self.layout = layout
+        self.words = words
+        self.layout = words.layout
         self.decode = decode
 
     @cached_property
     def tags(self) -> Tensor:
         """BIO tags `[places]`."""
-        if self.decode in HEAD_DECODINGS:
+        frequent = self.words.frequent
+        if self.decode in HEAD_DECODINGS and frequent is None:
             return read_tags(self.logits, self.layout, self.decode)
+        spans = read_spans(self.logits, self.layout, self.decode)
+        if frequent is not None:
+            spans = trim_spans(spans, self.layout.spread(frequent.long()) == 1)
         like = self.layout.spread(self.logits.new_zeros(self.layout.n_words, dtype=torch.long))
-        return spans_to_tags(read_spans(self.logits, self.layout, self.decode), like)
+        return spans_to_tags(spans, like)
 
     @cached_property
     def spans(self) -> Spans:
@@ -116,17 +124,20 @@ def pseudo_labels(
     RETURNS (PseudoLabels): Labels and weights.
     """
     if settings.heads == "crossed":
-        of_tag, of_bounds = (Finding(logits, words.layout, decode) for decode in HEAD_DECODINGS)
+        of_tag, of_bounds = (Finding(logits, words, decode) for decode in HEAD_DECODINGS)
     else:
-        of_tag = of_bounds = Finding(logits, words.layout, "joint")
+        of_tag = of_bounds = Finding(logits, words, "joint")
     hard = HeadValues(of_tag.tags, *extract_span(of_bounds.tags))
     labels = HeadValues(*map(words.layout.gather, hard))
     weights = None
     if settings.confidence != "none" or settings.quota < 1 or settings.empty != 1:
         scale = _of_empty(of_tag, of_bounds, words, settings.empty)
+        # A finding that teaches all heads is counted once.
+        findings = dict.fromkeys((of_tag, of_bounds))
+        scales = {finding: scale * _kept(finding, words, quotas) for finding in findings}
         weights = HeadValues(
-            *_weights(of_tag, labels[:1], words, settings, quotas, scale),
-            *_weights(of_bounds, labels[1:], words, settings, quotas, scale),
+            *_weights(of_tag, labels[:1], settings, scales[of_tag]),
+            *_weights(of_bounds, labels[1:], settings, scales[of_bounds]),
         )
     if settings.soft:
         labels = HeadValues(of_tag.probabilities.tag, *of_bounds.probabilities[1:])
@@ -134,12 +145,7 @@ def pseudo_labels(
 
 
 def _weights(
-    finding: Finding,
-    labels: Sequence[Tensor],
-    words: Words,
-    settings: PseudoLabelSettings,
-    quotas: Quotas | None,
-    scale: Tensor,
+    finding: Finding, labels: Sequence[Tensor], settings: PseudoLabelSettings, scale: Tensor
 ) -> list[Tensor]:
     """How much the labels of some heads count, which are read from one finding."""
     weights = [torch.ones_like(scale) for _ in labels]
@@ -151,24 +157,25 @@ def _weights(
         outside = finding.probabilities.tag[:, 0]
         weights = [finding.paint(finding.sureness, outside)] * len(labels)
     elif settings.confidence == "agreement":
-        tag, span = (read_tags(finding.logits, words.layout, d) for d in HEAD_DECODINGS)
-        weights = [words.layout.gather(tag == span).to(scale.dtype)] * len(labels)
+        span, tag = (read_tags(finding.logits, finding.layout, d) for d in HEAD_DECODINGS)
+        weights = [finding.layout.gather(span == tag).to(scale.dtype)] * len(labels)
     if settings.threshold:
         weights = [(weight >= settings.threshold).to(scale.dtype) for weight in weights]
-    if quotas is not None:
-        scale = scale * finding.paint(_kept(finding, words, quotas), torch.ones_like(scale))
     return [weight * scale for weight in weights]
 
 
-def _kept(finding: Finding, words: Words, quotas: Quotas) -> Tensor:
-    """1 for entities within their quota, and for all in source sentences; 0 for others."""
+def _kept(finding: Finding, words: Words, quotas: Quotas | None) -> Tensor:
+    """0 for the words of target entities beyond their quota, 1 for others."""
+    ones = torch.ones(words.layout.n_words, device=finding.logits.device)
+    if quotas is None:
+        return ones
     spans, kept = finding.spans, torch.ones_like(finding.sureness)
     is_target = words.layout.spread((~words.is_source).long())[spans.start] == 1
     langs = words.layout.spread(words.langs)[spans.start]
     kept[is_target] = quotas.within(
         finding.sureness[is_target], langs[is_target], spans.type[is_target]
     ).to(kept.dtype)
-    return kept
+    return finding.paint(kept, ones)
 
 
 def _of_empty(of_tag: Finding, of_bounds: Finding, words: Words, weight: float) -> Tensor:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_BINS = 100
+# Of the log odds, from -_LIMIT to it: a trained teacher's entities mostly lie between 0.99 and 1.
+_BINS = 400
+_LIMIT = 10.0
 # Share of what was counted that remains after each batch: some thousand batches are remembered.
 _DECAY = 0.999
 
@@ -34,7 +36,8 @@ class Quotas:
         types (Ints1d): Number of each one's type, 1..C.
         RETURNS (Bools1d): Whether it is as sure as the last one within the share.
         """
-        bins = (sureness * _BINS).long().clamp(0, _BINS - 1)
+        at = (sureness.logit(eps=1e-6) / _LIMIT + 1) / 2
+        bins = (at * _BINS).long().clamp(0, _BINS - 1)
         places = (langs, types.long() - 1, bins)
         self.counts *= _DECAY
         self.counts.index_put_(places, torch.ones_like(sureness), accumulate=True)

@@ -12,12 +12,15 @@ from thinc.api import Optimizer
 class TeacherSettings(BaseModel):
     """The `[teaching.teacher]` block: how the teacher follows the student."""
 
-    update: Literal["best", "latest", "average", "never"] = Field(
+    update: Literal["best", "latest", "always", "never"] = Field(
         default="best",
-        title="The best student so far, that of the last evaluation, a running mean, or none",
+        title="By the best candidate so far, by that of each evaluation, at every step, or not",
     )
     decay: StrictFloat = Field(
-        default=0.999, title="Share that a running mean keeps at a step", ge=0, lt=1
+        default=0.0,
+        title="What a running mean of students keeps at a step: that is the candidate; 0 for none",
+        ge=0,
+        lt=1,
     )
     rounds: StrictInt = Field(
         default=1,
@@ -38,7 +41,7 @@ class PseudoLabelSettings(BaseModel):
     soft: StrictBool = Field(default=False, title="Probabilities in the lattice in place of labels")
     confidence: Literal["none", "word", "entity", "agreement"] = Field(
         default="none",
-        title="Labels count by their probability, by their entity's, or where heads agree",
+        title="Labels count in full, by their probability, by their entity's, or where heads agree",
     )
     threshold: StrictFloat = Field(
         default=0.0,
@@ -50,6 +53,19 @@ class PseudoLabelSettings(BaseModel):
         default=1.0,
         title="Share of target entities kept of each language and type, the surest",
         gt=0,
+        le=1,
+    )
+    balance: StrictFloat = Field(
+        default=0.0,
+        title="How far types in each target language are moved to their shares in source text",
+        ge=0,
+        le=1,
+    )
+    frequent: StrictFloat = Field(
+        default=0.0,
+        title="Share of a language's sentences that a word too frequent to begin or end an entity "
+        "stands in; 0 for no such words",
+        ge=0,
         le=1,
     )
     empty: StrictFloat = Field(
@@ -64,11 +80,13 @@ class RegulariserSettings(BaseModel):
 
     kind: Literal["pairs", "means", "contrastive"] = Field(
         default="pairs",
-        title="Entities of a type, their means per language, or those against other types",
+        title="All entities of a type, their means per language, or all against other types",
     )
     between_langs: StrictBool = Field(default=False, title="Only entities of different languages")
     normalise: StrictBool = Field(default=False, title="Vectors of unit length")
-    memory: StrictInt = Field(default=0, title="Entities of earlier batches that take part", ge=0)
+    memory: StrictInt = Field(
+        default=0, title="Entities of earlier batches to compare with as well", ge=0
+    )
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -145,7 +163,7 @@ class ConfigSchemaTeaching(BaseModel):
         default=TeacherSettings(), title="How the teacher follows the student"
     )
     pseudo_labels: PseudoLabelSettings = Field(
-        default=PseudoLabelSettings(), title="What the student learns from it"
+        default=PseudoLabelSettings(), title="What the student learns from the teacher"
     )
     regulariser: RegulariserSettings = Field(
         default=RegulariserSettings(), title="Which entity vectors pull which others"

@@ -6,19 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..decoding import read_spans
 from ..encoder.blocks import Block, Shape, make_blocks
-from ..encoder.pairs import Fusion, PairBlock, make_pairs
-from ..encoder.subwords import Ints
+from ..encoder.pairs import Fusion, PairBlock, check_fusion, make_pairs
+from ..encoder.subwords import Ints, ragged_arange
 from ..layout import Layout
 from .arrays import SentenceArrays
+from .frequency import frequent_words, trim_spans
+from .network import Recogniser
 from .noise import Noise
+from .pairing import find_partners
+from .settings import ConfigSchemaTeaching
 from .switching import EntityPool, switch_entities
 
 Blocks = Sequence[Block] | PairBlock
+
+# Entities that the teacher found last, of which source sentences take some over.
+POOL_SIZE = 10_000
 
 
 @dataclass
@@ -30,6 +38,7 @@ class View:
     sentence_lengths (Ints1d): Number of words of each sentence.
     is_source (Bools1d): Whether each word is of an annotated sentence.
     langs (Ints1d): Number of each word's language.
+    frequent (Optional[Bools1d]): Whether each word is too frequent to begin or end an entity.
     teacher (Blocks): What the teacher sees.
     student (Blocks): What the student sees: the same words.
     """
@@ -39,6 +48,7 @@ class View:
     sentence_lengths: Ints
     is_source: NDArray[np.bool_]
     langs: Ints
+    frequent: NDArray[np.bool_] | None
     teacher: Blocks
     student: Blocks
 
@@ -55,6 +65,7 @@ class Views:
     n_source (int): How many of them are source sentences.
     shape (Shape): How to cut and pad.
     noise (Noise): What is done to target sentences before the student sees them.
+    frequent (Optional[Bools1d]): Of each word of the corpus, whether it is too frequent.
     switch (float): Probability that an entity of a source sentence is replaced.
     pool (Optional[EntityPool]): Entities that the teacher found, to replace them by.
     partners (Optional[Ints1d]): FILTER: the source sentence of each translation.
@@ -65,6 +76,7 @@ class Views:
     n_source: int
     shape: Shape
     noise: Noise
+    frequent: NDArray[np.bool_] | None = None
     switch: float = 0.0
     pool: EntityPool | None = None
     partners: Ints | None = None
@@ -93,7 +105,18 @@ class Views:
             teacher = make_pairs(source, target, self.shape, self.fusion)
         noisy = self.noise.apply(batch, ~is_source, rng)
         student = teacher if noisy is batch else make_blocks(noisy, self.shape)
-        return View(sentences, gold, lengths, is_source, langs, teacher, student)
+        frequent = self._frequent(sentences, is_source)
+        return View(sentences, gold, lengths, is_source, langs, frequent, teacher, student)
+
+    def _frequent(self, sentences: Ints, is_source: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        if self.frequent is None:
+            return None
+        target = sentences[sentences >= self.n_source]
+        bounds = self.corpus.word_bounds
+        of_view = np.zeros(len(is_source), dtype=bool)
+        places = ragged_arange(bounds[target], bounds[target + 1] - bounds[target])
+        of_view[~is_source] = self.frequent[places]
+        return of_view
 
     def again(self, view: View, rng: np.random.Generator) -> tuple[Blocks, int]:
         """The target sentences of a view once more, with noise of their own, and their words."""
@@ -113,6 +136,9 @@ class Views:
         if self.pool is None:
             return
         spans = read_spans(logits, layout, "joint")
+        if view.frequent is not None:
+            frequent = torch.from_numpy(view.frequent).to(logits.device)
+            spans = trim_spans(spans, layout.spread(frequent.long()) == 1)
         first, last, types = (values.cpu().numpy() for values in spans)
         number, start = layout.locate(first)
         sentences = view.sentences[number]
@@ -120,3 +146,29 @@ class Views:
         end = start + last - first
         found = (values[target] for values in (sentences, start, end, types))
         self.pool.add(self.corpus, *found)
+
+
+def make_views(
+    settings: ConfigSchemaTeaching, corpus: SentenceArrays, n_source: int, recogniser: Recogniser
+) -> Views:
+    """The views that a config asks for.
+
+    settings (ConfigSchemaTeaching): Settings of stage 2.
+    corpus (SentenceArrays): Source sentences, then target sentences.
+    n_source (int): How many of them are source sentences.
+    recogniser (Recogniser): Tokenizer, shape and encoder.
+    Raises DualNerError where the encoder or its tokenizer lacks what a setting needs.
+    """
+    tokenizer, shape = recogniser.words.tokenizer, recogniser.shape
+    noise = Noise(settings.noise, tokenizer, max_word=shape.overlap)
+    views = Views(corpus, n_source, shape, noise)
+    if settings.noise.switch:
+        views.switch, views.pool = settings.noise.switch, EntityPool(POOL_SIZE)
+    if settings.pseudo_labels.frequent:
+        target, share = np.arange(n_source, len(corpus)), settings.pseudo_labels.frequent
+        views.frequent = frequent_words(corpus, target, share, tokenizer)
+    if settings.method == "filter":
+        views.fusion = Fusion(settings.local_layers, settings.fused_layers)
+        check_fusion(recogniser.network.encoder, views.fusion)
+        views.partners = find_partners(corpus, n_source, shape.window)
+    return views

@@ -176,3 +176,13 @@ def test_a_language_that_is_source_and_target_is_drawn_as_two(
     assert Counter(sides) == {
         ("en", True): 5, ("de", True): 5, ("de", False): 15, ("sw", False): 15
     }  # fmt: skip
+
+
+def test_a_pool_that_is_still_empty_is_resumed(folder: Path, tmp_path: Path) -> None:
+    """A checkpoint may be written before the teacher finds the first entity."""
+    teaching = start(folder, tmp_path, noise__switch=0.5)
+    teaching._save_checkpoint()
+    resumed = start(folder, tmp_path, noise__switch=0.5)
+    assert resumed.views.pool is not None
+    last_student(resumed, resume=True)
+    assert len(resumed.views.pool) > 0

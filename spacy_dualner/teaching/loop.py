@@ -327,7 +327,7 @@ class Teaching:
                 "student": self.network.state_dict(),
                 **self.teacher.state_dict(),
                 "memory": self.memory.state_dict(),
-                "pool": self.views.pool.state_dict() if self.views.pool else {},
+                "pool": {} if self.views.pool is None else self.views.pool.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "random": random,
             },

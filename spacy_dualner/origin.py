@@ -67,7 +67,9 @@ class Origin:
             second.append("no regulariser")
         if not self.target:
             second.append("no target text")
-        return [first, ", ".join(second).format(**self.stage2)]
+        # Settings beyond the paper's; a pipeline taught before there were any names none.
+        own = [f"{name} = {value}" for name, value in self.stage2.get("variants", {}).items()]
+        return [first, ", ".join([*second, *own]).format(**self.stage2)]
 
 
 def read_origin(config: Config, meta: Settings) -> Origin:

@@ -13,6 +13,7 @@ import torch
 from conftest import train_nlp
 from helpers_corpus import stage2_config, write_corpus
 
+from spacy_dualner.origin import read_origin
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.loop import Teaching
 
@@ -186,3 +187,14 @@ def test_a_pool_that_is_still_empty_is_resumed(folder: Path, tmp_path: Path) -> 
     assert resumed.views.pool is not None
     last_student(resumed, resume=True)
     assert len(resumed.views.pool) > 0
+
+
+def test_a_model_says_how_it_was_taught(folder: Path, tmp_path: Path) -> None:
+    """In meta.json and in what the model card tells; the paper's recipe names nothing more."""
+    for settings in ({}, {"noise__mask": 0.15, "pseudo_labels__heads": "joint"}):
+        nlp = spacy.load(start(folder, tmp_path / "out", **settings).run(False))
+        expected = {name.replace("__", "."): value for name, value in settings.items()}
+        assert nlp.meta["dualner"]["variants"] == expected
+        told = read_origin(nlp.config, nlp.meta).methods[1]
+        assert all(f"{name} = {value}" in told for name, value in expected.items())
+        assert ("noise" in told) == bool(settings)

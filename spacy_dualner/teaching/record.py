@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..presets import BLOCKS
+
 if TYPE_CHECKING:
     # The card reads KEY, and need not wait for transformers.
     from ..encoder.subwords import Ints
@@ -40,11 +42,14 @@ def teaching_record(
     steps (int): Steps of the whole run.
     best_step (int): The step of the best student; 0 where none was better than stage 1.
     best_score (float): Its score, from 0 to 1.
-    RETURNS (Dict[str, Any]): JSON; `source` and `target` hold sentences of each language.
+    RETURNS (Dict[str, Any]): JSON; `source` and `target` hold sentences of each language,
+        `variants` the settings that are not the paper's.
     """
     is_source = trained_on < n_source
+    blocks = config.settings.model_dump(include=set(BLOCKS), exclude_defaults=True)
     return {
         **config.settings.model_dump(include=_SETTINGS),
+        "variants": {f"{b}.{name}": v for b, own in blocks.items() for name, v in own.items()},
         "learn_rate": config.optimizer.learn_rate,
         "heads_factor": config.optimizer.heads_factor,
         "weight_decay": config.optimizer.L2,

@@ -6,7 +6,6 @@ imported where they are used; one that is missing or does not work raises PeerMi
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 import warnings
@@ -27,6 +26,8 @@ from transformers import (
     PreTrainedTokenizerBase,
     pipeline,
 )
+
+from spacy_dualner.encoder.shim import quiet_loading
 
 # Takes pre-tokenised sentences, returns the number of entities found.
 Run = Callable[[list[list[str]]], int]
@@ -83,18 +84,6 @@ def optional(name: str) -> Iterator[None]:
         raise PeerMissing(f"{name}: {type(error).__name__}: {error}") from error
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No word about heads that are new and random: they are meant to be."""
-    logger = logging.getLogger("transformers")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
 def examples(nlp: Language) -> list[Example]:
     """A few annotated sentences to initialise with."""
     return [
@@ -107,7 +96,7 @@ def dualner_nlp(tok2vec: dict[str, Any]) -> Language:
     """A pipeline with one dualner. tok2vec (dict): Config of its encoder."""
     nlp = spacy.blank("xx")
     nlp.add_pipe("dualner", config={"model": {"tok2vec": tok2vec}})
-    with quiet():
+    with quiet_loading():
         nlp.initialize(lambda: examples(nlp))
     return nlp
 
@@ -137,7 +126,7 @@ def spacy_transformer_ner(encoder: str | Path, batch_size: int = 64) -> Run:
     nlp = spacy.blank("xx")
     nlp.add_pipe("transformer", config={"model": {**SPACY_TRANSFORMER, "name": str(encoder)}})
     nlp.add_pipe("ner", config={"model": SPACY_NER})
-    with quiet():
+    with quiet_loading():
         nlp.initialize(lambda: examples(nlp))
     return lambda sentences: pipe_words(nlp, sentences, batch_size)
 
@@ -154,7 +143,7 @@ def load_tokenizer(encoder: str | Path) -> PreTrainedTokenizerBase:
 
 def load_classifier(encoder: str | Path) -> torch.nn.Module:
     """The encoder with a random token-classification head, in float32."""
-    with quiet():
+    with quiet_loading():
         return AutoModelForTokenClassification.from_pretrained(
             encoder,
             local_files_only=True,
@@ -172,7 +161,7 @@ def hf_pipeline(encoder: str | Path, batch_size: int = 1, device: str = "cpu") -
     device (str): Where to compute.
     """
     model, tokenizer = load_classifier(encoder), load_tokenizer(encoder)
-    with quiet():
+    with quiet_loading():
         pipe = pipeline(
             "token-classification",
             model=model,
@@ -292,7 +281,7 @@ def span_marker(encoder: str | Path, batch_size: int = 4, device: str = "cpu") -
     batch_size (int): Sentences computed at once, each padded to 512 sub-words and markers.
     device (str): Where to compute.
     """
-    with optional("span_marker"), quiet():
+    with optional("span_marker"), quiet_loading():
         from span_marker import SpanMarkerModel
 
         model = SpanMarkerModel.from_pretrained(
@@ -320,7 +309,7 @@ def gliner(encoder: str | Path, batch_size: int = 8, device: str = "cpu") -> Run
     batch_size (int): Texts computed at once, in their order, padded to the longest.
     device (str): Where to compute.
     """
-    with optional("gliner"), quiet():
+    with optional("gliner"), quiet_loading():
         from gliner import GLiNER, GLiNERConfig
 
         config = GLiNERConfig(model_name=str(encoder))

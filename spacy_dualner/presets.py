@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from thinc.api import Config
@@ -10,10 +11,29 @@ from thinc.api import Config
 from .training.corpus import parse_langs
 
 STAGES = ("stage1.cfg", "stage2.cfg")
-"""The configs of a preset, for `spacy train` and for `teach`."""
+"""The configs of a preset, for `spacy train` and for `teach`: the paper's."""
 
 BLOCKS = ("teacher", "pseudo_labels", "regulariser", "noise", "sampling")
 """The blocks of `[teaching]` that a config of stage 2 may leave out."""
+
+
+def recipe_file(recipe: str) -> str:
+    """The config of stage 2: `stage2-NAME.cfg`, or `stage2.cfg` for the paper's recipe.
+
+    recipe (str): Its name, as in `plus`; empty for the paper's.
+    """
+    return f"stage2-{recipe}.cfg" if recipe else STAGES[1]
+
+
+def recipes(preset: Path) -> list[str]:
+    """Names of the recipes of stage 2 that a preset has beside the paper's, sorted.
+
+    preset (Path): Its folder.
+    """
+    before, after = recipe_file("*").split("*")
+    return sorted(
+        path.name.removeprefix(before).removesuffix(after) for path in preset.glob(recipe_file("*"))
+    )
 
 
 def overridden(config: Config, values: Mapping[str, Any]) -> Config:

@@ -19,6 +19,8 @@ PRESETS = sorted(path.parent for path in (ROOT / "configs").glob("*/preset.cfg")
 NAMES = [path.name for path in PRESETS]
 every_preset = pytest.mark.parametrize("preset", PRESETS, ids=NAMES)
 MINI = ROOT / "configs" / "mini"
+STUDIES = [ROOT / "configs" / "studies" / "teaching" / "confirmation.cfg"]
+PLUS = {"pseudo_labels": {"heads": "joint", "frequent": 0.03}, "noise": {"mask": 0.15}}
 
 
 def test_there_are_presets() -> None:
@@ -45,9 +47,10 @@ def test_stage_1_trains_as_spacy_expects(preset: Path) -> None:
 
 
 @every_preset
-def test_stage_2_resolves(preset: Path) -> None:
+@pytest.mark.parametrize("name", ["stage2.cfg", "stage2-plus.cfg"])
+def test_stage_2_resolves(preset: Path, name: str) -> None:
     """No corpus is read for that."""
-    resolved = resolve_config(Config().from_disk(preset / "stage2.cfg"))
+    resolved = resolve_config(Config().from_disk(preset / name))
     assert resolved.settings.component == "dualner"
     assert resolved.corpora.source.langs
     assert resolved.optimizer.learn_rate > 0
@@ -70,6 +73,21 @@ def test_the_preset_agrees_with_its_stages(preset: Path) -> None:
         "path", "encoder", "source", "targets", "unlabelled_limit", "dev_limit", "test_limit",
         "seed",
     }  # fmt: skip
+
+
+@every_preset
+def test_plus_is_the_papers_recipe_with_some_settings(preset: Path) -> None:
+    plus = load_config(preset / "stage2-plus.cfg", interpolate=False)
+    for block, values in PLUS.items():
+        assert plus["teaching"].pop(block) == values
+    assert plus == load_config(preset / "stage2.cfg", interpolate=False)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_studies_of_plus_have_its_settings(path: Path) -> None:
+    methods = load_config(path)["methods"]
+    settings = {f"teaching.{b}.{key}": v for b, own in PLUS.items() for key, v in own.items()}
+    assert methods["plus"] == {"base": "DualNER", "settings": settings}
 
 
 @pytest.mark.parametrize("name", ["xlmr-base", "infoxlm-large"])
@@ -227,6 +245,39 @@ def test_each_choice_lands_in_its_place(tmp_path: Path) -> None:
     # All else is the preset's.
     assert one["training"]["batcher"] == written(MINI)["stage1"]["training"]["batcher"]
     resolve_config(two)
+
+
+@every_preset
+def test_a_recipe_is_a_choice(preset: Path, tmp_path: Path) -> None:
+    arguments = (preset, tmp_path, "--recipe", "plus", "--seed", 7)
+    status, _ = run_cli("dualner", "configure", *arguments)
+    assert status == 0
+    after, plus = written(tmp_path), Config().from_disk(preset / "stage2-plus.cfg")
+    plus["system"]["seed"] = plus["teaching"]["seed"] = 7
+    assert after["stage2"] == plus
+    assert after["stage1"]["training"]["seed"] == 7
+    # Configured again it is kept.
+    status, _ = run_cli("dualner", "configure", tmp_path, tmp_path / "again")
+    assert status == 0
+    assert written(tmp_path / "again") == after
+
+
+@pytest.mark.parametrize("recipe", ["minus", "../mini/stage2", "*"])
+def test_an_unknown_recipe_is_a_clear_error(recipe: str, tmp_path: Path) -> None:
+    status, output = run_cli("dualner", "configure", MINI, tmp_path / "new", "--recipe", recipe)
+    assert status == 1
+    assert recipe in output and "There is plus" in output
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_recipe_of_a_preset_that_has_but_one(tmp_path: Path) -> None:
+    preset = tmp_path / "preset"
+    preset.mkdir()
+    for name in ("preset.cfg", "stage1.cfg", "stage2.cfg"):
+        (preset / name).write_text((MINI / name).read_text())
+    status, output = run_cli("dualner", "configure", preset, tmp_path / "new", "--recipe", "plus")
+    assert status == 1
+    assert "stage2-plus.cfg" in output and "--recipe" in output
 
 
 def test_a_limit_of_zero_is_a_choice(tmp_path: Path) -> None:

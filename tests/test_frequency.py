@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from spacy_dualner.conversions import Spans
 from spacy_dualner.teaching.arrays import SentenceArrays
-from spacy_dualner.teaching.frequency import frequent_words, trim_spans
+from spacy_dualner.teaching.frequency import frequent_words, name_words, trim_spans
 
 PIECES = ["a", "b", "(", "1", "ж", "."]
 
@@ -21,17 +21,19 @@ PIECES = ["a", "b", "(", "1", "ж", "."]
 def tokenizer() -> SimpleNamespace:
     """Of a vocabulary of single characters."""
     return SimpleNamespace(
-        convert_ids_to_tokens=lambda i: PIECES[i], convert_tokens_to_string="".join
+        convert_ids_to_tokens=lambda i: PIECES[i],
+        convert_tokens_to_string="".join,
+        decode=lambda ids: "".join(PIECES[i] for i in ids),
     )
 
 
-def corpus_of(sentences: list[list[str]], langs: list[int]) -> SentenceArrays:
+def corpus_of(sentences: list[list[str]], langs: list[int], tags: list[int]) -> SentenceArrays:
     words = [word for sentence in sentences for word in sentence]
     subwords = [sum(map(len, sentence)) for sentence in sentences]
     return SentenceArrays(
         np.array([PIECES.index(c) for word in words for c in word], dtype=np.int32),
         np.array([len(word) for word in words], dtype=np.int16),
-        np.full(len(words), -1, dtype=np.int16),
+        np.array([*tags, *[-1] * (len(words) - len(tags))], dtype=np.int16),
         np.cumsum([0, *map(len, sentences)]),
         np.cumsum([0, *subwords]),
         np.array(langs, dtype=np.int16),
@@ -39,32 +41,56 @@ def corpus_of(sentences: list[list[str]], langs: list[int]) -> SentenceArrays:
     )
 
 
+word = st.text(PIECES, min_size=1, max_size=3)
 texts = st.lists(
-    st.tuples(
-        st.lists(st.text(PIECES, min_size=1, max_size=3), min_size=1, max_size=4),
-        st.integers(0, 1),
+    st.tuples(st.lists(word, min_size=1, max_size=4), st.integers(0, 1)), min_size=1, max_size=12
+)
+# Parts of a sentence: words, and whether they are outside (0), of a name (1 or 2), or unknown (-1).
+annotated = st.lists(
+    st.lists(
+        st.tuples(st.lists(word, min_size=1, max_size=2), st.integers(-1, 2)),
+        min_size=1,
+        max_size=3,
     ),
-    min_size=1,
-    max_size=12,
+    max_size=4,
 )
 
 
 @settings(deadline=None)
-@given(texts, st.sampled_from([0.1, 0.4, 0.5, 1.0]), st.integers(0, 3))
-def test_frequent_words(text, share: float, n_left_out: int) -> None:
-    """Counted once a sentence, by language, over the sentences that count; they need a letter."""
+@given(annotated, texts, st.sampled_from([0.1, 0.4, 0.5, 1.0]))
+def test_frequent_words(source, text, share: float) -> None:
+    """Counted once a sentence, by language, in unlabelled text; they need a letter, and stand
+    outside of names more often than at their edges."""
     sentences, langs = [list(words) for words, _ in text], [lang for _, lang in text]
-    counting = np.arange(min(n_left_out, len(text)), len(text))
-    found = frequent_words(corpus_of(sentences, langs), counting, share, tokenizer())
-    expected = []
-    for number, (sentence, lang) in enumerate(zip(sentences, langs, strict=True)):
-        own = [set(sentences[i]) for i in counting if langs[i] == lang]
+    edges, outside, tags = Counter(), Counter(), []
+    for sentence in source:
+        for words, kind in sentence:
+            edges.update([words[i] for i in {0, len(words) - 1}] * (kind > 0))
+            outside.update(words * (kind == 0))
+            if kind > 0:
+                tags += [2 * kind - 1, *[2 * kind] * (len(words) - 1)]
+            else:
+                tags += [kind] * len(words)
+    given_ = [[word for words, _ in sentence for word in words] for sentence in source]
+    corpus = corpus_of([*given_, *sentences], [*[0] * len(source), *langs], tags)
+    found = frequent_words(corpus, len(source), share, tokenizer())
+    expected = [False] * sum(map(len, given_))
+    named: dict[str, Counter] = {}
+    for sentence, lang in zip(sentences, langs, strict=True):
+        own = [set(words) for words, of in text if of == lang]
         counts = Counter(word for words in own for word in words)
-        expected += [
-            number in counting and counts[word] >= share * len(own) and any(map(str.isalpha, word))
-            for word in sentence
-        ]
+        for word in sentence:
+            of_name = edges[word] and edges[word] >= outside[word]
+            has_letter = any(map(str.isalpha, word))
+            expected.append(counts[word] >= share * len(own) and has_letter and not of_name)
+            named.setdefault(["xx", "yy"][lang], Counter())[word] += expected[-1]
     assert found.tolist() == expected
+    words_of = name_words(corpus, found, tokenizer())
+    assert words_of.keys() == {lang for lang, counts in named.items() if counts.total()}
+    for lang, words in words_of.items():
+        assert sorted(words) == sorted(+named[lang])
+        times = [named[lang][word] for word in words]
+        assert times == sorted(times, reverse=True)
 
 
 @given(st.lists(st.sampled_from("wf|"), max_size=14), st.data())

@@ -178,6 +178,18 @@ def test_a_wrong_value_is_named(name: str, value: Any) -> None:
             {"pseudo_labels__threshold": 0.9, "pseudo_labels__confidence": "agreement"},
             r"pseudo_labels\.threshold.*confidence",
         ),
+        (
+            {"regulariser__between_langs": True, "regulariser__kind": "means"},
+            r"regulariser\.between_langs.*regulariser\.kind.*pairs",
+        ),
+        (
+            {"regulariser__normalise": True, "regulariser__kind": "contrastive"},
+            r"regulariser\.normalise.*regulariser\.kind.*pairs",
+        ),
+        (
+            {"mse_norm": "set", "regulariser__kind": "contrastive"},
+            r"mse_norm.*regulariser\.kind.*pairs",
+        ),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any], said: str) -> None:

@@ -28,6 +28,7 @@ def configure_cli(
     dev_limit: str = typer.Option("", help="Development sentences per language"),
     test_limit: str = typer.Option("", help="Test sentences per language"),
     seed: str = typer.Option("", help="Random seed of both stages"),
+    recipe: str = typer.Option("", help="Of stage 2: plus for stage2-plus.cfg; empty: the paper's"),
 ) -> None:
     """Write the configs of a run: a preset's, with what is given here in place. Empty options
     leave the preset's setting.
@@ -35,6 +36,7 @@ def configure_cli(
     \b
     Examples:
       python -m spacy dualner configure configs/xlmr-base training/config --targets de,sw --seed 1
+      python -m spacy dualner configure configs/xlmr-base training/config --recipe plus
     """
     with clear_errors():
         choices = {
@@ -47,27 +49,33 @@ def configure_cli(
             "test_limit": test_limit,
             "seed": seed,
         }
-        configure(preset, output, {key: value for key, value in choices.items() if value})
+        given = {key: value for key, value in choices.items() if value}
+        configure(preset, output, given, recipe)
     msg.good(f"Configs written to {output}")
 
 
-def configure(preset: Path, output: Path, choices: dict[str, str]) -> None:
+def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str = "") -> None:
     """Write `preset.cfg`, `stage1.cfg` and `stage2.cfg` of a run.
 
     preset (Path): Folder with the three files to begin from.
     output (Path): Folder to write to.
     choices (Dict[str, str]): Settings that replace those of the preset's `[data]` section.
+    recipe (str): Of stage 2: NAME for the preset's `stage2-NAME.cfg`, empty for `stage2.cfg`.
     Raises DataError where the preset lacks a file, or a number is none.
     """
     from thinc.api import Config
     from weasel.util import get_checksum
 
     from ..data.files import write_text
-    from ..presets import STAGES, stage_settings
+    from ..presets import STAGES, recipe_file, recipes, stage_settings
 
+    stages = (STAGES[0], recipe_file(recipe))
     for name in (PRESET_FILE, *STAGES):
         if not (preset / name).is_file():
             raise DataError(preset / name, "no such file. Name a folder in configs/.")
+    if not (preset / stages[1]).is_file():
+        known = ", ".join(recipes(preset)) or "none but the paper's, which needs no --recipe"
+        raise DataError(preset / stages[1], f"no such recipe. There is {known}.")
     settings = Config().from_disk(preset / PRESET_FILE, interpolate=False)
     data: dict[str, Any] = settings.get("data", {})
     absent = [key for key in KEYS if key not in data]
@@ -92,6 +100,6 @@ def configure(preset: Path, output: Path, choices: dict[str, str]) -> None:
         unlabelled_limit=data["unlabelled_limit"],
     )
     write_text(output / PRESET_FILE, settings.to_str(interpolate=False) + "\n")
-    for name, values in zip(STAGES, overrides, strict=True):
-        config = Config().from_disk(preset / name, interpolate=False, overrides=values)
+    for name, file, values in zip(STAGES, stages, overrides, strict=True):
+        config = Config().from_disk(preset / file, interpolate=False, overrides=values)
         write_text(output / name, config.to_str(interpolate=False) + "\n")

@@ -96,11 +96,16 @@ def resolve_config(config: Config) -> TeachingConfig:
     )
 
 
+_IDLE_WITH = {("regulariser.between_langs", "means"), ("regulariser.normalise", "contrastive")}
+
+
 def _refuse_idle(settings: ConfigSchemaTeaching) -> None:
     """Raise DualNerError for a setting that would do nothing beside the others."""
     method, confidence = settings.method, settings.pseudo_labels.confidence
+    kind = settings.regulariser.kind
     blocks = {block: getattr(settings, block).model_dump(exclude_defaults=True) for block in BLOCKS}
-    for name in (f"{block}.{key}" for block, own in blocks.items() for key in own):
+    names = [f"{block}.{key}" for block, own in blocks.items() for key in own]
+    for name in ["mse_norm"] * (settings.mse_norm != "pairs") + names:
         remedy = ""
         if method != "dual" and name.startswith("pseudo_labels."):
             remedy = 'set teaching.method to "dual"'
@@ -110,6 +115,8 @@ def _refuse_idle(settings: ConfigSchemaTeaching) -> None:
             remedy = 'set teaching.pseudo_labels.confidence to "word" or "entity"'
         elif name == "pseudo_labels.frequent" and settings.pseudo_labels.soft:
             remedy = "set teaching.pseudo_labels.soft to false"
+        elif (name, kind) in _IDLE_WITH or (name == "mse_norm" and kind != "pairs"):
+            remedy = 'set teaching.regulariser.kind to "pairs"'
         if remedy:
             raise DualNerError(f"teaching.{name} would do nothing. Leave it out, or {remedy}.")
 

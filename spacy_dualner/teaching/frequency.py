@@ -19,32 +19,76 @@ Bools = NDArray[np.bool_]
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
-def frequent_words(corpus: SentenceArrays, sentences: Ints, share: float, tokenizer: Any) -> Bools:
-    """Which words stand in at least a share of their language's sentences.
+def frequent_words(corpus: SentenceArrays, n_source: int, share: float, tokenizer: Any) -> Bools:
+    """Which words of unlabelled text are too frequent to begin or end a name.
 
-    Words without a letter are never called frequent: brackets and full stops end many names.
+    Those that stand in at least a share of their language's unlabelled sentences, but for two
+    kinds: words without a letter, as brackets and full stops end many names; and words that in
+    annotated text begin or end names at least as often as they stand outside of them (`San`).
 
-    corpus (SentenceArrays): The corpus.
-    sentences (Ints1d): Numbers of the sentences that count.
-    share (float): Share of a language's sentences.
+    corpus (SentenceArrays): Annotated sentences, then unlabelled ones.
+    n_source (int): How many are annotated.
+    share (float): Share of a language's unlabelled sentences.
     tokenizer (PreTrainedTokenizerBase): Tells which sub-words have letters.
-    RETURNS (Bools1d): For each word of the corpus; False in other sentences.
+    RETURNS (Bools1d): For each word of the corpus; False in annotated sentences.
     """
     frequent = np.zeros(len(corpus.word_lengths), dtype=bool)
     lettered = _with_letters(tokenizer, corpus.ids)
-    for lang in np.unique(corpus.langs[sentences]):
-        own = sentences[corpus.langs[sentences] == lang]
+    of_names = _edges_of_names(corpus, n_source)
+    langs = corpus.langs[n_source:]
+    for lang in np.unique(langs):
+        own = n_source + np.flatnonzero(langs == lang)
         batch, _ = corpus.select(own)
         keys = _keys(batch.ids, batch.word_lengths)
         of_sentence = np.repeat(np.arange(len(own)), batch.sentence_lengths)
         names, name = np.unique(keys, return_inverse=True)
         pairs = np.unique(name * len(own) + of_sentence)
         n_sentences = np.bincount(pairs // len(own), minlength=len(names))
+        chosen = (n_sentences >= share * len(own)) & ~np.isin(names, of_names)
         begins = np.cumsum(batch.word_lengths) - batch.word_lengths
         words = np.logical_or.reduceat(lettered[batch.ids], begins)
         places = ragged_arange(corpus.word_bounds[own], batch.sentence_lengths)
-        frequent[places] = (n_sentences[name] >= share * len(own)) & words
+        frequent[places] = chosen[name] & words
     return frequent
+
+
+def name_words(corpus: SentenceArrays, chosen: Bools, tokenizer: Any) -> dict[str, list[str]]:
+    """The words that were chosen in each language, most frequent first.
+
+    corpus (SentenceArrays): The corpus.
+    chosen (Bools1d): For each word of the corpus.
+    tokenizer (PreTrainedTokenizerBase): Turns sub-words back into text.
+    RETURNS (Dict[str, List[str]]): By language; languages without one are left out.
+    """
+    of_lang = np.repeat(corpus.langs, corpus.word_counts())
+    ends = np.cumsum(corpus.word_lengths, dtype=np.int64)
+    named = {}
+    for lang in np.unique(of_lang[chosen]):
+        word = np.flatnonzero(chosen & (of_lang == lang))
+        lengths = corpus.word_lengths[word].astype(np.int64)
+        ids = corpus.ids[ragged_arange(ends[word] - lengths, lengths)].astype(np.int64)
+        _, first, counts = np.unique(_keys(ids, lengths), return_index=True, return_counts=True)
+        begins = (np.cumsum(lengths) - lengths)[first]
+        named[corpus.lang_names[lang]] = [
+            tokenizer.decode(ids[begin : begin + length]).strip()
+            for begin, length in zip(
+                *(x[np.argsort(-counts, kind="stable")] for x in (begins, lengths[first])),
+                strict=True,
+            )
+        ]
+    return named
+
+
+def _edges_of_names(corpus: SentenceArrays, n_source: int) -> NDArray[np.uint64]:
+    """Keys of the words that begin or end names as often as they stand outside of them."""
+    batch, tags = corpus.select(np.arange(n_source))
+    within = tags > 0
+    # B- is odd, I- even; annotation is well-formed, so none begins a sentence with I-.
+    goes_on = np.append(within[1:] & (tags[1:] % 2 == 0), False)
+    is_edge = within & ((tags % 2 == 1) | ~goes_on)
+    keys, word = np.unique(_keys(batch.ids, batch.word_lengths), return_inverse=True)
+    edges, outside = (np.bincount(word[x], minlength=len(keys)) for x in (is_edge, tags == 0))
+    return keys[(edges >= outside) & (edges > 0)]
 
 
 def _keys(ids: Ints, word_lengths: Ints) -> NDArray[np.uint64]:

@@ -152,6 +152,8 @@ class Teaching:
             f"{n_target:,} ({', '.join(target_langs) or 'none'}), "
             f"{self.total_steps:,} steps in {settings.max_epochs * settings.teacher.rounds} epochs"
         )
+        for name, words in self.views.frequent_by_lang(self.recogniser.words.tokenizer).items():
+            self.msg.info(f"Too frequent in {name} to begin or end a name: {' '.join(words)}")
 
     def _builder(self) -> ArraysBuilder:
         return ArraysBuilder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from ..encoder.pairs import Fusion, PairBlock, check_fusion, make_pairs
 from ..encoder.subwords import Ints, ragged_arange
 from ..layout import Layout
 from .arrays import SentenceArrays
-from .frequency import frequent_words, trim_spans
+from .frequency import frequent_words, name_words, trim_spans
 from .network import Recogniser
 from .noise import Noise
 from .pairing import find_partners
@@ -81,6 +82,12 @@ class Views:
     pool: EntityPool | None = None
     partners: Ints | None = None
     fusion: Fusion | None = None
+
+    def frequent_by_lang(self, tokenizer: Any) -> dict[str, list[str]]:
+        """The frequent words of each language, if any are looked for."""
+        if self.frequent is None:
+            return {}
+        return name_words(self.corpus, self.frequent, tokenizer)
 
     def with_partners(self, sentences: Ints) -> Ints:
         """Translations with the sentences that they are of before them."""
@@ -165,8 +172,8 @@ def make_views(
     if settings.noise.switch:
         views.switch, views.pool = settings.noise.switch, EntityPool(POOL_SIZE)
     if settings.pseudo_labels.frequent:
-        target, share = np.arange(n_source, len(corpus)), settings.pseudo_labels.frequent
-        views.frequent = frequent_words(corpus, target, share, tokenizer)
+        share = settings.pseudo_labels.frequent
+        views.frequent = frequent_words(corpus, n_source, share, tokenizer)
     if settings.method == "filter":
         views.fusion = Fusion(settings.local_layers, settings.fused_layers)
         check_fusion(recogniser.network.encoder, views.fusion)

@@ -69,7 +69,6 @@ def _train(run: Run, gpu_id: int) -> None:
     stage = "stage2.cfg" if run.stage1 else "stage1.cfg"
     path = run.folder / stage
     write_text(path, run.config + "\n")
-    began = time.perf_counter()
     if run.stage1:
         from ..teaching.config import resolve_config
         from ..teaching.loop import teach
@@ -80,11 +79,9 @@ def _train(run: Run, gpu_id: int) -> None:
 
         train(path, run.folder, use_gpu=gpu_id)
         shutil.rmtree(run.folder / "model-last", ignore_errors=True)
-    seconds = time.perf_counter() - began
     history = read_history(run.folder / "history.jsonl")
-    best = max(history, key=lambda entry: entry["score"])
-    steps = history[-1]["step"]
-    record = {"best_step": best["step"], "steps": steps, "seconds": seconds}
+    best, last = max(history, key=lambda entry: entry["score"]), history[-1]
+    record = {"best_step": best["step"], "steps": last["step"], "seconds": last["seconds"]}
     write_json(run.folder / _TRAINED, record)
 
 

@@ -1,5 +1,6 @@
 """`spacy-dualner.HistoryLogger.v1`: spaCy's console log, and every evaluation as a JSON line."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +22,8 @@ def make_history_logger(path: Path) -> Callable:
 
     A line holds `step`, `epoch`, `loss`, `score` (0 to 1, what selects), `f1` of each development
     language, and in stage 2 `agreement`, the F1 of the start/end heads' entities against the tag
-    head's, both in percent. Lines of a step that is reached again, after --resume, are replaced.
+    head's, both in percent; and the `seconds` of training so far, those before an interruption
+    included. Lines of a step that is reached again, after --resume, are replaced.
 
     path (Path): The file.
     """
@@ -30,11 +32,17 @@ def make_history_logger(path: Path) -> Callable:
 
     def setup(nlp: Language, stdout: IO, stderr: IO) -> tuple[Callable, Callable]:
         log_to_console, finish = console(nlp, stdout, stderr)
+        began = time.perf_counter()
+        before: float | None = None
 
         def log_step(info: dict[str, Any] | None) -> None:
             log_to_console(info)
             if info is None:
                 return
+            nonlocal before
+            earlier = [old for old in read_history(path) if old["step"] < info["step"]]
+            if before is None:
+                before = earlier[-1].get("seconds", 0.0) if earlier else 0.0
             scores = info["other_scores"]
             line = {
                 "step": info["step"],
@@ -43,8 +51,8 @@ def make_history_logger(path: Path) -> Callable:
                 "score": float(info["score"]),
                 "f1": _percent(scores, F1),
                 "agreement": _percent(scores, AGREEMENT),
+                "seconds": before + time.perf_counter() - began,
             }
-            earlier = [old for old in read_history(path) if old["step"] < line["step"]]
             lines = (srsly.json_dumps(entry) for entry in [*earlier, line])
             write_text(path, "".join(f"{text}\n" for text in lines))
 

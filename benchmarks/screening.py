@@ -5,7 +5,7 @@
 
 A row for each method: F1 of the target languages, mean over seeds; what it gains over the base in
 the seeds that both have, with the probability of no difference (paired bootstrap over sentences);
-and its time as a multiple of the base's, which means little where runs shared the machine.
+and the seconds of its training, which mean little where runs shared the machine.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def main(
         found = measured.compare(runs, base_runs, measure)
         gain = found.difference if found else 0.0
         cells = [method, str(len(runs)), *(_mean(runs, split, [lang]) for lang in langs)]
-        cells += [_mean(runs, split, langs), "", "", _times(runs, base_runs)]
+        cells += [_mean(runs, split, langs), "", "", _seconds(runs)]
         if found and method != base:
             deviation = f" ± {found.deviation:.1f}" if found.deviation is not None else ""
             cells[-3:-1] = f"{gain:+.2f}{deviation}", f"{found.p:.3f}"
         rows.append((gain, cells))
     if by_gain:
         rows.sort(key=lambda row: -row[0])
-    head = ["method", "seeds", *langs, "mean", "gain", "p", "time"]
+    head = ["method", "seeds", *langs, "mean", "gain", "p", "seconds"]
     for cells in (head, ["---"] * len(head), *(cells for _, cells in rows)):
         print(f"| {' | '.join(cells)} |")
 
@@ -63,10 +63,9 @@ def _mean(runs: list[Run], split: str, langs: list[str]) -> str:
     return f"{value:.2f} ± {deviation:.1f}" if of_many else f"{value:.1f}"
 
 
-def _times(runs: list[Run], base_runs: list[Run]) -> str:
-    """Seconds of training, a mean over runs, as a multiple of the base's."""
-    own, other = (mean_of([run.seconds for run in of]) for of in (runs, base_runs))
-    return f"{own / other:.2f}" if own and other else ""
+def _seconds(runs: list[Run]) -> str:
+    value = mean_of([run.seconds for run in runs])
+    return f"{value:.0f}" if value else ""
 
 
 if __name__ == "__main__":

@@ -20,7 +20,11 @@ NAMES = [path.name for path in PRESETS]
 every_preset = pytest.mark.parametrize("preset", PRESETS, ids=NAMES)
 MINI = ROOT / "configs" / "mini"
 STUDIES = [ROOT / "configs" / "studies" / "teaching" / "confirmation.cfg"]
-PLUS = {"pseudo_labels": {"heads": "joint", "frequent": 0.03}, "noise": {"mask": 0.15}}
+PLUS = {
+    "pseudo_labels": {"heads": "joint", "frequent": 0.03},
+    "noise": {"mask": 0.15},
+    "teacher": {"decay": 0.99},
+}
 
 
 def test_there_are_presets() -> None:
@@ -80,13 +84,17 @@ def test_plus_is_the_papers_recipe_with_some_settings(preset: Path) -> None:
     plus = load_config(preset / "stage2-plus.cfg", interpolate=False)
     for block, values in PLUS.items():
         assert plus["teaching"].pop(block) == values
-    assert plus == load_config(preset / "stage2.cfg", interpolate=False)
+    paper = load_config(preset / "stage2.cfg", interpolate=False)
+    longer = plus["teaching"].pop("max_epochs") / paper["teaching"].pop("max_epochs")
+    assert longer == (1.5 if preset == MINI else 1.0)
+    assert plus == paper
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 def test_studies_of_plus_have_its_settings(path: Path) -> None:
     methods = load_config(path)["methods"]
     settings = {f"teaching.{b}.{key}": v for b, own in PLUS.items() for key, v in own.items()}
+    settings["teaching.max_epochs"] = load_config(MINI / "stage2-plus.cfg")["teaching"]["max_epochs"]
     assert methods["plus"] == {"base": "DualNER", "settings": settings}
 
 

@@ -94,7 +94,9 @@ def test_plus_is_the_papers_recipe_with_some_settings(preset: Path) -> None:
 def test_studies_of_plus_have_its_settings(path: Path) -> None:
     methods = load_config(path)["methods"]
     settings = {f"teaching.{b}.{key}": v for b, own in PLUS.items() for key, v in own.items()}
-    settings["teaching.max_epochs"] = load_config(MINI / "stage2-plus.cfg")["teaching"]["max_epochs"]
+    settings["teaching.max_epochs"] = load_config(MINI / "stage2-plus.cfg")["teaching"][
+        "max_epochs"
+    ]
     assert methods["plus"] == {"base": "DualNER", "settings": settings}
 
 

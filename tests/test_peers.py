@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 from conftest import ROOT, SENTENCES
+
+from benchmarks import peers
 
 DEMO = ROOT / "assets" / "demo" / "encoder"
 WORDS = [words for words, _ in SENTENCES]
 TAGS = [tags for _, tags in SENTENCES]
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def peers() -> Iterator[ModuleType]:
-    """benchmarks.peers, which is not installed with the package."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT))
-        yield import_module("benchmarks.peers")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +29,7 @@ def peers() -> Iterator[ModuleType]:
         ("gliner", {"batch_size": 2}),
     ],
 )
-def test_peer_counts_entities(peers: ModuleType, name: str, settings: dict[str, int]) -> None:
+def test_peer_counts_entities(name: str, settings: dict[str, int]) -> None:
     torch.manual_seed(0)
     try:
         run = getattr(peers, name)(DEMO, **settings)
@@ -50,7 +41,7 @@ def test_peer_counts_entities(peers: ModuleType, name: str, settings: dict[str, 
     assert run(WORDS) == count
 
 
-def steps_of(peers: ModuleType, bf16: bool = False) -> list[torch.Tensor]:
+def steps_of(bf16: bool = False) -> list[torch.Tensor]:
     """Heads after one and after two calls of a trainer with 2 steps a call."""
     torch.manual_seed(0)
     heads: list[torch.Tensor] = []
@@ -72,18 +63,18 @@ def steps_of(peers: ModuleType, bf16: bool = False) -> list[torch.Tensor]:
     return states
 
 
-def test_trainer_trains_at_each_call_and_follows_the_seed(peers: ModuleType) -> None:
-    before, once, twice = steps_of(peers)
+def test_trainer_trains_at_each_call_and_follows_the_seed() -> None:
+    before, once, twice = steps_of()
     assert not torch.equal(before, once)
     assert not torch.equal(once, twice)
     # A trainer in bfloat16 built in between leaves no trace.
-    mixed = steps_of(peers, bf16=True)
+    mixed = steps_of(bf16=True)
     assert torch.equal(mixed[0], before)
     assert not torch.equal(mixed[1], once)
-    assert torch.equal(steps_of(peers)[2], twice)
+    assert torch.equal(steps_of()[2], twice)
 
 
-def test_labels_stand_on_first_subwords(peers: ModuleType) -> None:
+def test_labels_stand_on_first_subwords() -> None:
     tokenizer = peers.load_tokenizer(DEMO)
     rows = peers.tokenise(tokenizer, WORDS, TAGS)
     for row, words, tags in zip(rows, WORDS, TAGS, strict=True):
@@ -94,9 +85,7 @@ def test_labels_stand_on_first_subwords(peers: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("name", ["span_marker", "gliner"])
-def test_missing_package_is_named(
-    peers: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_package_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(peers.PeerMissing, match=name):
         getattr(peers, name)(DEMO)

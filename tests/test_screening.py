@@ -1,7 +1,8 @@
-"""The table of a study of stage 2's settings, of invented results."""
+"""The tables of a study of stage 2's settings, of invented results."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,18 @@ import typer
 from helpers_results import ResultsFolder
 from typer.testing import CliRunner
 
-from benchmarks.screening import main
+from benchmarks import screening, words
 
 
 def table(folder: Path, *arguments: str) -> list[dict[str, str]]:
-    """The rows of the printed table, by column."""
+    """The rows of the table of gains, by column."""
+    return rows_of(screening.main, str(folder), "--resamples", "200", *arguments)
+
+
+def rows_of(command: Callable[..., None], *arguments: str) -> list[dict[str, str]]:
     app = typer.Typer()
-    app.command()(main)
-    done = CliRunner().invoke(app, [str(folder), "--resamples", "200", *arguments])
+    app.command()(command)
+    done = CliRunner().invoke(app, [*arguments])
     assert done.exit_code == 0, done.output
     head, line, *rows = (
         [cell.strip() for cell in row.strip("|").split("|")]
@@ -64,3 +69,21 @@ def test_another_base_and_order(folder: ResultsFolder) -> None:
     rows = table(folder.folder, "--base", "right", "--in-order")
     assert [row["method"] for row in rows] == ["DualNER", "right", "nothing"]
     assert float(rows[0]["gain"].split()[0]) < 0 and rows[1]["gain"] == ""
+
+
+def test_sentences_with_certain_words(tmp_path: Path) -> None:
+    """Right wherever `Stadt` stands, wrong elsewhere; Swahili has no such sentence."""
+    folder = ResultsFolder(tmp_path, ["en", "de", "sw"])
+    found = {
+        key: [entities if "Stadt" in text else [] for text, entities in own]
+        for key, own in folder.gold.items()
+    }
+    folder.add_run("DualNER", predictions=found)
+    share, *rows = rows_of(words.main, str(folder.write()), "--words", "STADT, unheard")
+    texts = [text for text, _ in folder.gold["test", "de"]]
+    assert share["de"] == f"{100 * sum('Stadt' in text for text in texts) / len(texts):.0f}%"
+    assert share["sw"] == "0%"
+    assert [(row["sentences"], row["de"], row["sw"], row["mean"]) for row in rows] == [
+        ("with", "100.0", "", "100.0"),
+        ("without", "0.0", "0.0", "0.0"),
+    ]

@@ -3,9 +3,10 @@
     python -m spacy dualner study configs/studies/teaching/screening.cfg --output screening
     python -m benchmarks.screening screening
 
-A row for each method: F1 of the target languages, mean over seeds; what it gains over the base in
-the seeds that both have, with the probability of no difference (paired bootstrap over sentences);
-and the seconds of its training, which mean little where runs shared the machine.
+A row for each method: F1, mean over seeds, of each language and of the target languages together;
+what it gains there over the base in the seeds that both have, with the probability of no difference
+(paired bootstrap over sentences); and the seconds of its training, which mean little where runs
+shared the machine.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def main(
     name = backbone or results.backbones[0]
     measured = Measured.of(results, EntityStore(results), resamples)
     measure = Measure(split, targets_only=True)
-    langs = measured.langs(measure)
+    langs, targets = results.scored(split, results.langs), measured.langs(measure)
     runs_of = {method: results.find(name, method) for method in results.methods(name)}
     base_runs = runs_of[base]
     rows = []
@@ -42,7 +43,7 @@ def main(
         found = measured.compare(runs, base_runs, measure)
         gain = found.difference if found else 0.0
         cells = [method, str(len(runs)), *(_mean(runs, split, [lang]) for lang in langs)]
-        cells += [_mean(runs, split, langs), "", "", _seconds(runs)]
+        cells += [_mean(runs, split, targets), "", "", _seconds(runs)]
         if found and method != base:
             deviation = f" ± {found.deviation:.1f}" if found.deviation is not None else ""
             cells[-3:-1] = f"{gain:+.2f}{deviation}", f"{found.p:.3f}"

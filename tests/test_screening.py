@@ -52,6 +52,8 @@ def test_gains_over_the_base(folder: ResultsFolder, split: str) -> None:
     right, base, nothing = rows
     assert (right["seeds"], base["seeds"], nothing["seeds"]) == ("2", "3", "2")
     assert (right["de"], right["sw"], right["mean"]) == ("100.0", "100.0", "100.00 ± 0.0")
+    english = [line["scores"][split]["languages"]["en"]["f"] for line in folder.lines]
+    assert base["en"] == f"{sum(english[:3]) / 3:.1f}"
     assert nothing["mean"] == "0.00 ± 0.0"
     lines = [line for line in folder.lines if line["method"] == "DualNER"]
     means = [line["scores"][split]["mean_targets"]["f"] for line in lines]

@@ -190,6 +190,8 @@ def test_a_wrong_value_is_named(name: str, value: Any) -> None:
             {"mse_norm": "set", "regulariser__kind": "contrastive"},
             r"mse_norm.*regulariser\.kind.*pairs",
         ),
+        ({"alpha": 0.0, "regulariser__kind": "means"}, r"regulariser\.kind.*alpha above 0"),
+        ({"alpha": 0.0, "regulariser__memory": 100}, r"regulariser\.memory.*alpha above 0"),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any], said: str) -> None:
@@ -207,6 +209,7 @@ def test_a_setting_that_would_do_nothing_is_refused(settings: dict[str, Any], sa
         {"method": "filter", "sampling__temperature": 2.0, "sampling__pool": 1},
         {"method": "filter", "noise__mask": 0.0, "teacher__update": "always"},
         {"teacher__decay": 0.9},
+        {"alpha": 0.0},
     ],
 )
 def test_others_are_not(settings: dict[str, Any]) -> None:

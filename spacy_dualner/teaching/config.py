@@ -115,6 +115,8 @@ def _refuse_idle(settings: ConfigSchemaTeaching) -> None:
             remedy = 'set teaching.pseudo_labels.confidence to "word" or "entity"'
         elif name == "pseudo_labels.frequent" and settings.pseudo_labels.soft:
             remedy = "set teaching.pseudo_labels.soft to false"
+        elif not settings.alpha and name.startswith("regulariser."):
+            remedy = "set teaching.alpha above 0"
         elif (name, kind) in _IDLE_WITH or (name == "mse_norm" and kind != "pairs"):
             remedy = 'set teaching.regulariser.kind to "pairs"'
         if remedy:

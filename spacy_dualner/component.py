@@ -1,7 +1,9 @@
 """The `dualner` pipeline component: zero-shot cross-lingual named entity recognition."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -15,14 +17,13 @@ from thinc.api import Config, Model, Optimizer, torch2xp, xp2torch
 from thinc.types import Floats2d
 
 from .confidence import Calibrator, confidences
-from .decoding import DECODINGS, read_spans
+from .decoding import read_entities
 from .encoder import forking  # noqa: F401 (acts at import)
 from .encoder.subwords import count_words, is_word
 from .errors import DualNerError
 from .gold import example_labels
-from .heads import HeadValues, split_logits
+from .heads import DECODINGS, HeadValues, check_decoding, split_logits
 from .labels import LabelScheme
-from .lattice import make_lattice
 from .layout import Layout
 from .losses import labelled_loss
 from .model import get_calibrator, set_calibrator
@@ -153,7 +154,7 @@ class DualNer(TrainablePipe):
             "tag_loss": tag_loss,
             "span_loss": span_loss,
         }
-        self._check_decode(decode)
+        self._check_settings()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -265,7 +266,7 @@ class DualNer(TrainablePipe):
         score (bool): Whether confidences are wanted; all are 1 otherwise, which takes less time.
         RETURNS (List[Found]): Of each Doc, whatever the threshold.
         """
-        decode = self._check_decode(decode or self.cfg["decode"])
+        decode = check_decoding(decode or self.cfg["decode"])
         found = [Found([], []) for _ in docs]
         if not len(scores):
             return found
@@ -273,16 +274,18 @@ class DualNer(TrainablePipe):
         words = is_word(docs)
         places = torch.from_numpy(np.flatnonzero(words))
         logits = xp2torch(scores)
-        logits = logits[places.to(logits.device)]
+        if len(places) < len(logits):
+            logits = logits[places.to(logits.device)]
         counts = count_words(docs, words)
         layout = Layout(counts, logits.device)
-        spans = read_spans(logits, layout, decode)
-        sure = torch.ones(len(spans.start))
+        measure = None
         if score:
-            lattice = make_lattice(logits, layout, decode)
             calibrator = get_calibrator(self.model, decode, logits.device)
-            temperature = self.cfg["temperature"][decode]
-            sure = confidences(logits, layout, lattice, spans, temperature, calibrator)
+            temperature = self.cfg["temperature"].get(decode, 1.0)
+            measure = partial(confidences, temperature=temperature, calibrator=calibrator)
+        spans, sure = read_entities(logits, layout, decode, measure)
+        if sure is None:
+            sure = torch.ones(len(spans.start))
         starts, ends, types = (values.cpu().numpy() for values in spans)
         sentences, first = layout.locate(starts)
         # From words of a Doc to tokens of it.
@@ -347,6 +350,22 @@ class DualNer(TrainablePipe):
         else:
             super().finish_update(sgd)
 
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "DualNer":
+        """As spaCy loads a component. Raises DualNerError for an unknown decoding."""
+        super().from_bytes(bytes_data, exclude=exclude)
+        self._check_settings()
+        return self
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DualNer":
+        """As spaCy loads a component. Raises DualNerError for an unknown decoding."""
+        super().from_disk(path, exclude=exclude)
+        self._check_settings()
+        return self
+
+    def _check_settings(self) -> None:
+        for decode in (self.cfg["decode"], *self.cfg["temperature"]):
+            check_decoding(decode)
+
     def set_calibration(
         self, decode: str, temperature: float, calibrator: Calibrator | None = None
     ) -> None:
@@ -356,14 +375,6 @@ class DualNer(TrainablePipe):
         temperature (float): Divides the heads' log scores.
         calibrator (Optional[Calibrator]): Corrects the lattice's probability.
         """
-        self._check_decode(decode)
+        check_decoding(decode)
         self.cfg["temperature"] = self.cfg["temperature"] | {decode: temperature}
         set_calibrator(self.model, decode, calibrator)
-
-    def _check_decode(self, decode: str) -> str:
-        if decode not in DECODINGS:
-            raise DualNerError(
-                f"Unknown decoding '{decode}' for component '{self.name}'. "
-                f"Set decode to one of: {', '.join(DECODINGS)}."
-            )
-        return decode

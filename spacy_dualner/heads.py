@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -9,11 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from .conversions import extract_span, sequential
+from .errors import DualNerError
 from .labels import LabelScheme
 from .layout import Layout
 
 HEAD_DECODINGS = ("span", "tag")
 """What one kind of heads reads on its own: start and end heads, or the tag head."""
+
+DECODINGS = (*HEAD_DECODINGS, "joint")
+"""How entities are read: from the start and end heads, from the tag head, from all three."""
+
+
+def check_decoding(decode: str, known: Sequence[str] = DECODINGS) -> str:
+    """The decoding that is named. Raises DualNerError for any that is not known."""
+    if decode not in known:
+        raise DualNerError(f"Unknown decoding '{decode}'. Choose one of: {', '.join(known)}.")
+    return decode
 
 
 class HeadValues(NamedTuple):
@@ -66,9 +78,10 @@ def read_tags(logits: Tensor, layout: Layout, decode: str) -> Tensor:
     layout (Layout): The sentences of those words.
     decode (str): `span` reads the start and end heads (equation 5), `tag` the tag head.
     RETURNS (Ints1d): `[places]`, well-formed, IGNORE between sentences.
+    Raises DualNerError for any other decoding.
     """
     values = split_logits(logits)
-    if decode == "tag":
+    if check_decoding(decode, HEAD_DECODINGS) == "tag":
         # ExtractSpan repairs what is ill-formed; written back, the tags are well-formed.
         start, end = extract_span(layout.spread(values.tag.argmax(-1)))
     else:

@@ -9,26 +9,29 @@ that a word is a matrix of scores, from the state before it to the state after i
     c -> c             inside of c
     c -> closed        end of c
 
-Products of these matrices give everything: in (max, +) the best path, in (log-sum-exp, +) the sum
-over all paths. Being associative, all running products are found in logarithmically many steps
-over the whole batch, with no loop over words or sentences.
+From one type to another it goes by closed alone, so that a step over a word takes C operations.
+The best path (max, +) and the sums over all paths (log-sum-exp, +) are found in a sweep over all
+sentences at once, in the k-th step the k-th words of all of them. It is NumPy's, on the processor:
+the arrays of one step are small, and torch's overhead would be most of its time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .conversions import Spans
-from .heads import HeadValues, split_logits
+from .heads import HeadValues, check_decoding, split_logits
 from .labels import IGNORE
 from .layout import Layout
 
-# Stands for -inf where a maximum is subtracted: -inf - -inf is not a number.
-_LOWEST = -1e300
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 class Lattice(NamedTuple):
@@ -66,7 +69,9 @@ def make_lattice(logits: Tensor, layout: Layout, decode: str) -> Lattice:
     layout (Layout): The sentences of those words.
     decode (str): `span`, `tag` or `joint`.
     RETURNS (Lattice): In float64; each word's highest score is 0.
+    Raises DualNerError for any other decoding.
     """
+    check_decoding(decode)
     # The sums run over whole batches.
     values = HeadValues(*(head.double().log_softmax(-1) for head in split_logits(logits)))
     if decode == "tag":
@@ -101,15 +106,8 @@ def best_tags(lattice: Lattice) -> Tensor:
     lattice (Lattice): Scores.
     RETURNS (Ints1d): `[places]`, well-formed; IGNORE in the gaps.
     """
-    matrices = _matrices(lattice, _maximum)
-    if not len(matrices):
-        return torch.zeros(0, dtype=torch.long, device=matrices.device)
-    best = _scan(_max_plus, matrices)[:, 0]
-    before = torch.cat((_closed(best), best[:-1]))
-    # For each state after a word the best one before it, composed from the end of the row.
-    origin = (before[:, :, None] + matrices).argmax(1)
-    left = _scan(lambda later, earlier: earlier.gather(1, later), origin.flip(0)).flip(0)[:, 0]
-    right = torch.cat((left[1:], left.new_zeros(1)))
+    left = _best_states(lattice)
+    right = torch.cat((left[1:], left[:1] * 0))
     one_score, one_type = lattice.single.max(1)
     is_single = (left + right == 0) & (one_score > lattice.outside)
     tags = torch.where(left > 0, 2 * left, (2 * right - 1).clamp(min=0))
@@ -126,7 +124,7 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
     """
     if not len(spans.start):
         return lattice.outside.new_zeros(0)
-    before, after = (states[:, 0] for states in _sums(lattice))
+    before, after = _sums(lattice)
     type_ = spans.type - 1
     inside = lattice.inside.masked_fill(_gaps(lattice)[:, None], 0.0).cumsum(0)
     several = (
@@ -136,7 +134,9 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
         - inside[spans.start, type_]
     )
     own = torch.where(spans.start == spans.end, lattice.single[spans.start, type_], several)
-    return (before[spans.start] + own + after[spans.end + 1] - before[-1]).clamp(max=0.0)
+    # Every path through the sentence is in some state before the entity's first word.
+    every = (before[spans.start] + after[spans.start]).logsumexp(1)
+    return (before[spans.start, 0] + own + after[spans.end + 1, 0] - every).clamp(max=0.0)
 
 
 def role_log_probs(lattice: Lattice) -> Lattice:
@@ -146,7 +146,7 @@ def role_log_probs(lattice: Lattice) -> Lattice:
     RETURNS (Lattice): Of each place the probabilities sum to 1; a gap is outside.
     """
     before, after = _sums(lattice)
-    before, after = before[:-1], after[1:]
+    after = torch.cat((after[1:], after[-1:]))
     closed_before, closed_after = before[:, :1], after[:, :1]
     within_before, within_after = before[:, 1:], after[:, 1:]
     roles = (
@@ -183,71 +183,118 @@ def marginals(lattice: Lattice, layout: Layout) -> HeadValues:
     )
 
 
-def _sums(lattice: Lattice) -> tuple[Tensor, Tensor]:
-    """Forward and backward sums: over all paths from the first word, and to the last one.
-
-    RETURNS (Tuple[Floats2d, Floats2d]): Log sums `[places + 1, C + 1]` by the state before each
-        place (the last: after all), of the paths that lead there, and of those that go on from it.
-    """
-    matrices = _matrices(lattice, lambda parallel: parallel.logsumexp(1))
-    before = _scan(_log_matmul, matrices)[:, 0]
-    after = _scan(_log_matmul, matrices.transpose(1, 2).flip(0))[:, 0].flip(0)
-    closed = _closed(before)
-    return torch.cat((closed, before)), torch.cat((after, closed))
-
-
 def _gaps(lattice: Lattice) -> Tensor:
     return lattice.begin[:, 0].isneginf()
 
 
-def _matrices(lattice: Lattice, join: Callable[[Tensor], Tensor]) -> Tensor:
-    """The words' matrices `[places, C + 1, C + 1]`; `join` unites what is parallel."""
-    n_places, n_types = lattice.begin.shape
-    matrices = lattice.begin.new_full((n_places, n_types + 1, n_types + 1), -torch.inf)
-    matrices[:, 0, 0] = join(torch.cat((lattice.outside[:, None], lattice.single), 1))
-    matrices[:, 0, 1:] = lattice.begin
-    matrices[:, 1:, 0] = lattice.end
-    matrices.diagonal(dim1=1, dim2=2)[:, 1:] = lattice.inside
-    return matrices
+def _sums(lattice: Lattice) -> tuple[Tensor, Tensor]:
+    """Forward and backward sums over the paths of each sentence.
 
-
-def _closed(like: Tensor) -> Tensor:
-    """The states before the first word and after the last, `[1, C + 1]`: surely closed."""
-    states = like.new_full((1, like.shape[1]), -torch.inf)
-    states[:, 0] = 0.0
-    return states
-
-
-def _maximum(parallel: Tensor) -> Tensor:
-    return parallel.amax(1)
-
-
-def _max_plus(first: Tensor, second: Tensor) -> Tensor:
-    # State by state: all at once would take C times the memory.
-    best = first[:, :, :1] + second[:, :1]
-    for state in range(1, second.shape[1]):
-        best = torch.maximum(best, first[:, :, state, None] + second[:, state, None])
-    return best
-
-
-def _log_matmul(first: Tensor, second: Tensor) -> Tensor:
-    """Matrix products in log space: as ordinary ones, with the maxima taken out."""
-    rows = first.amax(2, keepdim=True).clamp(min=_LOWEST)
-    columns = second.amax(1, keepdim=True).clamp(min=_LOWEST)
-    return ((first - rows).exp() @ (second - columns).exp()).log() + rows + columns
-
-
-def _scan(combine: Callable[[Tensor, Tensor], Tensor], items: Tensor) -> Tensor:
-    """Running products `x_1, x_1 x_2, ...` of an associative operation, of each the first row.
-
-    items (Array): `[n, rows, ...]`.
-    RETURNS (Array): `[n, 1, ...]`.
+    RETURNS (Tuple[Floats2d, Floats2d]): Log sums `[places, C + 1]` by the state before each place,
+        of the paths that lead there, and of those that go on from it.
     """
-    if len(items) < 2:
-        return items[:, :1]
-    odd = _scan(combine, combine(items[:-1:2], items[1::2]))
-    out = items.new_empty((len(items), 1, *items.shape[2:]))
-    out[0] = items[0, :1]
-    out[1::2] = odd
-    out[2::2] = combine(odd[: (len(items) - 1) // 2], items[2::2])
-    return out
+    order = _Order(lattice)
+    stay = torch.cat((lattice.outside[:, None], lattice.single), 1).logsumexp(1)
+    mirrored = lattice._replace(begin=lattice.end, end=lattice.begin)
+    sums = _sweep(
+        order,
+        [_words(lattice, stay, order.ahead), _words(mirrored, stay, order.back - 1)],
+        _log_sum,
+        lambda x, y: np.maximum(x, y) + np.log1p(np.exp(-np.abs(x - y))),
+    )
+    before, after = np.empty((2, len(sums), sums.shape[2]))
+    before[order.ahead], after[order.back] = sums[:, 0], sums[:, 1]
+    return torch.from_numpy(before).to(stay.device), torch.from_numpy(after).to(stay.device)
+
+
+def _best_states(lattice: Lattice) -> Tensor:
+    """The states before the places on the best path, `[places]`."""
+    order = _Order(lattice)
+    stay = torch.cat((lattice.outside[:, None], lattice.single), 1).amax(1)
+    words = _words(lattice, stay, order.ahead)
+    before = _sweep(order, [words], lambda x: x.max(-1), np.maximum)[:, 0]
+    # For each state after a word the best one before it.
+    origin = np.arange(before.shape[1])[None].repeat(len(before), 0)
+    origin[:, 0] = (before + words.close).argmax(1)
+    origin[:, 1:][before[:, :1] + words.begin >= before[:, 1:] + words.inside] = 0
+    path = np.zeros(len(before), dtype=np.int64)
+    for now, then in reversed(order.steps):
+        rows = origin[now]
+        path[now] = rows[np.arange(len(rows)), path[then]]
+    states = np.empty_like(path)
+    states[order.ahead] = path
+    return torch.from_numpy(states).to(stay.device)
+
+
+class _Order:
+    """The places of a row in the order of a sweep: the first of all sentences, the second, ...
+
+    The longest sentence is the first in each step, so that those that have ended are the last. The
+    gap after a sentence is its last place: the state before that is the one after its last word.
+
+    ahead (Ints1d): The places, each sentence from its beginning on.
+    back (Ints1d): The places, each sentence from its end on.
+    n_sentences (int): How many there are.
+    steps (List[Tuple[slice, slice]]): Of each step the words, and the places that it leads to.
+    """
+
+    def __init__(self, lattice: Lattice) -> None:
+        gaps = _gaps(lattice).nonzero()[:, 0].cpu().numpy()
+        sizes = np.diff(gaps, prepend=-1)
+        by_size = np.argsort(-sizes, kind="stable")
+        sizes, gaps = sizes[by_size], gaps[by_size]
+        number = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        order = np.argsort(number, kind="stable")
+        self.ahead: Ints = (np.repeat(gaps - sizes + 1, sizes) + number)[order]
+        self.back: Ints = (np.repeat(gaps, sizes) - number)[order]
+        self.n_sentences = len(sizes)
+        counts = np.bincount(number)
+        starts = np.cumsum(counts) - counts
+        pairs = zip(starts.tolist(), starts[1:].tolist(), counts[1:].tolist(), strict=False)
+        self.steps = [(slice(at, at + n), slice(to, to + n)) for at, to, n in pairs]
+
+
+class _Words(NamedTuple):
+    """Scores of words in the order of a sweep.
+
+    begin (Floats2d): From closed to within an entity, `[places, C]`.
+    inside (Floats2d): From within an entity to within it, `[places, C]`.
+    close (Floats2d): From each state to closed, `[places, C + 1]`.
+    """
+
+    begin: Floats
+    inside: Floats
+    close: Floats
+
+
+def _words(lattice: Lattice, stay: Tensor, places: Ints) -> _Words:
+    close = torch.cat((stay[:, None], lattice.end), 1)
+    scores = (lattice.begin, lattice.inside, close)
+    return _Words(*(values.cpu().numpy()[places] for values in scores))
+
+
+def _sweep(
+    order: _Order,
+    directions: Sequence[_Words],
+    over_states: Callable[[Floats], Floats],
+    of_two: Callable[[Floats, Floats], Floats],
+) -> Floats:
+    """Unite the paths that lead to each state, in one or more directions at once.
+
+    over_states (Callable[[Floats], Floats]): Unites along the last dimension.
+    of_two (Callable[[Floats, Floats], Floats]): Unites two.
+    RETURNS (Floats3d): `[places, directions, C + 1]`, by the state before each place in the order.
+    """
+    begin, inside, close = (np.stack(scores, 1) for scores in zip(*directions, strict=True))
+    before = np.full(close.shape, -np.inf)
+    before[: order.n_sentences, :, 0] = 0.0
+    for now, then in order.steps:
+        state = before[now]
+        before[then, :, 0] = over_states(state + close[now])
+        before[then, :, 1:] = of_two(state[..., :1] + begin[now], state[..., 1:] + inside[now])
+    return before
+
+
+def _log_sum(values: Floats) -> Floats:
+    best = values.max(-1, keepdims=True)
+    return np.log(np.exp(values - best).sum(-1)) + best[..., 0]

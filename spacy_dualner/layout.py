@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +38,37 @@ class Layout:
         """A row `[places]` back to labels of words `[words]`."""
         return row[self.places]
 
+    def parts(self, n_words: int) -> Iterator[Part]:
+        """Cut between sentences.
+
+        n_words (int): Most words of a part; a longer sentence is one by itself.
+        YIELDS (Part): At least one.
+        """
+        lengths = np.diff(self._begins, append=self.n_places) - 1
+        words = np.cumsum([0, *lengths])
+        first = 0
+        while first < len(lengths) or not first:
+            fitting = int(np.searchsorted(words, words[first] + n_words, side="right")) - 1
+            last = min(max(fitting, first + 1), len(lengths))
+            own = slice(int(words[first]), int(words[last]))
+            layout = Layout(lengths[first:last], self.places.device)
+            yield Part(layout, own, own.start + first)
+            first = last or 1
+
     def locate(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sentence number and word number within it, for places in the row."""
         sentences = np.searchsorted(self._begins, places, side="right") - 1
         return sentences, places - self._begins[sentences]
+
+
+class Part(NamedTuple):
+    """Neighbouring sentences of a row.
+
+    layout (Layout): Those sentences as a row.
+    words (slice): Their words in the whole row.
+    first (int): Their first place in the whole row.
+    """
+
+    layout: Layout
+    words: slice
+    first: int

@@ -192,12 +192,23 @@ def test_tag_decoding(own: Language) -> None:
     assert entities(own) == GOLD
 
 
-def test_a_wrong_decoding_is_a_clear_error(encoder_path: Path, own: Language) -> None:
+def test_a_wrong_decoding_is_a_clear_error(
+    encoder_path: Path, own: Language, tmp_path: Path
+) -> None:
     with pytest.raises(DualNerError, match=r"'both'.*span, tag"):
         make_nlp(encoder_path, decode="both")
     own.get_pipe("dualner").cfg["decode"] = "crf"
     with pytest.raises(DualNerError, match="crf"):
         own("Anna")
+    # Stored settings win over the config: they are looked at when they are loaded.
+    stored = own.to_bytes()
+    with pytest.raises(DualNerError, match=r"'crf'.*span, tag"):
+        make_nlp(encoder_path).from_bytes(stored)
+    own.to_disk(tmp_path)
+    with pytest.raises(DualNerError, match=r"'crf'.*span, tag"):
+        spacy.load(tmp_path)
+    with pytest.raises(DualNerError, match=r"'beam'.*span, tag"):
+        make_nlp(encoder_path, temperature={"beam": 2.0})
 
 
 def test_batches_change_no_prediction(own: Language) -> None:

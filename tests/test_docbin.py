@@ -17,7 +17,7 @@ from spacy.training import Corpus
 from spacy.vocab import Vocab
 from test_panx import sentences
 
-from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs, read_shards
+from spacy_dualner.data.docbin import DocBinWriter, ShardWriter, corpus_path, read_docs, read_shards
 from spacy_dualner.data.panx import repair_tags
 from spacy_dualner.errors import DataError
 
@@ -200,3 +200,17 @@ def test_user_data_of_docs_is_not_shared(tmp_path) -> None:
     one.user_data["lang"] = "fr"
     one.user_data["notes"]["a"] = 2
     assert two.user_data == {"lang": "de", "notes": {"a": 1}}
+
+
+@pytest.mark.parametrize("shard_size", [1, 100])
+def test_docs_without_language_get_the_files_name(tmp_path, shard_size) -> None:
+    path = tmp_path / "sw.spacy"
+    docs = [Doc(Vocab(), words=["Nairobi"], user_data=data) for data in ({}, {"lang": "en"})]
+    with ShardWriter(path, shard_size=shard_size) as writer:
+        for doc in docs:
+            writer.merge(DocBin(docs=[doc], store_user_data=True))
+    assert [doc.user_data["lang"] for doc in read_docs(path, Vocab())] == ["sw", "en"]
+    shards = [doc.user_data["lang"] for shard in read_shards(path) for doc in shard]
+    assert shards == ["sw", "en"]
+    as_stored = read_docs(path, Vocab(), name_lang=False)
+    assert [doc.user_data for doc in as_stored] == [{}, {"lang": "en"}]

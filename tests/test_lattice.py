@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -10,10 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import Entity, bounds_of, entities_in_tags, tags_of
+from torch import Tensor
 
+from spacy_dualner import decoding
+from spacy_dualner.confidence import confidences
 from spacy_dualner.conversions import Spans, tags_to_spans
 from spacy_dualner.decoding import DECODINGS, read_spans
-from spacy_dualner.heads import HeadValues
+from spacy_dualner.errors import DualNerError
+from spacy_dualner.heads import HeadValues, read_tags
 from spacy_dualner.labels import IGNORE, LabelScheme
 from spacy_dualner.lattice import (
     Lattice,
@@ -232,6 +237,76 @@ def test_a_long_row_is_as_exact_as_a_short_one(decode: str) -> None:
     words = torch.arange(begin, begin + 5)
     for whole, own_part in zip(role_log_probs(lattice), role_log_probs(alone), strict=True):
         torch.testing.assert_close(whole[words], own_part[:-1], atol=1e-9, rtol=0)
+
+
+def plain_total(table: Tensor, n_types: int, unite: Callable[..., Tensor]) -> Tensor:
+    """All paths of a sentence united, word by word, from its scores as `columns` has them."""
+    closed, within = torch.zeros(1, dtype=torch.double), None
+    for row in table:
+        outside, single, begin, inside, end = row.split([1, *[n_types] * 4])
+        ways = [outside + closed, single + closed] + ([] if within is None else [within + end])
+        opened = begin + closed
+        goes_on = [opened] if within is None else [opened, within + inside]
+        closed, within = unite(torch.cat(ways), 0)[None], unite(torch.stack(goes_on), 0)
+    return closed[0]
+
+
+@pytest.mark.parametrize("decode", DECODINGS)
+def test_many_types(decode: str) -> None:
+    """The probability of a role is the derivative of the log sum by its score."""
+    n_types, lengths = 66, [7, 0, 40, 1, 12]
+    rng = np.random.default_rng(2)
+    layout = Layout(lengths)
+    lattice = make_lattice(random_logits(rng, sum(lengths), n_types), layout, decode)
+    roles = columns(role_log_probs(lattice), slice(None))
+    spans = tags_to_spans(best_tags(lattice))
+    begin = 0
+    for n_words in lengths:
+        table = torch.from_numpy(columns(lattice, slice(begin, begin + n_words))).requires_grad_()
+        if n_words:
+            (shares,) = torch.autograd.grad(plain_total(table, n_types, torch.logsumexp), table)
+            got = np.exp(roles[begin : begin + n_words])
+            np.testing.assert_allclose(got, shares.numpy(), atol=1e-9, rtol=0)
+            (path,) = torch.autograd.grad(plain_total(table, n_types, torch.amax), table)
+            starts = (path[:, 1 : 2 * n_types + 1].sum(1) > 0).nonzero()[:, 0] + begin
+            own = spans.start[(spans.start >= begin) & (spans.start < begin + n_words)]
+            assert starts.tolist() == own.tolist()
+        begin += n_words + 1
+
+
+@pytest.mark.parametrize("decode", DECODINGS)
+def test_entities_are_read_by_parts(decode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fit a lattice, which is made once of each; a longer sentence is one part."""
+    rng = np.random.default_rng(3)
+    lengths = [5, 0, 30, 2, 2, 0, 9]
+    layout, logits = Layout(lengths), random_logits(rng, sum(lengths), 3)
+    sure = partial(confidences, temperature=2.0)
+    spans, whole = decoding.read_entities(logits, layout, decode, sure)
+    made: list[int] = []
+
+    def make(logits: Tensor, layout: Layout, decode: str) -> Lattice:
+        made.append(layout.n_words)
+        return make_lattice(logits, layout, decode)
+
+    monkeypatch.setattr(decoding, "make_lattice", make)
+    monkeypatch.setattr(decoding, "_LOGITS", 10 * logits.shape[1])
+    again, parts = decoding.read_entities(logits, layout, decode, sure)
+    assert made == [5, 30, 4, 9]
+    assert len(spans.start) and [v.tolist() for v in again] == [v.tolist() for v in spans]
+    torch.testing.assert_close(parts, whole, atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        decoding.measure_spans(logits, layout, decode, spans, sure), whole, atol=1e-9, rtol=0
+    )
+
+
+@pytest.mark.parametrize("decode", ["crf", "", "Joint"])
+def test_an_unknown_decoding_is_refused(decode: str) -> None:
+    logits, layout = torch.zeros(2, 7), Layout([2])
+    for read in (make_lattice, read_tags, read_spans):
+        with pytest.raises(DualNerError, match=f"'{decode}'.*span, tag"):
+            read(logits, layout, decode)
+    with pytest.raises(DualNerError, match=r"'joint'.*span, tag"):
+        read_tags(logits, layout, "joint")
 
 
 @pytest.mark.parametrize("decode", DECODINGS)

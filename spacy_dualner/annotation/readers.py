@@ -233,7 +233,7 @@ class DocBinReader(Reader):
         first, skip = start
         for shard, path in enumerate(self.paths[first:], first):
             # A vocabulary of its own for each shard, so that memory stays flat.
-            docs = islice(read_docs(path, Vocab()), skip, None)
+            docs = islice(read_docs(path, Vocab(), name_lang=False), skip, None)
             for number, doc in enumerate(docs, skip + 1):
                 self.position = shard, number
                 yield Record(str(path), number, doc.to_bytes(), {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,14 @@ from tqdm import tqdm
 from ..confidence import Calibrator, confidences, features
 from ..conversions import Spans, tags_to_spans
 from ..data.docbin import corpus_path, read_docs
-from ..decoding import DECODINGS, read_spans
+from ..decoding import Measure, measure_spans, read_spans
 from ..errors import DualNerError
 from ..evaluation import source_languages
 from ..folders import check_output, written_aside
 from ..gold import Tags, doc_tags
+from ..heads import DECODINGS, check_decoding
 from ..labels import IGNORE
-from ..lattice import Lattice, make_lattice, span_log_probs
+from ..lattice import Lattice, span_log_probs
 from ..layout import Layout
 from ..pipeline import find_component, predict_words
 from ..portable import without_paths
@@ -80,8 +81,8 @@ def calibrate(
     """
     if method not in METHODS:
         raise DualNerError(f"Unknown method '{method}'. Choose one of: {', '.join(METHODS)}.")
-    if decode and decode not in DECODINGS:
-        raise DualNerError(f"Unknown decoding '{decode}'. Choose one of: {', '.join(DECODINGS)}.")
+    if decode:
+        check_decoding(decode)
     fitted_on = list(langs) or languages(corpus, split)
     tested_on = list(test_langs) or languages(corpus, test_split)
     nlp = spacy.load(model)
@@ -187,8 +188,7 @@ class AnnotatedSentences:
         judged = annotated[spans.end + 1] > annotated[spans.start]
         spans = Spans(*(values[judged] for values in spans))
         right = np.isin(self._keys(spans), self._keys(self.gold))
-        lattice = make_lattice(self.logits, self.layout, decode)
-        return JudgedEntities(self, lattice, spans, right)
+        return JudgedEntities(self, decode, spans, right)
 
     def _keys(self, spans: Spans) -> np.ndarray:
         """A number for each entity, from its place and type."""
@@ -198,26 +198,29 @@ class AnnotatedSentences:
 
 @dataclass
 class JudgedEntities:
-    """Entities that were found, and whether they are right."""
+    """Entities that one decoding found, and whether they are right."""
 
     sentences: AnnotatedSentences
-    lattice: Lattice
+    decode: str
     spans: Spans
     right: Bools
 
     def confidences(self, fitted: Fit) -> Floats:
         """Their confidences, as a component with such a calibration gives them."""
-        own = self.sentences
-        spans, temperature = self.spans, fitted.temperature
-        sure = confidences(
-            own.logits, own.layout, self.lattice, spans, temperature, fitted.calibrator
-        )
-        return sure.double().numpy()
+        measure = partial(confidences, temperature=fitted.temperature, calibrator=fitted.calibrator)
+        return self._measured(measure).double().numpy()
 
     def features(self, temperature: float) -> Tensor:
         """What a calibrator sees of them."""
-        log_probs = span_log_probs(self.lattice.over(temperature), self.spans)
-        return features(self.sentences.logits, self.sentences.layout, self.spans, log_probs)
+
+        def measure(logits: Tensor, layout: Layout, lattice: Lattice, spans: Spans) -> Tensor:
+            return features(logits, layout, spans, span_log_probs(lattice.over(temperature), spans))
+
+        return self._measured(measure)
+
+    def _measured(self, measure: Measure) -> Tensor:
+        own = self.sentences
+        return measure_spans(own.logits, own.layout, self.decode, self.spans, measure)
 
     @property
     def held_out(self) -> Bools:

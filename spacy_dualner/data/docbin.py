@@ -76,16 +76,21 @@ def text_paths(
     return paths
 
 
-def read_docs(path: str | Path, vocab: Vocab, limit: int = 0) -> Iterator[Doc]:
+def read_docs(
+    path: str | Path, vocab: Vocab, limit: int = 0, *, name_lang: bool = True
+) -> Iterator[Doc]:
     """Read a `.spacy` file, or a folder of numbered shards in their order.
 
     path (Union[str, Path]): The file or folder.
     vocab (Vocab): The vocabulary of the docs.
     limit (int): How many docs to read, from the first; 0 for all.
+    name_lang (bool): Whether docs without a language in `user_data["lang"]` get the path's name,
+        `xx.spacy`, as theirs.
     RETURNS (Iterator[Doc]): The docs.
     RAISES (DataError): If there is nothing at the path, or (while reading) no DocBin.
     """
-    docs = chain.from_iterable(_read_shard(shard, vocab) for shard in shard_paths(path))
+    lang = Path(path).stem if name_lang else None
+    docs = chain.from_iterable(_read_shard(shard, vocab, lang) for shard in shard_paths(path))
     return islice(docs, limit or None)
 
 
@@ -98,7 +103,8 @@ def read_shards(path: str | Path, limit: int = 0) -> Iterator[Iterator[Doc]]:
     rest = iter(range(limit or sys.maxsize))
     for shard in shard_paths(path):
         if length_hint(rest):
-            yield (doc for doc, _ in zip(_read_shard(shard, Vocab()), rest, strict=False))
+            docs = _read_shard(shard, Vocab(), Path(path).stem)
+            yield (doc for doc, _ in zip(docs, rest, strict=False))
 
 
 def shard_paths(path: str | Path) -> list[Path]:
@@ -114,7 +120,7 @@ def shard_paths(path: str | Path) -> list[Path]:
     return shards
 
 
-def _read_shard(path: Path, vocab: Vocab) -> Iterator[Doc]:
+def _read_shard(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
     docbin = DocBin()
     try:
         docbin.from_disk(path)
@@ -136,6 +142,8 @@ def _read_shard(path: Path, vocab: Vocab) -> Iterator[Doc]:
                 if all(isinstance(value, str) for value in data.values()):
                     decoded[blob] = data
             doc.user_data.update(data)
+        if lang is not None:
+            doc.user_data.setdefault("lang", lang)
         yield doc
 
 

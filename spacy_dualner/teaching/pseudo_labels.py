@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..conversions import Spans, extract_span, spans_to_tags, tags_to_spans
-from ..decoding import read_spans
+from ..decoding import likely_spans, read_spans
 from ..heads import HEAD_DECODINGS, HeadValues, read_tags
 from ..labels import IGNORE
 from ..lattice import Lattice, make_lattice, marginals, span_log_probs
@@ -74,7 +74,10 @@ class Finding:
         frequent = self.words.frequent
         if self.decode in HEAD_DECODINGS and frequent is None:
             return read_tags(self.logits, self.layout, self.decode)
-        spans = read_spans(self.logits, self.layout, self.decode)
+        if self.decode == "joint":
+            spans = likely_spans(self.lattice)
+        else:
+            spans = read_spans(self.logits, self.layout, self.decode)
         if frequent is not None:
             spans = trim_spans(spans, self.layout.spread(frequent.long()) == 1)
         like = self.layout.spread(self.logits.new_zeros(self.layout.n_words, dtype=torch.long))

@@ -24,7 +24,10 @@ NAMES = {
     "spacy_optimizers": ["spacy-dualner.AdamW.v1"],
     "spacy_schedules": ["spacy-dualner.warmup_epochs.v1"],
     "spacy_loggers": ["spacy-dualner.HistoryLogger.v1"],
-    "spacy_callbacks": ["spacy-dualner.without_paths.v1"],
+    "spacy_callbacks": [
+        "spacy-dualner.evaluate_epochs.v1",
+        "spacy-dualner.without_paths.v1",
+    ],
     "spacy_tokenizers": ["spacy-dualner.Tokenizer.v1"],
     "spacy_cli": ["dualner"],
 }

@@ -1,28 +1,23 @@
-"""`spacy-dualner.AdamW.v1` against torch's own AdamW by hand, and the warm-up schedule."""
+"""`spacy-dualner.AdamW.v1` against torch's own AdamW by hand."""
 
 from __future__ import annotations
 
 import copy
 import json
-import random
 import shutil
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import spacy
 import torch
-from conftest import SENTENCES, make_examples, make_nlp
+from conftest import make_examples, make_nlp
 from spacy.language import Language
 from spacy.util import registry
 from thinc.api import Optimizer
 
-from spacy_dualner.data.docbin import DocBinWriter
 from spacy_dualner.model import heads_module
-from spacy_dualner.training.batching import make_batcher
-from spacy_dualner.training.corpus import Corpus
-from spacy_dualner.training.optimizer import make_adamw, warmup_epochs, warmup_linear
+from spacy_dualner.training.optimizer import make_adamw
 
 
 @pytest.fixture(scope="module")
@@ -247,51 +242,3 @@ def test_other_components_take_the_same_optimizer() -> None:
     for _ in range(25):
         last = nlp.update(examples, sgd=optimizer)
     assert all(last[name] < 0.5 * first[name] for name in ("dualner", "tagger"))
-
-
-# The schedule
-
-
-def test_warmup_rises_and_falls_in_straight_lines() -> None:
-    rates = [warmup_linear(step, 4, 12) for step in range(14)]
-    assert rates[:4] == [0.25, 0.5, 0.75, 1.0]
-    assert rates[4:] == pytest.approx([1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8, 0, 0])
-    assert warmup_linear(0, 0, 10) == 1.0
-
-
-def write_corpus(folder: Path, sizes: dict[str, int]) -> Path:
-    """German in shards of three sentences, other languages in one file each."""
-    for lang, size in sizes.items():
-        shards = 3 if lang == "de" else 100
-        path = folder / f"{lang}.spacy"
-        with DocBinWriter(path, lang, labelled=True, shard_size=shards) as writer:
-            for _ in range(size):
-                writer.add(*SENTENCES[0])
-        assert path.is_dir() == (lang == "de")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentences"), [({}, 12), ({"langs": "de"}, 7), ({"langs": "en,de:4"}, 9)]
-)
-def test_warmup_counts_the_steps_of_the_corpus(tmp_path, settings, sentences) -> None:
-    corpus = Corpus(write_corpus(tmp_path / "train", {"en": 5, "de": 7}), **settings)
-    epochs, size = 3, 4
-    rates = registry.schedules.get("spacy-dualner.warmup_epochs.v1")(0.1, 2, epochs, size, corpus)
-    random.seed(0)
-    nlp = spacy.blank("xx")
-    total = sum(len(list(make_batcher(size)(corpus(nlp)))) for _ in range(epochs))
-    assert total == epochs * -(-sentences // size)
-    rates = list(islice(rates, total + 2))
-    assert rates == [0.1 * warmup_linear(step, 2, total) for step in range(total + 2)]
-    assert rates[total - 1] > 0 == rates[total] == rates[total + 1]
-
-
-def test_the_optimizer_takes_the_schedule(tmp_path) -> None:
-    corpus = Corpus(write_corpus(tmp_path / "train", {"en": 8}))
-    optimizer = make_adamw(warmup_epochs(0.1, 2, 1, 2, corpus))
-    rates = []
-    for _ in range(4):
-        rates.append(optimizer.learn_rate)
-        optimizer.step_schedules()
-    assert rates == pytest.approx([0.05, 0.1, 0.1, 0.05])

@@ -445,7 +445,7 @@ def test_pieces_give_the_gradient_of_the_whole(
 
 
 def test_the_learning_rate_rises_and_falls(folder: Path, tmp_path: Path) -> None:
-    teaching = start(folder, tmp_path, teaching__warmup_steps=3)
+    teaching = start(folder, tmp_path, teaching__warmup_steps=2)
     rates: list[float] = []
     step = teaching.optimizer.step
 
@@ -456,8 +456,26 @@ def test_the_learning_rate_rises_and_falls(folder: Path, tmp_path: Path) -> None
     teaching.optimizer.step = recording
     teaching.run(resume=False)
     assert len(rates) == 8
-    assert rates[:3] == pytest.approx([0.001 / 3, 0.002 / 3, 0.001])
-    assert rates[3:] == sorted(rates[3:], reverse=True) and rates[-1] > 0
+    assert rates[:2] == pytest.approx([0.0005, 0.001])
+    assert rates[2:] == sorted(rates[2:], reverse=True) and rates[-1] > 0
+
+
+def test_a_small_corpus_warms_up_and_is_evaluated_in_time(folder: Path, tmp_path: Path) -> None:
+    """Settings for more steps than there are: a quarter warms up, each epoch is evaluated."""
+    log = tmp_path / "log.jsonl"
+    teaching = start(
+        folder,
+        tmp_path,
+        teaching__warmup_steps=300,
+        teaching__eval_frequency=250,
+        teaching__max_epochs=3,
+        teaching__logger__output_file=str(log),
+    )
+    teaching.run(resume=False)
+    assert (teaching.steps_per_epoch, teaching.total_steps, teaching.warmup_steps) == (4, 12, 3)
+    assert [row["step"] for row in srsly.read_jsonl(log)] == [0, 4, 8, 12]
+    record = spacy.load(tmp_path / "model-best").meta["dualner"]
+    assert (record["steps"], record["warmup_steps"]) == (12, 3)
 
 
 def test_every_sentence_is_seen_once_an_epoch(

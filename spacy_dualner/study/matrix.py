@@ -180,8 +180,6 @@ def _settings(
     )
     config = backbone.stages[number]
     values = {**stages[number], **method.settings}
-    if not method.stage1:
-        values |= _in_proportion(config, cell.share)
     if values.get("corpora.target", ...) is None:
         values = {k: v for k, v in values.items() if not k.startswith("corpora.target.")}
     values["corpora.dev.langs"] = ",".join(study.data.langs)
@@ -206,14 +204,3 @@ def _with_paths(config: Config, run: Run, method: Method, parent: Run | None) ->
         shown = {f"ents_f_{lang}": 0.0 for lang in run.langs}
         config["training"]["score_weights"].update(shown)
     return config.to_str(interpolate=False)
-
-
-def _in_proportion(config: Config, share: int) -> dict[str, int]:
-    """With less text there are fewer steps: warm up and evaluate that much sooner."""
-    steps = {
-        "training.eval_frequency": config["training"]["eval_frequency"],
-        "training.optimizer.learn_rate.warmup_steps": config["training"]["optimizer"]
-        .get("learn_rate", {})
-        .get("warmup_steps", 0),
-    }
-    return {name: max(1, n * share // 100) for name, n in steps.items() if n and share < 100}

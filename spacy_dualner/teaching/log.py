@@ -16,9 +16,10 @@ class TeachingLog:
     """A row for each evaluation; to be entered as a context.
 
     nlp (Language): The pipeline that is taught.
-    settings (ConfigSchemaTeaching): Its logger, and how often there is a row.
+    settings (ConfigSchemaTeaching): Its logger.
     columns (Mapping[str, str]): Scores to show, and the names of their columns.
     total_steps (int): Steps of the run.
+    eval_frequency (int): Steps between rows.
     silent (bool): Whether to write nothing.
     """
 
@@ -28,6 +29,7 @@ class TeachingLog:
         settings: ConfigSchemaTeaching,
         columns: Mapping[str, str],
         total_steps: int,
+        eval_frequency: int,
         *,
         silent: bool = False,
     ) -> None:
@@ -35,6 +37,7 @@ class TeachingLog:
         self.settings = settings
         self.columns = columns
         self.total_steps = total_steps
+        self.eval_frequency = eval_frequency
         self.silent = silent
 
     def __enter__(self) -> TeachingLog:
@@ -73,7 +76,7 @@ class TeachingLog:
         training = self.nlp.config["training"]
         before = copy.deepcopy(training)
         training["max_steps"] = self.total_steps
-        training["eval_frequency"] = self.settings.eval_frequency
+        training["eval_frequency"] = self.eval_frequency
         # spaCy adds the component's own scores to the columns, unless they are null.
         training["score_weights"] = dict.fromkeys(
             [*before["score_weights"], "ents_f", "ents_p", "ents_r", "ents_per_type"]

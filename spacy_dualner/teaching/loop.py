@@ -33,6 +33,7 @@ from ..portable import without_paths
 from ..training.batching import length_groups
 from ..training.corpus import Corpus
 from ..training.optimizer import set_rate, warmup_linear
+from ..training.steps import fitted_warmup
 from .arrays import ArraysBuilder
 from .checkpoint import (
     FILE_NAME,
@@ -134,6 +135,9 @@ class Teaching:
         self.steps_per_epoch = -(-len(self.trained_on) // settings.batch_size)
         self.steps_per_round = self.steps_per_epoch * settings.max_epochs
         self.total_steps = self.steps_per_round * settings.teacher.rounds
+        self.warmup_steps = fitted_warmup(settings.warmup_steps, self.steps_per_round)
+        # However small the corpus, each epoch is evaluated.
+        self.eval_frequency = min(settings.eval_frequency, self.steps_per_epoch)
         n_target = int((self.trained_on >= self.n_source).sum())
         self._fingerprint = repr(
             (self.config.source, self.n_source, n_target, len(self.corpus.ids))
@@ -193,6 +197,7 @@ class Teaching:
             self.settings,
             self.development.columns,
             self.total_steps,
+            self.eval_frequency,
             silent=not self.accelerator.is_main_process,
         )
 
@@ -206,7 +211,7 @@ class Teaching:
                 total_loss += self.train_step(self.trained_on[batch])
                 self.teacher.after_step(self.network, self.step % self.steps_per_round)
                 self.step += 1
-                if self.step % settings.eval_frequency and self.step % self.steps_per_round:
+                if self.step % self.eval_frequency and self.step % self.steps_per_round:
                     log.step()
                     continue
                 score, scores = self._score()
@@ -241,7 +246,7 @@ class Teaching:
         """
         settings, accelerator = self.settings, self.accelerator
         at = self.step % self.steps_per_round
-        rate = warmup_linear(at, settings.warmup_steps, self.steps_per_round)
+        rate = warmup_linear(at, self.warmup_steps, self.steps_per_round)
         set_rate(self.optimizer, self.config.optimizer.learn_rate * rate)
         self.student.train()
         sentences = self.views.with_partners(batch)
@@ -376,6 +381,7 @@ class Teaching:
                 np.unique(self.views.with_partners(self.trained_on)),
                 self.n_source,
                 steps=self.total_steps,
+                warmup_steps=self.warmup_steps,
                 best_step=self.best_step,
                 best_score=self.best_score,
             )

@@ -19,7 +19,7 @@ KEY = "dualner"
 
 _SETTINGS = {
     "method", "alpha", "mse_norm", "local_layers", "fused_layers", "select", "batch_size",
-    "max_epochs", "warmup_steps", "dropout", "seed",
+    "max_epochs", "dropout", "seed",
 }  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def teaching_record(
     n_source: int,
     *,
     steps: int,
+    warmup_steps: int,
     best_step: int,
     best_score: float,
 ) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def teaching_record(
     trained_on (Ints1d): Numbers of those that were trained on.
     n_source (int): How many of the corpus are source sentences.
     steps (int): Steps of the whole run.
+    warmup_steps (int): Those before the learning rate is at its peak.
     best_step (int): The step of the best student; 0 where none was better than stage 1.
     best_score (float): Its score, from 0 to 1.
     RETURNS (Dict[str, Any]): JSON; `source` and `target` hold sentences of each language,
@@ -49,6 +51,7 @@ def teaching_record(
     blocks = config.settings.model_dump(include=set(BLOCKS), exclude_defaults=True)
     return {
         **config.settings.model_dump(include=_SETTINGS),
+        "warmup_steps": warmup_steps,
         "variants": {f"{b}.{name}": v for b, own in blocks.items() for name, v in own.items()},
         "learn_rate": config.optimizer.learn_rate,
         "heads_factor": config.optimizer.heads_factor,

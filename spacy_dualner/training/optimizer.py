@@ -1,7 +1,6 @@
 """AdamW as transformers are fine-tuned: one recipe for `spacy train` and for `teach`."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from itertools import count, repeat
 from typing import Any
 
@@ -10,8 +9,7 @@ from spacy.util import registry
 from thinc.api import Model, Optimizer
 from torch import nn
 
-from ..errors import DataError
-from .corpus import Corpus
+from .steps import count_steps, evaluated_steps, fitted_warmup
 
 
 def warmup_linear(step: int, warmup: int, total: int) -> float:
@@ -28,28 +26,33 @@ def warmup_epochs(
     epochs: Any,
     batch_size: Any,
     corpus: Any,
+    max_steps: Any = 0,
+    eval_frequency: Any = 0,
 ) -> Iterator[float]:
-    """Linear warm-up, then linear decay to 0 at the end of the last epoch.
+    """Linear warm-up, then linear decay to 0 at the last evaluation of the last epoch.
 
     Constant where there is no such corpus to count: spaCy also makes this schedule out of context,
-    as for `nlp.resume_training()` of an installed pipeline, with `${...}` not filled in.
+    as for `nlp.resume_training()` of an installed pipeline, with `${...}` not filled in. Constant
+    after warm-up where neither epochs nor steps are bounded.
 
     initial_rate (float): Peak rate.
-    warmup_steps (int): Steps to reach it.
+    warmup_steps (int): Steps to reach it; at most a quarter of all (`fitted_warmup`).
     epochs (int): Number of epochs, as `training.max_epochs`.
     batch_size (int): Sentences a batch, as `training.batcher.size`.
     corpus (Corpus): The training corpus, a `spacy-dualner.Corpus.v1`: its size tells the steps.
+    max_steps (int): As `training.max_steps`.
+    eval_frequency (int): As `training.eval_frequency`; 0 to decay to the last step.
     """
-    sentences = None
-    if isinstance(corpus, Corpus):
-        with suppress(DataError):
-            sentences = corpus.count()
-    if sentences is None:
+    steps = count_steps(corpus, batch_size, epochs, max_steps)
+    if steps is None:
         yield from repeat(initial_rate)
         return
-    total = epochs * -(-sentences // batch_size)
+    if not steps.total:
+        yield from (initial_rate * min(1.0, (step + 1) / max(1, warmup_steps)) for step in count())
+    warmup = fitted_warmup(warmup_steps, steps.total)
+    total = evaluated_steps(steps.total, eval_frequency)
     for step in count():
-        yield initial_rate * warmup_linear(step, warmup_steps, total)
+        yield initial_rate * warmup_linear(step, warmup, total)
 
 
 @registry.optimizers("spacy-dualner.AdamW.v1")

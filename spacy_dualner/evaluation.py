@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from .data.docbin import corpus_path, read_docs
 from .decoding import DECODINGS
 from .errors import DualNerError
 from .gold import doc_tags
+from .gold_types import foreign_types
 from .labels import IGNORE, LabelScheme
 from .metrics import entity_scores, mean_scores
 from .pipeline import find_component, predict_words
@@ -120,12 +122,14 @@ class Predictions:
 def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Predictions:
     """Predict annotated Docs. The arguments are those of `evaluate_docs`."""
     pipe = find_component(nlp, component)
+    found: set[str] = set()
     gold: list[list[str]] = []
     predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}
     for batch in minibatch(docs, BATCH_SIZE):
         lengths = [len(doc) for doc in batch]
         # Types that the pipeline does not know are missed entities all the same.
         types = {ent.label_ for doc in batch for ent in doc.ents}
+        found |= types
         scheme = LabelScheme.from_types([*pipe.labels, *types])
         tags = doc_tags(batch, scheme, nlp.vocab.strings)
         gold.extend(_split(np.array([*scheme.tags, "O"])[tags].tolist(), lengths))
@@ -141,6 +145,8 @@ def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner")
                     row[span.start : span.end] = [f"I-{span.label_}"] * len(span)
                     row[span.start] = f"B-{span.label_}"
             predicted[decode].extend(rows)
+    if message := foreign_types(found, pipe.labels, "The annotated text"):
+        warnings.warn(message, stacklevel=2)
     return Predictions(gold, predicted)
 
 

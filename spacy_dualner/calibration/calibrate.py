@@ -26,6 +26,7 @@ from ..errors import DualNerError
 from ..evaluation import source_languages
 from ..folders import check_output, written_aside
 from ..gold import Tags, doc_tags
+from ..gold_types import check_types, noting_types
 from ..heads import DECODINGS, check_decoding
 from ..labels import IGNORE
 from ..lattice import Lattice, span_log_probs
@@ -141,12 +142,18 @@ def languages(corpus: Path, split: str) -> list[str]:
 def read_sentences(
     nlp: Language, component: str, paths: dict[str, Path], limit: int, progress: bool
 ) -> dict[str, AnnotatedSentences]:
-    """Read annotated text and run the encoder over it, language by language."""
-    bar = tqdm(paths.items(), leave=False, disable=None if progress else True)
-    return {
-        lang: AnnotatedSentences.predict(nlp, component, read_docs(path, nlp.vocab, limit))
-        for lang, path in bar
-    }
+    """Read annotated text and run the encoder over it, language by language.
+
+    Raises DualNerError where entities are of types that the pipeline does not know.
+    """
+    known = find_component(nlp, component).labels
+    read: dict[str, AnnotatedSentences] = {}
+    for lang, path in tqdm(paths.items(), leave=False, disable=None if progress else True):
+        types: set[str] = set()
+        docs = noting_types(read_docs(path, nlp.vocab, limit), types)
+        read[lang] = AnnotatedSentences.predict(nlp, component, docs)
+        check_types(types, known, str(path))
+    return read
 
 
 @dataclass

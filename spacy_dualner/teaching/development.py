@@ -56,7 +56,19 @@ class Development:
                     "agreement": "there is no unlabelled target text. Set corpora.target.",
                 }[self.select]
             )
+        if self.select != "agreement":
+            self._check_annotated(names)
         self.selecting = names
+
+    def _check_annotated(self, names: Sequence[str]) -> None:
+        """Text without an entity scores 0 whatever a student does."""
+        bare = [n for n in names if not (self.dev.select(self.dev.of_lang(n))[1] > 0).any()]
+        if bare:
+            raise DualNerError(
+                f"select = '{self.select}': no annotated entity in the development text of "
+                f"{', '.join(bare)}. Annotate it, leave it out of corpora.dev.langs, or set select "
+                "= 'agreement', which needs no labels."
+            )
 
     @property
     def columns(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,14 @@ from accelerate.utils import (
     set_seed,
 )
 from spacy.language import Language
+from spacy.tokens import Doc
 from torch import Tensor
 from wasabi import Printer
 
 from ..encoder.encode import bf16_pays
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
+from ..gold_types import check_types, noting_types
 from ..heads import split_logits
 from ..layout import Layout
 from ..losses import divergence_loss
@@ -111,12 +113,12 @@ class Teaching:
     def _read_corpora(self) -> None:
         settings, corpora = self.settings, self.config.corpora
         builder, dev = self._builder(), self._builder()
-        self.n_source = self._add(builder, corpora.source, labelled=True)
+        self.n_source = self._add(builder, corpora.source, annotated="corpora.source")
         if not self.n_source:
             raise DualNerError("corpora.source holds no sentence. Give annotated source text.")
         source_langs = builder.lang_names
-        self._add(builder, corpora.target, labelled=False)
-        self._add(dev, corpora.dev, labelled=True)
+        self._add(builder, corpora.target)
+        self._add(dev, corpora.dev, annotated="corpora.dev")
         self.corpus = builder.build()
         sentences = np.arange(len(self.corpus))
         by_lang = {name: self.corpus.of_lang(name) for name in self.corpus.lang_names}
@@ -167,13 +169,20 @@ class Teaching:
             folder=self.output,
         )
 
-    def _add(self, builder: ArraysBuilder, reader: Callable | None, *, labelled: bool) -> int:
+    def _add(self, builder: ArraysBuilder, reader: Callable | None, *, annotated: str = "") -> int:
+        """Add what a reader gives. annotated (str): Its name, if its entities are gold."""
         if reader is None:
             return 0
+        shards: Iterable[Iterable[Doc]] = [(eg.reference for eg in reader(self.nlp))]
         if isinstance(reader, Corpus):
-            return sum(builder.add(docs, labelled=labelled) for docs in reader.shards())
-        docs = (example.reference for example in reader(self.nlp))
-        return builder.add(docs, labelled=labelled)
+            shards = reader.shards()
+        types: set[str] = set()
+        n_added = sum(
+            builder.add(noting_types(docs, types) if annotated else docs, labelled=bool(annotated))
+            for docs in shards
+        )
+        check_types(types, self.recogniser.scheme.types, annotated)
+        return n_added
 
     def run(self, resume: bool) -> Path:
         """Teach to the end of the last epoch and write the best pipeline."""

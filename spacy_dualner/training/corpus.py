@@ -1,5 +1,6 @@
 """`spacy-dualner.Corpus.v1`: labelled sentences of several languages as spaCy Examples."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs, read_shards, shard_paths
 from ..errors import DataError, DualNerError
+from ..gold_types import check_types, foreign_types, noting_types
 
 FILE_SUFFIX = ".spacy"
 
@@ -93,10 +95,21 @@ class Corpus:
             yield from read_shards(path, limit)
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Examples of all languages. Gold tokens are kept where the original text is unknown."""
-        for doc in self.docs(nlp.vocab):
+        """Examples of all languages. Gold tokens are kept where the original text is unknown.
+
+        Raises DualNerError where no entity is of a type that the pipeline's `dualner` knows, as one
+        that was sourced for other text; warns where some are not.
+        """
+        names = [name for name, factory in nlp.pipe_factories.items() if factory == "dualner"]
+        known = {label for name in names for label in nlp.get_pipe(name).labels}  # type: ignore[attr-defined]
+        types: set[str] = set()
+        for doc in noting_types(self.docs(nlp.vocab), types):
             if doc.has_unknown_spaces:
                 predicted = Doc(nlp.vocab, words=[token.text for token in doc])
             else:
                 predicted = nlp.make_doc(doc.text)
             yield Example(predicted, doc)
+        if known and types.isdisjoint(known):
+            check_types(types, known, str(self.path))
+        elif known and (message := foreign_types(types, known, str(self.path))):
+            warnings.warn(message, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Annotated text whose entity types are not the pipeline's is refused, or at least said to be so."""
+"""Annotated text with other entity types than the pipeline's is refused, or at least named."""
 
 from __future__ import annotations
 

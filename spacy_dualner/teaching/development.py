@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from ..metrics import entity_scores
 from ..training.history import AGREEMENT, F1
 from .arrays import SentenceArrays
 from .network import predict_tags
+
+NEAR_ZERO = 0.05
+"""F1, from 0 to 1, below which what a model finds is mostly wrong."""
 
 
 @dataclass
@@ -105,6 +108,18 @@ class Development:
         network.train(was_training)
         prefix = AGREEMENT if self.select == "agreement" else F1
         return sum(scores[f"{prefix}{n}"] for n in self.selecting) / len(self.selecting), scores
+
+    def remarks(self, scores: Mapping[str, float]) -> list[str]:
+        """What is to be said of the scores of a model that is about to teach."""
+        own = {name: scores[f"{F1}{name}"] for name in self.dev.lang_names}
+        weak = [f"{name} {100 * f1:.1f}" for name, f1 in own.items() if f1 < NEAR_ZERO]
+        if not weak:
+            return []
+        return [
+            f"F1 of the stage-1 model on development text is near zero: {', '.join(weak)}. It "
+            "would teach its mistakes there. See in the log of stage 1 whether it was trained to "
+            "its end, or take an encoder that knows the language."
+        ]
 
     def _f1(self, gold: Sequence[Ints], predicted: Sequence[Ints]) -> float:
         # Words without gold tag count as outside, on both sides.

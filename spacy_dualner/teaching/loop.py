@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,19 @@ from accelerate.utils import (
     set_seed,
 )
 from spacy.language import Language
-from spacy.tokens import Doc
 from torch import Tensor
 from wasabi import Printer
 
 from ..encoder.encode import bf16_pays
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
-from ..gold_types import check_types, noting_types
 from ..heads import split_logits
 from ..layout import Layout
 from ..losses import divergence_loss
 from ..portable import without_paths
 from ..training.batching import length_groups
-from ..training.corpus import Corpus
 from ..training.optimizer import set_rate, warmup_linear
 from ..training.steps import fitted_warmup
-from .arrays import ArraysBuilder
 from .checkpoint import (
     FILE_NAME,
     load_checkpoint,
@@ -52,7 +48,9 @@ from .objective import Memory, Piece, stage2_loss
 from .pseudo_labels import Words
 from .record import KEY, teaching_record
 from .sampling import draw_epoch
+from .survey import MOST_TAKEN, survey
 from .teacher import Teacher
+from .texts import read_texts
 from .views import View, make_views
 
 BEST = "model-best"
@@ -111,15 +109,9 @@ class Teaching:
         self.step, self.best_step, self.best_score = 0, 0, 0.0
 
     def _read_corpora(self) -> None:
-        settings, corpora = self.settings, self.config.corpora
-        builder, dev = self._builder(), self._builder()
-        self.n_source = self._add(builder, corpora.source, annotated="corpora.source")
-        if not self.n_source:
-            raise DualNerError("corpora.source holds no sentence. Give annotated source text.")
-        source_langs = builder.lang_names
-        self._add(builder, corpora.target)
-        self._add(dev, corpora.dev, annotated="corpora.dev")
-        self.corpus = builder.build()
+        settings = self.settings
+        texts = read_texts(self.nlp, self.recogniser, self.config, self.output)
+        self.corpus, self.n_source = texts.corpus, texts.n_source
         sentences = np.arange(len(self.corpus))
         by_lang = {name: self.corpus.of_lang(name) for name in self.corpus.lang_names}
         target = {name: own[own >= self.n_source] for name, own in by_lang.items()}
@@ -146,43 +138,39 @@ class Teaching:
         )
         self.development = Development(
             settings.select,
-            source_langs,
-            dev.build(),
+            texts.source_langs,
+            texts.dev,
             self.corpus.subset(held_back),
             self.recogniser.scheme,
             self.recogniser.shape,
         )
         target_langs = [name for name, own in target.items() if len(own)]
         self.msg.info(
-            f"Source: {self.n_source:,} sentences ({', '.join(source_langs)}), target: "
+            f"Source: {self.n_source:,} sentences ({', '.join(texts.source_langs)}), target: "
             f"{n_target:,} ({', '.join(target_langs) or 'none'}), "
             f"{self.total_steps:,} steps in {settings.max_epochs * settings.teacher.rounds} epochs"
         )
+        self._survey({name: target[name] for name in target_langs})
         for name, words in self.views.frequent_by_lang(self.recogniser.words.tokenizer).items():
             self.msg.info(f"Too frequent in {name} to begin or end a name: {' '.join(words)}")
 
-    def _builder(self) -> ArraysBuilder:
-        return ArraysBuilder(
-            self.recogniser.words,
-            self.recogniser.scheme,
-            max_memory=self.settings.max_memory_mb * 1_000_000,
-            folder=self.output,
+    def _survey(self, target: dict[str, Ints]) -> None:
+        """See what the teacher finds, and spare languages whose names frequent words would take."""
+        labels = self.settings.pseudo_labels
+        arguments = (
+            self.network,
+            self.corpus,
+            target,
+            self.recogniser.shape,
+            "joint" if labels.heads == "joint" else "span",
+            self.views.frequent,
         )
-
-    def _add(self, builder: ArraysBuilder, reader: Callable | None, *, annotated: str = "") -> int:
-        """Add what a reader gives. annotated (str): Its name, if its entities are gold."""
-        if reader is None:
-            return 0
-        shards: Iterable[Iterable[Doc]] = [(eg.reference for eg in reader(self.nlp))]
-        if isinstance(reader, Corpus):
-            shards = reader.shards()
-        types: set[str] = set()
-        n_added = sum(
-            builder.add(noting_types(docs, types) if annotated else docs, labelled=bool(annotated))
-            for docs in shards
-        )
-        check_types(types, self.recogniser.scheme.types, annotated)
-        return n_added
+        found = self._on_main(lambda: survey(*arguments))
+        for name, finds in found.items():
+            if finds.share_taken > MOST_TAKEN:
+                self.views.spare(name)
+            for remark in finds.remarks(name):
+                self.msg.warn(remark)
 
     def run(self, resume: bool) -> Path:
         """Teach to the end of the last epoch and write the best pipeline."""
@@ -196,6 +184,8 @@ class Teaching:
             if checkpoint is None:
                 score, scores = self._score()
                 self.best_score = score
+                for remark in self.development.remarks(scores):
+                    self.msg.warn(remark)
                 log.evaluation(0, 0, score, scores, 0.0)
             self._train(log)
         return self._write_best()
@@ -211,7 +201,7 @@ class Teaching:
         )
 
     def _train(self, log: TeachingLog) -> None:
-        settings, total_loss = self.settings, torch.zeros((), device=self.device)
+        total_loss = torch.zeros((), device=self.device)
         while self.step < self.total_steps:
             epoch, at = divmod(self.step, self.steps_per_epoch)
             for batch in self._batches(epoch)[at:]:
@@ -321,11 +311,15 @@ class Teaching:
         return self.settings.noise.consistency * divergence_loss(first, second, n_target)
 
     def _score(self) -> tuple[float, dict[str, float]]:
-        """Score the student on the main process; all processes get the same answer."""
+        """Score the student; all processes get the same answer."""
+        return self._on_main(lambda: self.development.score(self.teacher.candidate(self.network)))
+
+    def _on_main(self, compute: Callable[[], Any]) -> Any:
+        """What the main process computes, for all processes."""
         answer: list[Any] = [None]
         if self.accelerator.is_main_process:
             with self.accelerator.autocast():
-                answer = [self.development.score(self.teacher.candidate(self.network))]
+                answer = [compute()]
         return broadcast_object_list(answer)[0]
 
     def _save_checkpoint(self) -> None:

@@ -151,8 +151,12 @@ class ConfigSchemaTeaching(BaseModel):
     batch_size: StrictInt = Field(..., title="Sentences a step, over all processes", ge=1)
     accumulate_gradient: StrictInt = Field(..., title="Pieces that a step is computed in", ge=1)
     max_epochs: StrictInt = Field(..., title="Passes over source and target text a round", ge=1)
-    warmup_steps: StrictInt = Field(..., title="Steps to the peak learning rate, at most a quarter of all", ge=0)
-    eval_frequency: StrictInt = Field(..., title="Steps between evaluations, at most an epoch", ge=1)
+    warmup_steps: StrictInt = Field(
+        ..., title="Steps to the peak learning rate, at most a quarter of all", ge=0
+    )
+    eval_frequency: StrictInt = Field(
+        ..., title="Steps between evaluations, at most an epoch", ge=1
+    )
     dropout: StrictFloat = Field(..., title="Dropout on the word vectors", ge=0, lt=1)
     mixed_precision: bool = Field(..., title="bfloat16 where the machine has it")
     max_memory_mb: StrictInt = Field(

@@ -89,6 +89,12 @@ class Views:
             return {}
         return name_words(self.corpus, self.frequent, tokenizer)
 
+    def spare(self, lang: str) -> None:
+        """Let no word of a language be too frequent."""
+        if self.frequent is not None:
+            of_word = np.repeat(self.corpus.langs, self.corpus.word_counts())
+            self.frequent[of_word == self.corpus.lang_names.index(lang)] = False
+
     def with_partners(self, sentences: Ints) -> Ints:
         """Translations with the sentences that they are of before them."""
         if self.partners is None:

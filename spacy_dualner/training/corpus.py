@@ -1,7 +1,7 @@
 """`spacy-dualner.Corpus.v1`: labelled sentences of several languages as spaCy Examples."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from spacy.language import Language
@@ -15,6 +15,10 @@ from ..errors import DataError, DualNerError
 from ..gold_types import check_types, foreign_types, noting_types
 
 FILE_SUFFIX = ".spacy"
+
+MAX_WORDS = 2000
+"""Words of the longest sentence that is trained on: more is a text whose sentences were not told
+apart, and takes more memory than a batch of sentences does."""
 
 
 def parse_langs(langs: str) -> dict[str, int]:
@@ -77,22 +81,26 @@ class Corpus:
         }
 
     def count(self) -> int:
-        """Number of sentences."""
+        """Number of sentences, without those that are too long."""
         total = 0
         for path, limit in self.files().values():
-            size = sum(len(DocBin().from_disk(shard)) for shard in shard_paths(path))
-            total += min(size, limit) if limit else size
+            words = [len(rows) for s in shard_paths(path) for rows in DocBin().from_disk(s).tokens]
+            total += sum(n <= MAX_WORDS for n in words[: limit or None])
         return total
 
     def docs(self, vocab: Vocab) -> Iterator[Doc]:
         """The annotated Docs of all languages, one language after the other."""
         for path, limit in self.files().values():
-            yield from read_docs(path, vocab, limit)
+            sentences = _Sentences(path)
+            yield from sentences.of(read_docs(path, vocab, limit))
+            sentences.warn()
 
     def shards(self) -> Iterator[Iterator[Doc]]:
         """The annotated Docs of all languages, shard by shard, none to be kept (`read_shards`)."""
         for path, limit in self.files().values():
-            yield from read_shards(path, limit)
+            sentences = _Sentences(path)
+            yield from map(sentences.of, read_shards(path, limit))
+            sentences.warn()
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Examples of all languages. Gold tokens are kept where the original text is unknown.
@@ -113,3 +121,37 @@ class Corpus:
             check_types(types, known, str(self.path))
         elif known and (message := foreign_types(types, known, str(self.path))):
             warnings.warn(message, stacklevel=2)
+
+
+class _Sentences:
+    """The sentences of a language, without those that are too long to be one.
+
+    path (Path): Where they are from, for the warning.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._n_read = 0
+        self._too_long: list[tuple[int, int]] = []
+
+    def of(self, docs: Iterable[Doc]) -> Iterator[Doc]:
+        """Docs as they come; those left out are noted."""
+        for doc in docs:
+            self._n_read += 1
+            if len(doc) <= MAX_WORDS:
+                yield doc
+            else:
+                self._too_long.append((self._n_read, len(doc)))
+
+    def warn(self) -> None:
+        """Say what was left out, if anything was."""
+        if not self._too_long:
+            return
+        number, words = self._too_long[0]
+        warnings.warn(
+            f"{self.path}: {len(self._too_long):,} of {self._n_read:,} sentences have more than "
+            f"{MAX_WORDS:,} words and are left out; the first is number {number:,}, of {words:,} "
+            "words. Is a blank line missing between sentences? Convert the text again, a sentence "
+            "at a time.",
+            stacklevel=2,
+        )

@@ -1,0 +1,44 @@
+"""`spacy-dualner.Corpus.v1`: a text whose sentences were not told apart is no sentence."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.vocab import Vocab
+
+from spacy_dualner.data.docbin import DocBinWriter, corpus_path
+from spacy_dualner.training.corpus import MAX_WORDS, Corpus
+
+LENGTHS = [3, MAX_WORDS + 1, MAX_WORDS, 20_000, 1]
+
+
+@pytest.mark.parametrize("shard_size", [2, 100])
+@pytest.mark.parametrize("limit", [0, 4])
+def test_a_sentence_that_is_none_is_left_out_and_named(
+    tmp_path: Path, shard_size: int, limit: int
+) -> None:
+    path = corpus_path(tmp_path, "train", "en")
+    with DocBinWriter(path, "en", labelled=True, shard_size=shard_size) as writer:
+        for n in LENGTHS:
+            writer.add(["w"] * n, ["O"] * n)
+    corpus = Corpus(tmp_path / "train", limit=limit)
+    kept = [n for n in LENGTHS[: limit or None] if n <= MAX_WORDS]
+    assert corpus.count() == len(kept)
+    said = rf"en\.spacy: 2 of {limit or 5} sentences .* number 2, of 2,001 words"
+    with pytest.warns(UserWarning, match=said):
+        assert [len(doc) for doc in corpus.docs(Vocab())] == kept
+    with pytest.warns(UserWarning, match=said):
+        assert [len(doc) for shard in corpus.shards() for doc in shard] == kept
+    with pytest.warns(UserWarning, match=said):
+        assert [len(eg.predicted) for eg in corpus(spacy.blank("xx"))] == kept
+
+
+def test_nothing_is_said_of_sentences(tmp_path: Path) -> None:
+    with DocBinWriter(corpus_path(tmp_path, "train", "en"), "en", labelled=True) as writer:
+        writer.add(["w"] * MAX_WORDS, ["O"] * MAX_WORDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert len(list(Corpus(tmp_path / "train").docs(Vocab()))) == 1

@@ -126,13 +126,14 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
         return lattice.outside.new_zeros(0)
     before, after = _sums(lattice)
     type_ = spans.type - 1
-    inside = lattice.inside.masked_fill(_gaps(lattice)[:, None], 0.0).cumsum(0)
-    several = (
-        lattice.begin[spans.start, type_]
-        + lattice.end[spans.end, type_]
-        + inside[(spans.end - 1).clamp(min=0), type_]
-        - inside[spans.start, type_]
+    several = lattice.begin[spans.start, type_] + lattice.end[spans.end, type_]
+    n_inner = (spans.end - spans.start - 1).clamp(min=0)
+    entity = torch.arange(len(n_inner), device=n_inner.device).repeat_interleave(n_inner)
+    number = (
+        torch.arange(len(entity), device=n_inner.device) - (n_inner.cumsum(0) - n_inner)[entity]
     )
+    inner = lattice.inside[spans.start[entity] + 1 + number, type_[entity]]
+    several = several.index_add(0, entity, inner)
     own = torch.where(spans.start == spans.end, lattice.single[spans.start, type_], several)
     # Every path through the sentence is in some state before the entity's first word.
     every = (before[spans.start] + after[spans.start]).logsumexp(1)
@@ -285,7 +286,10 @@ def _sweep(
     of_two (Callable[[Floats, Floats], Floats]): Unites two.
     RETURNS (Floats3d): `[places, directions, C + 1]`, by the state before each place in the order.
     """
-    begin, inside, close = (np.stack(scores, 1) for scores in zip(*directions, strict=True))
+    begin, inside, close = (
+        scores[0][:, None] if len(scores) == 1 else np.stack(scores, 1)
+        for scores in zip(*directions, strict=True)
+    )
     before = np.full(close.shape, -np.inf)
     before[: order.n_sentences, :, 0] = 0.0
     for now, then in order.steps:

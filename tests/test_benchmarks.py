@@ -87,6 +87,8 @@ def test_decoding(tmp_path: Path, trained_nlp: Language) -> None:
         name: 100 for heads in ("span", "tag", "joint") for name in (heads, f"{heads}, best path")
     }
     assert len(results["seconds"]["joint, confidence"]) == 1
+    more = run("decoding", tmp_path, *arguments, "--types", "66", "--words", "20")
+    assert not more["f1"] and more["megabytes"]["joint, confidence"] < 200
 
 
 def test_tokenizer(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from thinc.types import Floats2d
 from .confidence import Calibrator, confidences
 from .decoding import read_entities
 from .encoder import forking  # noqa: F401 (acts at import)
-from .encoder.subwords import count_words, is_word
 from .errors import DualNerError
 from .gold import example_labels
 from .heads import DECODINGS, HeadValues, check_decoding, split_logits
@@ -29,6 +28,7 @@ from .losses import labelled_loss
 from .model import get_calibrator, set_calibrator
 from .scorer import dualner_score
 from .training.optimizer import AdamW
+from .words import DocWords
 
 DEFAULT_MODEL = Config().from_str(
     """
@@ -223,7 +223,7 @@ class DualNer(TrainablePipe):
         """Logits of the three heads. Changes no Doc.
 
         docs (Iterable[Doc]): Docs, empty ones included.
-        RETURNS (Floats2d): `[words of all Docs, 4C + 3]`.
+        RETURNS (Floats2d): `[tokens of all Docs, 4C + 3]`; those of white space mean nothing.
         Raises ValueError (spaCy's E109) where the component is not initialised.
         """
         if not self.model.has_dim("nO"):
@@ -270,14 +270,9 @@ class DualNer(TrainablePipe):
         found = [Found([], []) for _ in docs]
         if not len(scores):
             return found
-        # White space is no word: it may stand within an entity, but does not begin or end one.
-        words = is_word(docs)
-        places = torch.from_numpy(np.flatnonzero(words))
-        logits = xp2torch(scores)
-        if len(places) < len(logits):
-            logits = logits[places.to(logits.device)]
-        counts = count_words(docs, words)
-        layout = Layout(counts, logits.device)
+        words = DocWords(docs)
+        logits = words.of_tokens(xp2torch(scores))
+        layout = Layout(words.lengths, logits.device)
         measure = None
         if score:
             calibrator = get_calibrator(self.model, decode, logits.device)
@@ -287,14 +282,10 @@ class DualNer(TrainablePipe):
         if sure is None:
             sure = torch.ones(len(spans.start))
         starts, ends, types = (values.cpu().numpy() for values in spans)
-        sentences, first = layout.locate(starts)
-        # From words of a Doc to tokens of it.
-        begins = np.cumsum([0, *(len(doc) for doc in docs)])[sentences]
-        tokens = places.numpy()
-        word = (np.cumsum(counts) - counts)[sentences] + first
-        first, last = tokens[word] - begins, tokens[word + ends - starts] - begins
+        numbers, first = words.locate(layout.word(starts))
+        _, last = words.locate(layout.word(ends))
         labels = np.array([self.vocab.strings.add(t) for t in self.labels], dtype=np.uint64)
-        columns = (sentences, first, last, labels[types - 1], sure)
+        columns = (numbers, first, last, labels[types - 1], sure)
         for i, begin, end, label, confidence in zip(*(c.tolist() for c in columns), strict=True):
             found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
             found[i].confidences.append(confidence)
@@ -329,7 +320,7 @@ class DualNer(TrainablePipe):
         """The loss of equation 4 and its gradient.
 
         examples (Iterable[Example]): The batch. Words without gold label do not count.
-        scores (Floats2d): Logits of the predicted Docs' words.
+        scores (Floats2d): Logits of the predicted Docs' tokens.
         RETURNS (Tuple[float, Floats2d]): Loss, and its gradient over the logits.
         """
         logits = xp2torch(scores).requires_grad_()

@@ -25,6 +25,7 @@ from .labels import IGNORE, LabelScheme
 from .metrics import entity_scores, mean_scores
 from .pipeline import find_component, predict_words
 from .raw_text import raw_scores
+from .words import DocWords
 
 BATCH_SIZE = 1000
 
@@ -103,7 +104,7 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
 
 @dataclass
 class Predictions:
-    """BIO tags of sentences, annotated and predicted.
+    """BIO tags of the words of sentences, annotated and predicted.
 
     gold (List[List[str]]): Annotated tags of each sentence.
     predicted (Dict[str, List[List[str]]]): Predicted tags, by decoding.
@@ -126,25 +127,26 @@ def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner")
     gold: list[list[str]] = []
     predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}
     for batch in minibatch(docs, BATCH_SIZE):
-        lengths = [len(doc) for doc in batch]
+        words = DocWords(batch)
         # Types that the pipeline does not know are missed entities all the same.
         types = {ent.label_ for doc in batch for ent in doc.ents}
         found |= types
         scheme = LabelScheme.from_types([*pipe.labels, *types])
-        tags = doc_tags(batch, scheme, nlp.vocab.strings)
-        gold.extend(_split(np.array([*scheme.tags, "O"])[tags].tolist(), lengths))
-        known = _split((tags != IGNORE).tolist(), lengths)
+        tags = doc_tags(batch, scheme, nlp.vocab.strings, words)
+        gold.extend(words.by_doc(np.array([*scheme.tags, "O"])[tags].tolist()))
+        is_known = np.zeros(words.n_tokens, dtype=bool)
+        is_known[words.tokens] = tags != IGNORE
         fresh, scores = predict_words(nlp, component, batch)
         for decode in DECODINGS:
-            rows = [["O"] * n for n in lengths]
-            decoded = pipe.decode(fresh, scores, decode)
-            for row, annotated, spans in zip(rows, known, decoded, strict=True):
+            row = np.full(words.n_tokens, "O", dtype=object)
+            for first, spans in zip(words.begins, pipe.decode(fresh, scores, decode), strict=True):
                 for span in spans:
-                    if not any(annotated[span.start : span.end]):
+                    start, end = first + span.start, first + span.end
+                    if not is_known[start:end].any():
                         continue  # nobody knows whether it is right
-                    row[span.start : span.end] = [f"I-{span.label_}"] * len(span)
-                    row[span.start] = f"B-{span.label_}"
-            predicted[decode].extend(rows)
+                    row[start:end] = f"I-{span.label_}"
+                    row[start] = f"B-{span.label_}"
+            predicted[decode].extend(words.by_doc(words.of_tokens(row).tolist()))
     if message := foreign_types(found, pipe.labels, "The annotated text"):
         warnings.warn(message, stacklevel=2)
     return Predictions(gold, predicted)
@@ -154,8 +156,3 @@ def source_languages(nlp: Language) -> list[str]:
     """Languages of the annotated text that a pipeline was trained on, as its config says."""
     reader = nlp.config.interpolate().get("corpora", {}).get("train", {})
     return [item.partition(":")[0].strip() for item in str(reader.get("langs", "")).split(",")]
-
-
-def _split(tags: list, lengths: Sequence[int]) -> list[list]:
-    ends = np.cumsum(lengths)
-    return [tags[end - n : end] for end, n in zip(ends, lengths, strict=True)]

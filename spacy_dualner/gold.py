@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -16,18 +17,28 @@ from .conversions import extract_span
 from .heads import HeadValues
 from .labels import IGNORE, LabelScheme
 from .layout import Layout
+from .words import DocWords
 
 Tags = NDArray[np.int64]
 
 
-def doc_tags(docs: Sequence[Doc], scheme: LabelScheme, strings: StringStore) -> Tags:
+def doc_tags(
+    docs: Sequence[Doc], scheme: LabelScheme, strings: StringStore, words: DocWords | None = None
+) -> Tags:
     """Tag classes of the words of Docs that carry entities.
 
-    docs (Sequence[Doc]): Docs with `ent_iob` and `ent_type`.
+    docs (Sequence[Doc]): Docs of one vocab with `ent_iob` and `ent_type`.
     scheme (LabelScheme): Entity types; entities of other types count as outside.
     strings (StringStore): The Docs' string store.
+    words (Optional[DocWords]): The Docs' words, where they are at hand.
     RETURNS (Ints1d): Of all words; IGNORE where the annotation is missing.
     """
+    words = DocWords(docs) if words is None else words
+    return words_tags(token_tags(docs, scheme, strings), words)
+
+
+def token_tags(docs: Sequence[Doc], scheme: LabelScheme, strings: StringStore) -> Tags:
+    """As `doc_tags`, of all tokens, white space included."""
     values = [doc.to_array([ENT_IOB, ENT_TYPE]) for doc in docs if len(doc)]
     if not values:
         return np.zeros(0, dtype=np.int64)
@@ -42,49 +53,64 @@ def doc_tags(docs: Sequence[Doc], scheme: LabelScheme, strings: StringStore) -> 
     return np.where(iob == 0, IGNORE, tags).astype(np.int64)
 
 
+def words_tags(tags: Tags, words: DocWords) -> Tags:
+    """Tag classes of all tokens to those of words.
+
+    An entity that begins in white space begins with its first word, and ends with its last.
+
+    tags (Ints1d): Of all tokens.
+    words (DocWords): Which of them are words.
+    RETURNS (Ints1d): Of the words.
+    """
+    entity = words.of_tokens(np.cumsum((tags > 0) & (tags % 2 == 1)))
+    tags = words.of_tokens(tags)
+    is_first = np.diff(entity, prepend=0) > 0
+    return np.where((tags > 0) & (tags % 2 == 0) & is_first, tags - 1, tags)
+
+
 def example_labels(
     examples: Sequence[Example], scheme: LabelScheme, device: torch.device | str = "cpu"
 ) -> HeadValues:
-    """Gold labels of the three heads for the predicted Docs' words.
+    """Gold labels of the three heads for the predicted Docs' tokens.
 
-    A word whose gold annotation is missing, or does not align with the gold words, has none.
+    A word whose gold annotation is missing, or does not align with the gold words, has none, and
+    neither has white space.
 
     examples (Sequence[Example]): Predicted and reference Docs, in any tokenisations.
     scheme (LabelScheme): Entity types.
     device (torch.device): Where the labels go.
-    RETURNS (HeadValues): `[words of all predicted Docs]` of each head, IGNORE where unknown.
+    RETURNS (HeadValues): `[tokens of all predicted Docs]` of each head, IGNORE where unknown.
     """
-    lengths = np.array([len(eg.predicted) for eg in examples], dtype=np.int64)
-    same = [_same_words(eg.predicted, eg.reference) for eg in examples]
-    tags = np.full(lengths.sum(), IGNORE, dtype=np.int64)
-    same_words = np.repeat(same, lengths).astype(bool)
-    references = [eg.reference for eg, ok in zip(examples, same, strict=True) if ok]
-    if references:
-        tags[same_words] = doc_tags(references, scheme, references[0].vocab.strings)
-    layout = Layout(lengths)
-    row = layout.spread(torch.from_numpy(tags))
-    start, end = map(layout.gather, extract_span(row))
-    labels = HeadValues(layout.gather(row), start, end)
-    begins = np.cumsum(lengths) - lengths
-    for i, example in enumerate(examples):
-        if not same[i]:
-            _write_aligned(example, scheme, labels, int(begins[i]))
-    return HeadValues(*(values.to(device) for values in labels))
+    tags = [np.zeros(0, dtype=np.int64)]
+    for same, group in groupby(examples, lambda eg: _same_tokens(eg.predicted, eg.reference)):
+        if same:
+            references = [eg.reference for eg in group]
+            tags.append(token_tags(references, scheme, references[0].vocab.strings))
+        else:
+            tags += [_aligned_tags(eg, scheme) for eg in group]
+    words = DocWords([eg.predicted for eg in examples])
+    layout = Layout(words.lengths)
+    row = layout.spread(torch.from_numpy(words_tags(np.concatenate(tags), words)))
+    return HeadValues(
+        *(
+            words.to_tokens(layout.gather(values), IGNORE).to(device)
+            for values in (row, *extract_span(row))
+        )
+    )
 
 
-def _same_words(predicted: Doc, reference: Doc) -> bool:
+def _same_tokens(predicted: Doc, reference: Doc) -> bool:
     if len(predicted) != len(reference):
         return False
     return bool((predicted.to_array(ORTH) == reference.to_array(ORTH)).all())
 
 
-def _write_aligned(example: Example, scheme: LabelScheme, labels: HeadValues, at: int) -> None:
-    """Labels of an Example whose two tokenisations differ, from spaCy's own alignment."""
+def _aligned_tags(example: Example, scheme: LabelScheme) -> Tags:
+    """Tags of an Example whose two tokenisations differ, from spaCy's own alignment."""
     numbers = {type_: i + 1 for i, type_ in enumerate(scheme.types)}
-    for i, biluo in enumerate(example.get_aligned_ner(), start=at):
-        if biluo is None or biluo[0] == "-":
-            continue
-        number = numbers.get(biluo[2:], 0)
-        labels.tag[i] = 2 * number - (biluo[0] in "BU") if number else 0
-        labels.start[i] = number if biluo[0] in "BU" else 0
-        labels.end[i] = number if biluo[0] in "LU" else 0
+    tags = np.full(len(example.predicted), IGNORE)
+    for i, biluo in enumerate(example.get_aligned_ner()):
+        if biluo is not None and biluo[0] != "-":
+            number = numbers.get(biluo[2:], 0)
+            tags[i] = 2 * number - (biluo[0] in "BU") if number else 0
+    return tags

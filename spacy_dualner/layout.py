@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from .labels import IGNORE
+from .words import check_lengths
 
 
 class Layout:
@@ -30,12 +31,14 @@ class Layout:
 
     def spread(self, values: Tensor, gap: float = IGNORE) -> Tensor:
         """Values of words `[words, ...]` to a row `[places, ...]`, with `gap` in the gaps."""
+        check_lengths("word", self.n_words, len(values))
         row = values.new_full((self.n_places, *values.shape[1:]), gap)
         row[self.places] = values
         return row
 
     def gather(self, row: Tensor) -> Tensor:
         """A row `[places]` back to labels of words `[words]`."""
+        check_lengths("place", self.n_places, len(row))
         return row[self.places]
 
     def parts(self, n_words: int) -> Iterator[Part]:
@@ -54,6 +57,10 @@ class Layout:
             layout = Layout(lengths[first:last], self.places.device)
             yield Part(layout, own, own.start + first)
             first = last or 1
+
+    def word(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the word that stands at each of some places in the row."""
+        return places - self.locate(places)[0]
 
     def locate(self, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sentence number and word number within it, for places in the row."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from functools import partial
 
 from spacy.language import Language
-from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from thinc.types import Floats2d
 
@@ -38,11 +37,23 @@ def predict_words(nlp: Language, name: str, docs: Sequence[Doc]) -> tuple[list[D
     nlp (Language): The pipeline. Components before the recogniser run as well.
     name (str): The recogniser's name.
     docs (Sequence[Doc]): Docs, which stay as they are.
-    RETURNS (Tuple[List[Doc], Floats2d]): New Docs of the same words, and their logits.
+    RETURNS (Tuple[List[Doc], Floats2d]): New Docs of the same tokens, and logits of all tokens.
+    Raises DualNerError where a component before the recogniser changes the tokens.
     """
     fresh = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
-    for _, pipe in nlp.pipeline[: nlp.pipe_names.index(name)]:
-        fresh = list(cast(Pipe, pipe).pipe(fresh, batch_size=len(fresh)))
+    for other, pipe in nlp.pipeline[: nlp.pipe_names.index(name)]:
+        # A component that is a plain function has no `pipe`.
+        run = (
+            partial(pipe.pipe, batch_size=len(fresh))
+            if hasattr(pipe, "pipe")
+            else partial(map, pipe)
+        )
+        fresh = list(run(fresh))
+        if list(map(len, fresh)) != list(map(len, docs)):
+            raise DualNerError(
+                f"Component '{other}' changes the tokens, so that those of the annotated text "
+                f"cannot be scored. Put it after '{name}', or score a pipeline without it."
+            )
     return fresh, find_component(nlp, name).predict(fresh)
 
 

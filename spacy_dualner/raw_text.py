@@ -15,13 +15,14 @@ from spacy.tokens import Doc
 from .data.text import PER_CHARACTER
 from .metrics import Scores
 from .pipeline import find_component
+from .words import is_word
 
 
 def raw_scores(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Scores:
     """Precision, recall and F1 of the entities that a pipeline finds in the text of annotated Docs.
 
     A found entity is right where the annotation has one of the same type from the same character
-    to the same character of `as_written`'s text.
+    to the same character of `as_written`'s text, white space around its words left out.
 
     nlp (Language): The pipeline. Its tokenizer, the components before the recogniser and the
         recogniser run, with the settings that they have.
@@ -69,4 +70,6 @@ def _is_annotated(doc: Doc) -> np.ndarray:
 
 
 def _offsets(doc: Doc) -> set[tuple[int, int, str]]:
-    return {(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents}
+    """Where the words of each entity begin and end."""
+    words = (([t for t in ent if is_word(t.text)], ent.label_) for ent in doc.ents)
+    return {(of[0].idx, of[-1].idx + len(of[-1]), label) for of, label in words if of}

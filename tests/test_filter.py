@@ -221,6 +221,33 @@ def test_pairs_too_long_for_a_window_are_left_out(folder: Path, tmp_path: Path) 
     assert Teaching(config, tmp_path / "out").trained_on.tolist() == [11]
 
 
+def test_a_sentence_without_a_word_keeps_its_place(folder: Path, tmp_path: Path) -> None:
+    """On either side: it is in no pair, and those after it stay together."""
+    for split, lang, empty in (("train", "en", (0, 4)), ("translated", "de", (2, 9))):
+        path = corpus_path(tmp_path / "corpus", split, lang)
+        with DocBinWriter(path, lang, labelled=split == "train") as writer:
+            for number, (words, tags) in enumerate(sentences_of(lang) * 2):
+                words, tags = (["\u3000"], ["O"]) if number in empty else (words, tags)
+                writer.add(words, tags if split == "train" else ())
+    config = config_of(
+        folder,
+        paths__corpus=str(tmp_path / "corpus"),
+        corpora__dev__path=str(folder / "corpus" / "dev"),
+        corpora__target__path=str(tmp_path / "corpus" / "translated"),
+        corpora__target__langs="de",
+    )
+    teaching = Teaching(config, tmp_path / "out")
+    assert teaching.views.partners is not None
+    pairs = [number for number in range(10) if number not in (0, 2, 4, 9)]
+    assert teaching.trained_on.tolist() == [10 + number for number in pairs]
+    assert teaching.views.partners[teaching.trained_on].tolist() == pairs
+    for number in pairs:
+        batch, _ = teaching.corpus.select(np.array([number, 10 + number]))
+        sides = [(texts * 2)[number] for texts in (ENGLISH, GERMAN)]
+        assert batch.sentence_lengths.tolist() == [len(words) for words in sides]
+    assert np.isfinite(float(teaching.train_step(teaching.trained_on[:3])))
+
+
 def test_blocks_hold_rows_in_the_order_given() -> None:
     """Rows of both sides have to be of one pair, whatever their lengths."""
     shape = Shape((0,), (2,), 1, window=62, overlap=20, budget=8)

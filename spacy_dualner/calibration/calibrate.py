@@ -33,6 +33,7 @@ from ..lattice import Lattice, span_log_probs
 from ..layout import Layout
 from ..pipeline import find_component, predict_words
 from ..portable import without_paths
+from ..words import DocWords
 from .fitting import fit_calibrator, fit_temperature
 from .measures import Bools, Floats, log_loss, measure
 
@@ -177,9 +178,11 @@ class AnnotatedSentences:
         tags: list[Tags] = [np.zeros(0, dtype=np.int64)]
         lengths: list[int] = []
         for batch in minibatch(docs, BATCH_SIZE):
-            logits.append(xp2torch(predict_words(nlp, component, batch)[1]).cpu())
-            tags.append(doc_tags(batch, scheme, nlp.vocab.strings))
-            lengths += [len(doc) for doc in batch]
+            words = DocWords(batch)
+            scores = predict_words(nlp, component, batch)[1]
+            logits.append(words.of_tokens(xp2torch(scores)).cpu())
+            tags.append(doc_tags(batch, scheme, nlp.vocab.strings, words))
+            lengths += words.lengths.tolist()
         layout = Layout(lengths)
         return cls(torch.cat(logits), layout, layout.spread(torch.from_numpy(np.concatenate(tags))))
 

@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IS_SPACE, ORTH
 from spacy.tokens import Doc
 
-Ints = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
+from ..words import DocWords, Hashes, Ints
 
 
 class SubwordBatch(NamedTuple):
@@ -25,18 +23,6 @@ class SubwordBatch(NamedTuple):
     ids: Ints
     word_lengths: Ints
     sentence_lengths: Ints
-
-
-def is_word(docs: Sequence[Doc]) -> NDArray[np.bool_]:
-    """Whether each token of Docs is a word: white space is none, and encoders never saw any."""
-    spaces = [doc.to_array(IS_SPACE) for doc in docs if len(doc)]
-    return np.concatenate(spaces) == 0 if spaces else np.zeros(0, dtype=bool)
-
-
-def count_words(docs: Sequence[Doc], words: NDArray[np.bool_]) -> Ints:
-    """The number of words of each Doc, given `is_word` of its tokens."""
-    ends = np.cumsum([0, *(len(doc) for doc in docs)])
-    return np.diff(np.concatenate(([0], np.cumsum(words)))[ends])
 
 
 def ragged_arange(starts: Ints, lengths: Ints) -> Ints:
@@ -76,17 +62,14 @@ class WordTokenizer:
         """The sub-words of Docs, word by word.
 
         docs (Sequence[Doc]): Any Docs of one vocab; empty ones are fine.
-        RETURNS (SubwordBatch): One sentence per Doc, of those tokens that are words (`is_word`).
+        RETURNS (SubwordBatch): One sentence per Doc, of its words (`DocWords`).
         """
-        words = is_word(docs)
-        lengths = count_words(docs, words)
-        if not lengths.sum():
-            none = np.zeros(0, dtype=np.int64)
-            return SubwordBatch(none, none, lengths)
-        orths = np.concatenate([doc.to_array(ORTH) for doc in docs if len(doc)])[words]
-        strings = docs[0].vocab.strings
-        ids, word_lengths = self.encode_words(orths, lambda orth: strings[orth])
-        return SubwordBatch(ids, word_lengths, lengths)
+        return self.encode(DocWords(docs))
+
+    def encode(self, words: DocWords) -> SubwordBatch:
+        """The sub-words of the words of Docs. words (DocWords): The words."""
+        ids, word_lengths = self.encode_words(words.orths, words.string)
+        return SubwordBatch(ids, word_lengths, words.lengths)
 
     def encode_words(self, orths: Hashes, string_of: Callable[[int], str]) -> tuple[Ints, Ints]:
         """The sub-words of words given by hash.

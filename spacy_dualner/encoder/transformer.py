@@ -4,16 +4,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, cast
 
-import numpy as np
-import torch
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 
+from ..words import DocWords
 from .blocks import make_blocks
 from .shim import EncoderShim, load_encoder
-from .subwords import is_word
 
 LAYER_NAME = "dualner_transformer"
 
@@ -77,17 +75,16 @@ def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2
     The encoder is not shown tokens of white space; their vector is 0.
     """
     shim = encoder_shim(model)
-    words = is_word(docs)
-    batch = shim.words().encode_docs(docs)
-    inputs = (make_blocks(batch, shim.shape()), len(batch.word_lengths), shim.pooling)
+    words = DocWords(docs)
+    batch = shim.words().encode(words)
+    inputs = (make_blocks(batch, shim.shape()), len(words), shim.pooling)
     vectors, backprop_torch = shim(ArgsKwargs(inputs, {}), is_train)
-    rows = torch.from_numpy(np.flatnonzero(words)).to(vectors.device)
-    flat = vectors.new_zeros((len(words), vectors.shape[1])).index_copy(0, rows, vectors.detach())
+    flat = words.to_tokens(vectors.detach(), 0.0)
     per_doc = unflatten(model.ops, cast(Floats2d, torch2xp(flat)), docs)
 
     def backprop(d_per_doc: list[Floats2d]) -> list[Doc]:
         d_flat = xp2torch(model.ops.flatten(d_per_doc), device=shim.device)
-        backprop_torch(d_flat[rows])
+        backprop_torch(words.of_tokens(d_flat))
         return docs
 
     return per_doc, backprop

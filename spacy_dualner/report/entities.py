@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs
 from ..errors import DataError
+from ..words import is_word
 from .results import Results, Run
 
 Entities = NDArray[np.int64]
@@ -96,7 +97,10 @@ class EntityStore:
         number = -1
         docs = read_docs(self.results.corpus(split, lang), Vocab())
         for number, doc in enumerate(docs):
-            rows += [(number, e.start, e.end - 1, self._number(e.label_)) for e in doc.ents]
+            # Predictions count words: those before each token.
+            before = np.cumsum([0, *(is_word(token.text) for token in doc)]).tolist()
+            bounds = [(before[e.start], before[e.end], self._number(e.label_)) for e in doc.ents]
+            rows += [(number, first, end - 1, type_) for first, end, type_ in bounds if first < end]
         return Gold(number + 1, np.array(rows, dtype=np.int64).reshape(-1, 4))
 
 

@@ -11,6 +11,7 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs
+from ..words import is_word
 from .entities import Counts, Entities, EntityStore
 from .results import Run
 
@@ -67,7 +68,7 @@ def find_examples(store: EntityStore, first: Run, second: Run, lang: str) -> lis
         return []
     wrong = [_mistakes(count) for count in counts if count is not None]
     docs = read_docs(store.results.corpus("test", lang), Vocab())
-    sentences = [[token.text for token in doc] for doc in docs]
+    sentences = [[token.text for token in doc if is_word(token.text)] for doc in docs]
     reads_well = np.array([len(words) in _LENGTHS for words in sentences], dtype=bool)
     examples = []
     for kind, (worse, better) in ((FIXED, wrong), (BROKEN, wrong[::-1])):

@@ -15,6 +15,7 @@ from spacy.util import minibatch
 from ..encoder.subwords import Ints, SubwordBatch, WordTokenizer, ragged_arange
 from ..gold import doc_tags
 from ..labels import IGNORE, LabelScheme
+from ..words import DocWords, check_lengths
 
 # Columns with a value per sub-word or per word; the others have one per sentence.
 _LONG = {"ids": np.int32, "word_lengths": np.int16, "tags": np.int16}
@@ -40,6 +41,13 @@ class SentenceArrays:
     subword_bounds: Ints
     langs: NDArray[np.int16]
     lang_names: list[str]
+
+    def __post_init__(self) -> None:
+        check_lengths("word", self.word_bounds[-1], len(self.word_lengths))
+        check_lengths("word", self.word_bounds[-1], len(self.tags))
+        check_lengths("sub-word", self.subword_bounds[-1], len(self.ids))
+        check_lengths("sentence", len(self), len(self.word_bounds) - 1)
+        check_lengths("sentence", len(self), len(self.subword_bounds) - 1)
 
     def __len__(self) -> int:
         return len(self.langs)
@@ -101,6 +109,7 @@ class ArraysBuilder:
     max_memory (int): Bytes of sub-words, lengths and tags above which these are written to
         temporary files, and read by memory mapping.
     folder (Optional[Path]): Where those files lie; they have no name there, and go with the arrays.
+    keep_empty (bool): Whether Docs without a word keep their places, as sentences of no words.
     """
 
     def __init__(
@@ -110,10 +119,12 @@ class ArraysBuilder:
         *,
         max_memory: int = 1 << 30,
         folder: Path | None = None,
+        keep_empty: bool = False,
     ) -> None:
         self.words = words
         self.scheme = scheme
         self.max_memory = max_memory
+        self.keep_empty = keep_empty
         where = str(folder) if folder is not None else None
         self._long = {name: SpooledTemporaryFile(dir=where) for name in _LONG}  # noqa: SIM115
         self._n_bytes = 0
@@ -128,28 +139,34 @@ class ArraysBuilder:
         return list(self._names)
 
     def add(self, docs: Iterable[Doc], *, labelled: bool) -> int:
-        """Tokenise Docs, a thousand at a time. Empty Docs are left out.
+        """Tokenise Docs, a thousand at a time.
 
         docs (Iterable[Doc]): Any number of Docs of one vocab; the language is `user_data["lang"]`.
+            Those without a word are left out, unless `keep_empty`.
         labelled (bool): Whether to take gold tags from the Docs; otherwise they have none.
         RETURNS (int): Number of sentences added.
         """
         n_added = 0
-        for batch in minibatch((doc for doc in docs if len(doc)), 1000):
-            subwords = self.words.encode_docs(batch)
-            n_words = subwords.sentence_lengths
-            tags = np.full(n_words.sum(), IGNORE)
+        for batch in minibatch(docs, 1000):
+            words = DocWords(batch)
+            subwords = self.words.encode(words)
+            tags = np.full(len(words), IGNORE)
             if labelled:
-                tags = doc_tags(batch, self.scheme, batch[0].vocab.strings)
+                tags = doc_tags(batch, self.scheme, batch[0].vocab.strings, words)
+            check_lengths("word", len(subwords.word_lengths), len(tags))
             self._write(ids=subwords.ids, word_lengths=subwords.word_lengths, tags=tags)
-            self._n_words.append(n_words.astype(np.int32))
-            begins = np.cumsum(n_words) - n_words
-            n_subwords = np.add.reduceat(subwords.word_lengths, begins)
-            self._n_subwords.append(n_subwords.astype(np.int32))
+            ends = _bounds(subwords.word_lengths)[_bounds(words.lengths)]
             names = self._names
-            lang = [names.setdefault(d.user_data.get("lang", ""), len(names)) for d in batch]
+            kept = (words.lengths > 0) | self.keep_empty
+            lang = [
+                names.setdefault(doc.user_data.get("lang", ""), len(names))
+                for doc, keep in zip(batch, kept, strict=True)
+                if keep
+            ]
+            self._n_words.append(words.lengths[kept].astype(np.int32))
+            self._n_subwords.append(np.diff(ends)[kept].astype(np.int32))
             self._langs.append(np.array(lang, dtype=np.int16))
-            n_added += len(batch)
+            n_added += len(lang)
         return n_added
 
     def build(self) -> SentenceArrays:

@@ -112,9 +112,12 @@ class Teaching:
         settings = self.settings
         texts = read_texts(self.nlp, self.recogniser, self.config, self.output)
         self.corpus, self.n_source = texts.corpus, texts.n_source
-        sentences = np.arange(len(self.corpus))
-        by_lang = {name: self.corpus.of_lang(name) for name in self.corpus.lang_names}
-        target = {name: own[own >= self.n_source] for name, own in by_lang.items()}
+        self.word_counts = self.corpus.word_counts()
+        # Translations keep their places, also where there is no word.
+        sentences = np.flatnonzero(self.word_counts)
+        of_target = sentences[sentences >= self.n_source]
+        langs = {name: self.corpus.of_lang(name) for name in self.corpus.lang_names}
+        target = {name: np.intersect1d(own, of_target) for name, own in langs.items()}
         held_back = np.zeros(0, dtype=np.int64)
         if settings.select == "agreement":
             # Of a language with little text, half of it at most.
@@ -124,7 +127,6 @@ class Teaching:
         if self.views.partners is not None:
             sentences = np.flatnonzero(self.views.partners >= 0)
         self.trained_on = np.setdiff1d(sentences, held_back)
-        self.word_counts = self.corpus.word_counts()
         self.lengths = self.corpus.subword_counts()[self.trained_on]
         self.steps_per_epoch = -(-len(self.trained_on) // settings.batch_size)
         self.steps_per_round = self.steps_per_epoch * settings.max_epochs

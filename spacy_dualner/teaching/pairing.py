@@ -14,7 +14,7 @@ def find_partners(corpus: SentenceArrays, n_source: int, longest: int) -> Ints:
 
     corpus (SentenceArrays): Source sentences, then translations, each language in source order.
     n_source (int): Number of source sentences.
-    longest (int): Sub-words of a window; pairs in which a sentence has more are left out.
+    longest (int): Sub-words of a window; pairs in which a sentence has more, or none, are left out.
     RETURNS (Ints1d): A source sentence's number for each sentence, or -1 where there is none.
     Raises DualNerError where there are no translations, or more than source sentences.
     """
@@ -29,8 +29,9 @@ def find_partners(corpus: SentenceArrays, n_source: int, longest: int) -> Ints:
                 "sentences. FILTER needs the k-th to be of the k-th: mend corpora.target, for "
                 "instance by its limit."
             )
-        short = np.maximum(sizes[own], sizes[: len(own)]) <= longest
-        partners[own[short]] = np.flatnonzero(short)
+        pair = np.stack((sizes[own], sizes[: len(own)]))
+        fits = (pair.min(0) > 0) & (pair.max(0) <= longest)
+        partners[own[fits]] = np.flatnonzero(fits)
     if partners.max() < 0:
         raise DualNerError(
             "FILTER needs translations of the source sentences: set corpora.target to text made "

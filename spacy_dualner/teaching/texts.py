@@ -52,8 +52,10 @@ def read_texts(
             recogniser.scheme,
             max_memory=config.settings.max_memory_mb * 1_000_000,
             folder=folder,
+            keep_empty=keep_empty,
         )
-        for _ in range(2)
+        # Of translations the k-th is of the k-th sentence: all keep their places.
+        for keep_empty in (config.settings.method == "filter", False)
     )
 
     def add(builder: ArraysBuilder, reader: Callable | None, annotated: str = "") -> int:

@@ -56,7 +56,7 @@ def mixes(seed: int, n: int = MIXES) -> Iterator[random.Random]:
 
 
 def docs_of(rng: random.Random, vocab: Vocab, **kwargs: Any) -> list[Doc]:
-    return [random_doc(rng, vocab, **kwargs) for _ in range(rng.randint(1, 6))]
+    return [random_doc(rng, vocab, **kwargs) for _ in range(rng.randint(1, 4))]
 
 
 @pytest.fixture(scope="module")

@@ -222,12 +222,16 @@ def test_pairs_too_long_for_a_window_are_left_out(folder: Path, tmp_path: Path) 
 
 
 def test_a_sentence_without_a_word_keeps_its_place(folder: Path, tmp_path: Path) -> None:
-    """On either side: it is in no pair, and those after it stay together."""
+    """On either side: it is in no pair, and those after it stay together. A text far too long, of
+    which the reader makes nothing, is one."""
+    too_long = ["Anna"] * 2001
     for split, lang, empty in (("train", "en", (0, 4)), ("translated", "de", (2, 9))):
         path = corpus_path(tmp_path / "corpus", split, lang)
         with DocBinWriter(path, lang, labelled=split == "train") as writer:
             for number, (words, tags) in enumerate(sentences_of(lang) * 2):
-                words, tags = (["\u3000"], ["O"]) if number in empty else (words, tags)
+                if number in empty:
+                    words = ["\u3000"] if number else too_long
+                    tags = ["O"] * len(words)
                 writer.add(words, tags if split == "train" else ())
     config = config_of(
         folder,

@@ -96,10 +96,13 @@ class Corpus:
             sentences.warn()
 
     def shards(self) -> Iterator[Iterator[Doc]]:
-        """The annotated Docs of all languages, shard by shard, none to be kept (`read_shards`)."""
+        """The annotated Docs of all languages, shard by shard, none to be kept (`read_shards`).
+
+        An empty Doc stands for one that is too long: translations stay with their sentences.
+        """
         for path, limit in self.files().values():
             sentences = _Sentences(path)
-            yield from map(sentences.of, read_shards(path, limit))
+            yield from (sentences.of(docs, keep_places=True) for docs in read_shards(path, limit))
             sentences.warn()
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
@@ -134,14 +137,16 @@ class _Sentences:
         self._n_read = 0
         self._too_long: list[tuple[int, int]] = []
 
-    def of(self, docs: Iterable[Doc]) -> Iterator[Doc]:
-        """Docs as they come; those left out are noted."""
+    def of(self, docs: Iterable[Doc], *, keep_places: bool = False) -> Iterator[Doc]:
+        """Docs as they come; those left out, or emptied, are noted."""
         for doc in docs:
             self._n_read += 1
             if len(doc) <= MAX_WORDS:
                 yield doc
             else:
                 self._too_long.append((self._n_read, len(doc)))
+                if keep_places:
+                    yield Doc(doc.vocab, user_data=doc.user_data)
 
     def warn(self) -> None:
         """Say what was left out, if anything was."""

@@ -92,20 +92,87 @@ def test_jsonl(folder: Path, given: list[tuple[str, dict[str, Any]]]) -> None:
     assert contents(read(source, key="body")) == rows
 
 
-@pytest.mark.parametrize("ending,delimiter", [("csv", ","), ("tsv", "\t")])
-@given(st.data())
-def test_tables(folder: Path, ending: str, delimiter: str, data: st.DataObject) -> None:
-    """Quoted line breaks, quotation marks and delimiters included."""
-    names = data.draw(st.lists(values, min_size=1, max_size=3, unique=True))
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+@given(data=st.data())
+def test_tables(folder: Path, ending: str, data: st.DataObject) -> None:
+    """In CSV quoted line breaks, quotation marks and delimiters; in TSV quotation marks as text."""
+    excluded = "\0" if ending == "csv" else "\0\r\n\t"
+    marks = '"\'" ,' if ending == "tsv" else '"\'" ,\r\n'
+    kinds = st.characters(codec="utf-8", exclude_characters=excluded) | st.sampled_from(marks)
+    cells = st.text(kinds, max_size=20)
+    names = data.draw(st.lists(cells, min_size=1, max_size=3, unique=True))
     columns = ["text", *(f"c{name}" for name in names)]
-    cells = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=20)
     rows = data.draw(st.lists(st.lists(cells, min_size=len(columns), max_size=len(columns))))
-    file = io.StringIO(newline="")
-    writer = csv.writer(file, delimiter=delimiter, quoting=csv.QUOTE_ALL)
-    writer.writerows([columns, *rows])
-    source = write(folder / f"a.{ending}", file.getvalue())
+    if ending == "csv":
+        file = io.StringIO(newline="")
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([columns, *rows])
+        content = file.getvalue()
+    else:
+        content = "".join("\t".join(row) + "\n" for row in [columns, *rows])
     expected = [(row[0], dict(zip(columns[1:], row[1:], strict=True))) for row in rows]
-    assert contents(read(source)) == expected
+    assert contents(read(write(folder / f"a.{ending}", content))) == expected
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("a.txt", ["one", "two \u2028\x85\v\f x", "three"]),
+        ("a.jsonl", [f'{{"text": "{text}"}}' for text in ("one", "two \u2028\x85 x", "three")]),
+        ("a.csv", ["id,text", "1,one", "2,two \u2028\x85\v\f x", "3,three"]),
+        ("a.tsv", ["id\ttext", "1\tone", "2\ttwo \u2028\x85\v\f x", "3\tthree"]),
+    ],
+)
+def test_every_line_end(
+    tmp_path: Path, name: str, rows: list[str], end: str, compressed: bool
+) -> None:
+    content = end.join([*rows, ""]).encode()
+    path = tmp_path / (f"{name}.gz" if compressed else name)
+    items = read(write(path, gzip.compress(content) if compressed else content))
+    assert [text[:3] for text in texts(items)] == ["one", "two", "thr"]
+    assert all(character in texts(items)[1] for character in "\u2028\x85")
+    header = name in ("a.csv", "a.tsv")
+    assert [item.line for item in items] == [1 + header, 2 + header, 3 + header]
+
+
+def test_quotation_marks_in_tab_separated_values_are_text(tmp_path: Path) -> None:
+    table = 'id\ttext\n1\t"Anna said\n2\tgo to Bonn"\n3\t"Hamburg"\n'
+    assert contents(read(write(tmp_path / "a.tsv", table))) == [
+        ('"Anna said', {"id": "1"}),
+        ('go to Bonn"', {"id": "2"}),
+        ('"Hamburg"', {"id": "3"}),
+    ]
+
+
+def test_a_file_of_many_chunks_is_resumed_at_every_record(tmp_path: Path) -> None:
+    rows = [f"{n} {'x' * (n * 37 % 900)}" for n in range(300)]
+    ends = ["\n", "\r\n", "\r"]
+    content = "".join(row + ends[n % 3] for n, row in enumerate(rows))
+    assert len(content) > 1 << 17
+    assert texts(read(write(tmp_path / "a.txt", content))) == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "structure"),
+    [
+        ('{"text": "a"}\n', "JSON lines"),
+        ("id\ttext\n1\ta\n", "tab-separated values"),
+        ("<?xml version='1.0'?>\n<a/>\n", "XML"),
+    ],
+)
+def test_what_is_no_text_is_taken_for_it_if_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, structure: str
+) -> None:
+    source = write(tmp_path / "a.txt", content)
+    with pytest.raises(DualNerError, match=f"a.txt: {structure}, not text.*--form: txt"):
+        open_input(source)
+    assert texts(read(source, form="txt")) == content.splitlines()
+    with open(source) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(DualNerError, match=f"standard input: {structure}, not text"):
+            open_input("-")
+        assert texts(list(open_input("-", "txt").read(START))) == content.splitlines()
 
 
 def test_lines_of_a_table_are_counted_as_in_the_file(tmp_path: Path) -> None:

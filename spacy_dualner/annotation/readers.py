@@ -7,18 +7,28 @@ import csv
 import gzip
 import json
 import sys
-import zlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BufferedReader
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs, shard_paths
-from ..data.lines import UTF16, decode_line, excerpt
+from ..data.lines import (
+    UTF16,
+    decode_line,
+    excerpt,
+    plain_path,
+    read_chunks,
+    split_lines,
+    without_end,
+)
+from ..data.names import suffix_of
+from ..data.structured import first_lines, structure_of
 from ..errors import DataError, DualNerError
 from .records import Fault, Position, Reader, Record
 
@@ -26,6 +36,7 @@ STDIN = "-"
 
 # A quotation mark that nothing closes would else take in the rest of the file.
 _MAX_FIELD = 10_000_000
+_PEEKED = 8_192
 
 
 class Lines:
@@ -39,6 +50,7 @@ class Lines:
         self.file = file
         self.source = source
         self.position: Position = (0, 0)
+        self._raw = split_lines(read_chunks(file, source))
 
     @property
     def number(self) -> int:
@@ -49,17 +61,13 @@ class Lines:
         """Go on elsewhere."""
         self.file.seek(position[0])
         self.position = position
+        self._raw = split_lines(read_chunks(self.file, self.source))
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        try:
-            raw = next(self.file)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DualNerError(
-                f"{self.source}: not a whole gzip file ({error}). Get it anew."
-            ) from error
+        raw = next(self._raw)
         offset, number = self.position
         self.position = offset + len(raw), number + 1
         if not offset:
@@ -73,7 +81,7 @@ class Lines:
 
     def error(self, message: str, line: str | None = None, number: int = 0) -> DataError:
         """An error in a line, by default the last one."""
-        text = None if line is None else excerpt(line.rstrip("\r\n"))
+        text = None if line is None else excerpt(without_end(line))
         return DataError(self.source, message, line=number or self.number, text=text)
 
 
@@ -100,7 +108,7 @@ class LineReader(Reader):
             if self.size is not None:
                 raw, source = stack.enter_context(self.path.open("rb")), str(self.path)
             file = raw
-            if self.path.suffix.lower() == ".gz":
+            if self.path != plain_path(self.path):
                 file = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
             lines = Lines(file, source)
             self.begin(lines)
@@ -136,7 +144,7 @@ class TextReader(LineReader):
 
     def next_record(self, lines: Lines) -> Record | None:
         """See `LineReader`."""
-        text = next(lines).removesuffix("\n").removesuffix("\r")
+        text = without_end(next(lines))
         return Record(lines.source, lines.number, text, {})
 
 
@@ -163,15 +171,16 @@ class JsonlReader(LineReader):
 
 
 class TableReader(LineReader):
-    """Comma-separated values with a header."""
+    """Comma-separated values with a header, any of which may stand in quotation marks."""
 
     delimiter = ","
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
 
     def begin(self, lines: Lines) -> None:
         """Read the header."""
         csv.field_size_limit(_MAX_FIELD)
         # In strict mode a quotation mark in the wrong place is an error, and not changed text.
-        self._rows = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        self._rows = csv.reader(lines, delimiter=self.delimiter, quoting=self.quoting, strict=True)
         try:
             self.columns = next(self._rows, [])
         except csv.Error as error:
@@ -209,9 +218,10 @@ class TableReader(LineReader):
 
 
 class TabReader(TableReader):
-    """Tab-separated values with a header."""
+    """Tab-separated values with a header. Quotation marks are text, as everything else is."""
 
     delimiter = "\t"
+    quoting = csv.QUOTE_NONE
 
 
 class DocBinReader(Reader):
@@ -255,6 +265,14 @@ READERS: dict[str, type[LineReader] | type[DocBinReader]] = {
 """The readers by the names of the forms, which are also the endings of files' names."""
 
 
+def _refuse_structure(source: str, structure: str) -> None:
+    if structure:
+        raise DualNerError(
+            f"{source}: {structure}, not text. Choose the form with --form: txt takes each line "
+            "for a text as it stands; jsonl, csv and tsv have a --text-key."
+        )
+
+
 def open_input(source: str, form: str = "", key: str = "text") -> Reader:
     """Find the reader of an input.
 
@@ -262,11 +280,16 @@ def open_input(source: str, form: str = "", key: str = "text") -> Reader:
     form (str): A name of READERS; by default what the file's name ends in, before any `.gz`.
     key (str): The key or column of the text.
     RETURNS (Reader): The reader, at the beginning.
-    RAISES (DualNerError): If there is no such file, or its form is unknown.
+    RAISES (DualNerError): If there is no such file, its form is unknown, or by default that of
+        text, which it does not look like.
     """
     path = Path(source)
     known = ", ".join(READERS)
     if source == STDIN:
+        if not form:
+            # What has come is looked at, and stays in the pipe.
+            begun = cast(BufferedReader, sys.stdin.buffer).peek(_PEEKED).decode("utf-8", "ignore")
+            _refuse_structure("standard input", structure_of(begun.splitlines()))
         form = form or "txt"
         if form not in ("txt", "jsonl"):
             raise DualNerError(
@@ -275,10 +298,11 @@ def open_input(source: str, form: str = "", key: str = "text") -> Reader:
     elif not path.exists():
         raise DataError(path, "no such file or folder. Mend the path.")
     elif not form:
-        name = path.stem if path.suffix.lower() == ".gz" else path.name
-        form = "spacy" if path.is_dir() else Path(name).suffix.lower().removeprefix(".")
+        form = "spacy" if path.is_dir() else suffix_of(path).removeprefix(".")
         if form not in READERS:
             raise DataError(path, f"its name tells no form. Choose one with --form: {known}.")
+        if form == "txt":
+            _refuse_structure(source, structure_of(first_lines(path)))
     if form not in READERS:
         raise DualNerError(f"Unknown form '{form}'. Choose one of: {known}.")
     if form != "spacy" and path.is_dir():

@@ -12,7 +12,6 @@ from test_panx import pack
 Tagged = tuple[list[str], list[str]]
 """Words, and tags as the data have them: not repaired."""
 
-CLASSES = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
 BOM = "\ufeff"
 
 
@@ -46,7 +45,8 @@ def fault(form: str, word: str, first: bool) -> str:
         return "it is empty"
     if form == "hub":
         return ""
-    for character, name in [("\n", "line feed"), ("\0", "NUL")]:
+    ends = [("\n", "line feed"), ("\r", "carriage return"), ("\0", "NUL")]
+    for character, name in ends:
         if character in word:
             return f"it holds a {name}"
     if first and form in ("tsv", "conll") and word.startswith(BOM):
@@ -106,18 +106,6 @@ FORMS = [*LINES, "hub"]
 
 
 def write_parquet(folder: Path, lang: str, splits: dict[str, list[Tagged]]) -> None:
-    import pyarrow as pa
-    from pyarrow.parquet import write_table
+    from helpers_hub import write_language
 
-    for split, sentences in splits.items():
-        table = pa.table(
-            {
-                "tokens": [words for words, _ in sentences],
-                "ner_tags": [[CLASSES.index(tag) for tag in tags] for _, tags in sentences],
-                "langs": [[lang] * len(words) for words, _ in sentences],
-            }
-        )
-        name = {"dev": "validation"}.get(split, split)
-        path = folder / f"PAN-X.{lang}" / f"{name}-00000-of-00001.parquet"
-        path.parent.mkdir(exist_ok=True)
-        write_table(table, path)
+    write_language(folder, lang, splits)

@@ -21,11 +21,11 @@ CLASSES = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
 SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 
-def write_rows(path: Path, names: Sequence[str] | None = None, **columns: Any) -> Path:
+def write_rows(path: Path, names: Sequence[str] | None = CLASSES, **columns: Any) -> Path:
     """A parquet file of these columns.
 
     names (Optional[Sequence[str]]): The names of the classes, to be noted in the file as the
-        library `datasets` does.
+        library `datasets` does, and so the hub's files have them; None for a file without.
     """
     table = pa.table(columns)
     if names is not None:
@@ -38,10 +38,10 @@ def write_rows(path: Path, names: Sequence[str] | None = None, **columns: Any) -
 
 
 def write_sentences(
-    path: Path, lang: str, sentences: Sentences, names: Sequence[str] | None = None
+    path: Path, lang: str, sentences: Sentences, names: Sequence[str] | None = CLASSES
 ) -> Path:
     """A parquet file of sentences, in the columns of `google/xtreme`."""
-    classes = CLASSES if names is None else list(names)
+    classes = list(names or CLASSES)
     return write_rows(
         path,
         names,

@@ -22,6 +22,7 @@ from test_panx import pack, raw
 
 from spacy_dualner.data import fetch as fetching
 from spacy_dualner.data.convert import convert
+from spacy_dualner.errors import DataError
 
 LANGUAGES = (
     "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw"
@@ -115,6 +116,17 @@ def test_all_languages(hub) -> None:
     assert corpus(hub) == sorted(
         f"{split}/{lang}.spacy" for split in (*SPLITS, "unlabelled") for lang in LANGUAGES.split()
     )
+
+
+def test_the_classes_of_the_repository_are_known(hub) -> None:
+    """Its files name them; from one that does not, `convert` alone would not guess."""
+    write_language(hub.root, "sw", splits_of("sw"), names=None)
+    hub.load()
+    status, output = fetch(hub, "--langs", "sw,de")
+    assert status == 0
+    assert "sw train 3 15 3 3 3" in output
+    with pytest.raises(DataError, match="does not say which tag each class id stands for"):
+        convert(hub.root, hub.root.parent / "other", langs=["sw"])
 
 
 def test_limits(hub) -> None:

@@ -20,6 +20,7 @@ from spacy_dualner.data.columns import Conll, Conllu, Layout, Tsv, read_sentence
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.data.forms import recognise_form
+from spacy_dualner.data.tally import FileTally
 from spacy_dualner.errors import DataError
 
 TYPES = ("LOC", "ORG", "PER")
@@ -53,8 +54,10 @@ def plain(pairs: list[list[tuple[str, str]]]) -> list[tuple[list[str], list[str]
     return [([w for w, _ in sentence], [t for _, t in sentence]) for sentence in pairs]
 
 
-def parse(layout: Layout, content: bytes) -> list[tuple[list[str], list[str]]]:
-    return list(read_sentences(io.BytesIO(content), layout, TYPES, "train-de"))
+def parse(
+    layout: Layout, content: bytes, tally: FileTally | None = None
+) -> list[tuple[list[str], list[str]]]:
+    return list(read_sentences(io.BytesIO(content), layout, TYPES, "train-de", tally))
 
 
 def put(folder: Path, contents: dict[str, str | bytes]) -> Path:
@@ -119,26 +122,29 @@ def test_any_sentence_gives_the_bytes_of_spacy(tmp_path_factory, form, sentences
 @example(sentences=[[("O", ["a"])]], line="1-2\tab\t_", place=0)
 def test_a_strange_line_is_a_token_a_boundary_or_an_error(form, sentences, line, place) -> None:
     """No line is lost in silence, wherever it stands."""
-    line = line.replace("\n", "").removesuffix("\r")
+    line = line.replace("\n", "").replace("\r", "")
     blocks = [
         [f"{i}\t{i}\tO" if form == "conllu" else f"w{i}\tO" for i, _ in enumerate(s, 1)]
         for s in sentences
     ]
     lines = [line for block in blocks for line in [*block, ""]]
     place %= len(lines) + 1
+    tally = FileTally("train-de")
     content = "\n".join([*lines[:place], line, *lines[place:]]).encode()
     try:
-        read = parse(LAYOUTS[form](), content)
+        read = parse(LAYOUTS[form](), content, tally)
     except DataError as error:
         assert error.line is not None
         assert str(error).startswith(f"train-de:{error.line}: ")
         return
     assert all(len(words) == len(tags) for words, tags in read)
     n_tokens = sum(len(words) for words, _ in read) - sum(map(len, blocks))
+    assert tally.used == sum(len(words) for words, _ in read)
+    assert tally.read == tally.used + sum(tally.left_out.values())
     passed_over = (
         not line.strip(" \t\r\ufeff")
         or (form == "conll" and line.split()[0] == "-DOCSTART-")
-        or (form == "conllu" and line.removeprefix("\ufeff").startswith("#"))
+        or (form != "tsv" and line.removeprefix("\ufeff").startswith("#"))
         or (form == "conllu" and not line.partition("\t")[0].isdigit())
     )
     assert n_tokens == (0 if passed_over else 1)
@@ -194,6 +200,16 @@ ONE = [(["a", "b"], ["B-LOC", "O"])]
         (Conll, "\u00a0 O\n\u3000a O", [(["\u00a0", "\u3000a"], ["O", "O"])]),
         (Conll, "# O\n-DOCSTART-s O", [(["#", "-DOCSTART-s"], ["O", "O"])]),
         (Conll, "-DOCSTART-\n\na\nb", [(["a", "b"], [])]),
+        (Conll, "# id 0f8a\tdomain=en\na _ _ B-LOC\nb _ _ O\n", ONE),
+        (Conll, "a B-LOC\nb O\n\n#\n#end document\n# by me\na B-LOC\nb O", ONE * 2),
+        (Conll, "a O\n# O\n\n# B-LOC", [(["a", "#"], ["O", "O"]), (["#"], ["B-LOC"])]),
+        (Conll, "#a\n#b\n\n#c", [(["#a", "#b"], []), (["#c"], [])]),
+        (Conll, "1 a NNP B-LOC\n2 b VBZ O\n\n1 2 CD O\n", [*ONE, (["2"], ["O"])]),
+        (Conll, "0\ta\tB-LOC\n1\tb\tO\n", ONE),
+        (Conll, "# id\n-DOCSTART- O\n\n1-2 ab O\n1 a B-LOC\n1.1 x O\n2 b O\n", ONE),
+        (Conll, "1 B-LOC\n2 O\n", [(["1", "2"], ["B-LOC", "O"])]),
+        (Conll, "1 CD B-LOC\n\n1 CD O\n", [(["1"], ["B-LOC"]), (["1"], ["O"])]),
+        (Conll, "1 CD B-LOC\n2 CD O\n\n2 CD O", [(["1", "2"], ["B-LOC", "O"]), (["2"], ["O"])]),
         (Conllu, "# text = a b\n#\n1\ta\tB-LOC\n2\tb\tO\n", ONE),
         (Conllu, "0\ta\tB-LOC\n1\tb\tO\n", ONE),
         (Conllu, "1-2\tab\t_\n1\ta\tB-LOC\n1.1\tx\t_\n2\tb\tO\n", ONE),
@@ -242,6 +258,9 @@ def test_a_wrong_line_is_named(layout, line, fault, end) -> None:
         (Conll, "a O\n-DOCSTART- O", "2: -DOCSTART- within a sentence"),
         (Conllu, "1\ta\tO\n1\tb\tO", "2: expected .* the index 2.* put a blank line"),
         (Conllu, "1\ta\tO\n# text = b", "2: expected"),
+        (Tsv, "1\ta\tO\n2\tb\tO", " the first column counts words.*--form conllu"),
+        (Conll, "1 a X O\n2 b X O\n" + "\n1 a X O\n" * 200 + "3 b X O", "403: .* the index 2"),
+        (Conll, "a O\n# id 1 = 2", "2: 5 in place of 2 columns"),
     ],
 )
 def test_lines_that_do_not_fit_the_ones_before(layout, content, fault) -> None:

@@ -91,6 +91,52 @@ def test_classes_are_those_that_the_file_names(tmp_path) -> None:
     assert read(tmp_path, types=["LOC", "MISC", "PER"])["train"][1] == (["Ski"], ["B-MISC"])
 
 
+NAIROBI = (["Nairobi"], ["B-LOC"])
+OTHER_ORDER = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+
+
+def without_names(path: Path) -> Path:
+    tokens, tags = [NAIROBI[0]], [[OTHER_ORDER.index(tag) for tag in NAIROBI[1]]]
+    return write_rows(path, None, tokens=tokens, ner_tags=tags)
+
+
+def test_classes_without_names_are_refused(tmp_path) -> None:
+    """In PAN-X's order, Nairobi would be a person."""
+    path = without_names(tmp_path / TRAIN)
+    message = fault(tmp_path)
+    assert message.startswith(f"{path}: the file does not say which tag each class id stands for")
+    assert f"--classes {','.join(CLASSES)}" in message
+    assert read(tmp_path, classes=OTHER_ORDER) == {"train": [NAIROBI]}
+    assert "unknown class 1, known are 0 to 0" in fault(tmp_path, classes=["O"])
+    for names in (OTHER_ORDER, CLASSES):
+        write_sentences(tmp_path / TRAIN, "de", [NAIROBI], names=names)
+        assert read(tmp_path, classes=names) == {"train": [NAIROBI]}
+    assert f"names its classes {','.join(CLASSES)}. Leave" in fault(tmp_path, classes=OTHER_ORDER)
+
+
+@pytest.mark.parametrize("names", [["0", "1"], ["O", "PER"], ["O", 1]])
+def test_names_that_are_no_tags(tmp_path, names) -> None:
+    write_rows(tmp_path / TRAIN, names, tokens=[["Nairobi"]], ner_tags=[[1]])
+    assert ("unknown tag" if names[1] != 1 else "does not say which tag") in fault(tmp_path)
+
+
+def test_classes_are_named_on_the_command_line(tmp_path) -> None:
+    from test_convert_cli import run
+
+    without_names(tmp_path / "data" / "PAN-X.sw" / TRAIN)
+    assert run(tmp_path / "data", tmp_path / "corpus")[0] == 1
+    options = ["--classes", ", ".join(OTHER_ORDER)]
+    status, output = run(tmp_path / "data", tmp_path / "corpus", *options)
+    assert status == 0
+    assert "sw train 1 1 1 0 0" in output
+    assert "Read rows: 1 in 1 files (1 used), in sentences: 1" in output
+    text = tmp_path / "sw.txt"
+    text.write_text("Nairobi\n")
+    status, output = run(text, tmp_path / "corpus", "--langs", "sw", *options)
+    assert status == 1
+    assert "--classes is for class ids, which the form text does not have" in output
+
+
 def test_tokens_are_taken_as_they_are(tmp_path) -> None:
     sentence = (["de:Bonn", ":", "de:", "\u00a0", "a\tb"], ["B-LOC", "O", "O", "O", "O"])
     write_sentences(tmp_path / TRAIN, "de", [sentence])

@@ -19,7 +19,7 @@ from spacy_dualner.errors import DataError
 TYPES = ("LOC", "ORG", "PER")
 TAGS = ["O", *(f"{prefix}-{label}" for label in TYPES for prefix in "BI")]
 
-words = st.text(st.characters(codec="utf-8", exclude_characters="\t\n\0"), min_size=1, max_size=8)
+words = st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n\0"), min_size=1, max_size=8)
 sentences = st.lists(st.lists(st.tuples(words, st.sampled_from(TAGS)), min_size=1), min_size=1)
 
 

@@ -19,6 +19,8 @@ TSV = "Bonn\tB-LOC\nliegt\tO\n\nda\tO\n"
 CONLL = "Bonn NN B-LOC\nliegt VB O\n"
 CONLLU = "# text = Bonn liegt\n# id = 1\n# by = me\n1\tBonn\tB-LOC\n2\tliegt\tO\n"
 RAW = "de:Bonn\tB-LOC\nde:liegt\tO\n"
+MISC = "# text = Ana\n1\tAna\tAna\tPROPN\t_\t_\t0\troot\t_\tname=B-PER|SpaceAfter=No\n"
+JSON = '{"text": "Anna sings", "label": [[0, 4, "PER"]]}\n{"text": "Bonn"}\n'
 TEXT = "Bonn liegt da.\nEin O\n"
 
 
@@ -61,7 +63,22 @@ def test_forms_are_recognised(tmp_path, contents, form) -> None:
     [
         ({}, "holds nothing of a known form"),
         ({"README.md": TEXT, "train.bak": TSV, "de.json": "{}"}, "holds nothing of a known form"),
-        ({"test-de.tsv": "Bonn\n"}, "holds nothing of a known form"),
+        ({"test-de.tsv": "Bonn\n"}, r"holds nothing of a known form \(.*\), but test-de.tsv"),
+        *(
+            ({"train-en.conll": f"anna {tag}\nx O\n"}, f"train-en.conll:1: unknown tag '{tag}'")
+            for tag in ["B-", "B", "b-per", "B_PER", "PER-B", "PER", "\u041e"]
+        ),
+        ({"train-en.conll": "# by me\n\na b-per\n"}, "train-en.conll:3: unknown tag 'b-per'"),
+        ({"train-en.tsv": "a\tb-per\nb\tb-loc\n"}, "train-en.tsv:1: unknown tag 'b-per'"),
+        ({"train-en.iob": "Anna|NNP|B-PER sings|V|O\n"}, "train-en.iob: token.tag pairs.*which is"),
+        ({"en-ud-train.conllu": MISC}, "en-ud-train.conllu: CoNLL-U without a tag in its third"),
+        (
+            {"train-en.jsonl": JSON},
+            r"holds nothing .* but train-en.jsonl \(JSON lines\).*docs/data",
+        ),
+        ({"train-en.txt": JSON}, "train-en.txt: JSON lines, which is not read"),
+        ({"en.txt": JSON}, "en.txt: JSON lines, not text.*`--form text`"),
+        ({"train-en-de.txt": JSON}, "train-en-de.txt: JSON lines, not text.*--form translated`"),
         (
             {"train-de.tsv": TSV, "train-en.conll": CONLL},
             r"holds train-de.tsv \(tsv\) and train-en.conll \(conll\). Choose .* --form",

@@ -14,6 +14,7 @@ from ._util import clear_errors, read_preset, split_list
 
 if TYPE_CHECKING:
     from ..data.convert import CorpusCounts
+    from ..data.tally import Tally
 
 
 @dualner_cli.command("convert")
@@ -33,6 +34,13 @@ def convert_cli(
     types: str = typer.Option("", "--types", "-t", help="Entity types; LOC,ORG,PER if empty"),
     mapping: str = typer.Option(
         "", "--map", "-m", help="What becomes of entity types, as in MISC=O,GPE=LOC; O drops one"
+    ),
+    classes: str = typer.Option(
+        "",
+        "--classes",
+        "-c",
+        help="For hub: the tags of the class ids 0, 1 and so on, where the files do not name them,"
+        " as in O,B-PER,I-PER",
     ),
     train_limit: int = typer.Option(
         0,
@@ -69,6 +77,7 @@ def convert_cli(
         from ..data.convert import convert
         from ..data.forms import FORMS, recognise_form
         from ..data.tags import TYPES, mapped_types, parse_mapping
+        from ..data.tally import Tally
 
         defaults = read_preset(preset)
         source = input_path or (defaults.translated if form == "translated" else defaults.path)
@@ -86,6 +95,7 @@ def convert_cli(
         entity_types = split_list(types) or list(TYPES)
         new_types = parse_mapping(mapping)
         untagged: list[str] = []
+        tally = Tally()
         counts = convert(
             Path(source),
             output,
@@ -93,6 +103,7 @@ def convert_cli(
             form=form,
             types=entity_types,
             mapping=new_types,
+            classes=[name.strip() for name in classes.split(",") if name.strip()],
             limits={
                 "train": train_limit,
                 "dev": dev_limit,
@@ -101,22 +112,41 @@ def convert_cli(
             },
             progress=True,
             on_untagged=lambda lang, split: untagged.append(f"{lang} {split}"),
+            tally=tally,
         )
     print_counts(counts, mapped_types(entity_types, new_types))
     if untagged:
         held = ", ".join(untagged)
         msg.warn(f"No tags, so it cannot be scored and is not written as annotated text: {held}")
+    print_tally(tally, "rows" if form == "hub" else "lines")
     msg.good(f"Corpus written to {output}")
+
+
+def print_tally(tally: Tally, unit: str) -> None:
+    """Print what became of all lines or rows, and what looks wrong in which file."""
+    for file in tally.files:
+        for text in file.notes():
+            msg.info(text)
+        for text in file.warnings():
+            msg.warn(text)
+    msg.info(f"Read {tally.summary(unit)}")
 
 
 def print_counts(counts: CorpusCounts, types: list[str]) -> None:
     """Print sentences, tokens and entities per type of each language and split."""
-    rows = []
+    rows, bare = [], []
     for (lang, split), count in counts.items():
         numbers = [count.sentences, count.tokens]
         tagged = split not in ("unlabelled", "translated")
         entities = [f"{count.entities[t]:,}" if tagged else "-" for t in types]
         rows.append([lang, split, *(f"{n:,}" for n in numbers), *entities])
+        if tagged and not sum(count.entities.values()):
+            bare.append(f"{lang} {split}")
     header = ["Language", "Split", "Sentences", "Tokens", *types]
     aligns = ["l", "l", *"r" * (len(header) - 2)]
     msg.table(rows, header=header, divider=True, aligns=aligns)
+    if bare:
+        msg.warn(
+            f"Tags, but no entity: {', '.join(bare)}. If there should be some, see to the tags, "
+            "--types and --map."
+        )

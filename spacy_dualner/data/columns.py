@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from ..errors import DataError
-from .lines import excerpt, numbered_lines
+from .lines import excerpt, numbered_lines, open_lines
 from .names import split_of
-from .tags import Sentence, repair_tags, tagset, unknown_tag
+from .tags import Sentence, count_repairs, is_tag, repair_tags, tagset, unknown_tag
+from .tally import BLANK as BLANK_LINE
+from .tally import FileTally, Tally
 
 # No-break and ideographic spaces do occur as tokens, so they separate nothing.
 BLANK = " \t"
@@ -19,6 +22,12 @@ DOCSTART = "-DOCSTART-"
 _BLANKS = re.compile(f"[{BLANK}]+")
 # Of CoNLL-U: a word that stands for the words 1 to 2, and a word that the text does not hold.
 _NOT_A_WORD = re.compile(r"\d+-\d+|\d+\.\d+")
+# Whether the first column counts words is told by so many lines.
+_N_FIRST = 200
+_MARK = "\ufeff"
+
+_COMMENT = "comment"
+_RANGE = "range or empty node"
 
 Entry = tuple[str, str | None]
 """A token and its tag; None in a file without tags."""
@@ -35,16 +44,39 @@ class Layout(ABC):
     """A line, as an error shows it."""
 
     _n_columns = 0
+    _first = 1
+
+    def begin(self, lines: Sequence[str]) -> None:  # noqa: B027
+        """See the first lines of the file, before any is read; most layouts need not.
+
+        RAISES (LineFault): If they are of another layout.
+        """
 
     @abstractmethod
-    def read(self, line: str, place: int) -> Entry | None:
+    def read(self, line: str, place: int) -> Entry | str:
         """Read one line.
 
         line (str): A line that is not blank.
         place (int): The number of the sentence's words before it.
-        RETURNS (Optional[Entry]): None for a line that holds no token.
+        RETURNS (Union[Entry, str]): For a line that holds no token, what it is.
         RAISES (LineFault): If the line is malformed.
         """
+
+    def count(self, index: str, place: int) -> bool:
+        """Check the number of a word, which counts from 0 or 1 in each sentence.
+
+        RETURNS (bool): Whether it is a word: CoNLL-U has ranges and empty nodes as well.
+        RAISES (LineFault): If it is not the number after the last one.
+        """
+        if not place and index in ("0", "1"):
+            self._first = int(index)
+        if index == str(self._first + place):
+            return True
+        if _NOT_A_WORD.fullmatch(index):
+            return False
+        fault = f"expected `{self.shape}` with the index {self._first + place}. Mend the line,"
+        fault += " put a blank line between two sentences, or choose another --form."
+        raise LineFault(fault)
 
     def expect(self, n_columns: int) -> None:
         """Refuse a line with more or fewer columns than the file's first."""
@@ -60,7 +92,14 @@ class Tsv(Layout):
 
     shape = "token<TAB>tag"
 
-    def read(self, line: str, place: int) -> Entry | None:
+    def begin(self, lines: Sequence[str]) -> None:
+        """See `Layout`."""
+        if _is_numbered(line.split("\t") for line in lines):
+            message = "the first column counts words, and would become part of them. Choose"
+            raise LineFault(f"{message} `--form conllu`, or remove that column.")
+
+    def read(self, line: str, place: int) -> Entry | str:
+        """See `Layout`."""
         token, tab, tag = line.rpartition("\t")
         self.expect(1 + len(tab))
         if tab:
@@ -72,18 +111,37 @@ class Tsv(Layout):
 
 
 class Conll(Layout):
-    """CoNLL 2003 and its like: token first, tag last, spaces or tabs between the columns."""
+    """CoNLL 2003 and its like: token first, tag last, spaces or tabs between the columns.
+
+    Where the first column of the first lines counts words, the token is the second.
+    """
 
     shape = "token ... tag"
 
-    def read(self, line: str, place: int) -> Entry | None:
+    _numbered = False
+
+    def begin(self, lines: Sequence[str]) -> None:
+        """See `Layout`."""
+        entries = [line for line in lines if not (line.startswith((DOCSTART, "#")))]
+        self._numbered = _is_numbered(_BLANKS.split(line.rstrip(BLANK)) for line in entries)
+        if self._numbered:
+            self.shape = f"index {self.shape}"
+
+    def read(self, line: str, place: int) -> Entry | str:
+        """See `Layout`."""
         columns = _BLANKS.split(line.rstrip(BLANK))
         if columns[0] == DOCSTART:
             if place:
                 raise LineFault(f"{DOCSTART} within a sentence. Put a blank line before it.")
-            return None
+            return DOCSTART
+        # In a file without tags, a word alone may well be a hash tag.
+        alone = len(columns) == 1 >= self._n_columns
+        if not place and columns[0].startswith("#") and not (alone or is_tag(columns[-1])):
+            return _COMMENT
+        if self._numbered and not self.count(columns[0], place):
+            return _RANGE
         self.expect(len(columns))
-        return columns[0], columns[-1] if len(columns) > 1 else None
+        return columns[self._numbered], columns[-1] if len(columns) > 1 else None
 
 
 class Conllu(Layout):
@@ -91,62 +149,115 @@ class Conllu(Layout):
 
     shape = "index<TAB>token<TAB>tag"
 
-    _first = 1
-
-    def read(self, line: str, place: int) -> Entry | None:
+    def read(self, line: str, place: int) -> Entry | str:
+        """See `Layout`."""
         columns = line.split("\t")
-        index = columns[0]
-        if not place and index in ("0", "1"):
-            self._first = int(index)
-        if index != str(self._first + place):
-            if _NOT_A_WORD.fullmatch(index) or (line.startswith("#") and not place):
-                return None
-            fault = f"expected `{self.shape}` with the index {self._first + place}. Mend the line,"
-            fault += " put a blank line between two sentences, or choose another --form."
-            raise LineFault(fault)
+        if not place and line.startswith("#"):
+            return _COMMENT
+        if not self.count(columns[0], place):
+            return _RANGE
         if len(columns) == 1:
             raise LineFault(f"expected `{self.shape}`. Mend the line, or choose another --form.")
         self.expect(len(columns))
         return columns[1], columns[2] if len(columns) > 2 else None
 
 
+def _is_numbered(rows: Iterable[Sequence[str]]) -> bool:
+    """Whether the first of several columns counts the words of each sentence, from 0 or 1 on.
+
+    rows (Iterable[Sequence[str]]): The columns of each line, a blank one between two sentences.
+    """
+    place, longest, first = 0, 0, 1
+    for columns in rows:
+        if not any(columns):
+            place = 0
+        elif len(columns) < 3:
+            return False
+        elif not _NOT_A_WORD.fullmatch(columns[0]):
+            if not place and columns[0] in ("0", "1"):
+                first = int(columns[0])
+            if columns[0] != str(first + place):
+                return False
+            place += 1
+            longest = max(longest, place)
+    # A word may be called 1, but then the next is not called 2, in every sentence.
+    return longest > 1
+
+
 def read_columns(
-    paths: Sequence[Path], layout: type[Layout], types: Sequence[str]
+    paths: Sequence[Path], layout: type[Layout], types: Sequence[str], tally: Tally
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     """Read the files of one language.
 
     paths (Sequence[Path]): A file of each split, named for it.
     layout (Type[Layout]): What their lines look like.
     types (Sequence[str]): The entity types that tags may name.
+    tally (Tally): Where they are counted.
     YIELDS (Tuple[str, Iterator[Sentence]]): A split's name and its sentences, as `read_sentences`
         gives them.
     """
     for path in paths:
-        with path.open("rb") as file:
-            yield split_of(path), read_sentences(file, layout(), types, path)
+        with open_lines(path) as lines:
+            yield (
+                split_of(path),
+                read_numbered(lines, layout(), types, path, tally.begin(path)),
+            )
 
 
 def read_sentences(
-    lines: Iterable[bytes], layout: Layout, types: Sequence[str], source: str | Path
+    lines: Iterable[bytes],
+    layout: Layout,
+    types: Sequence[str],
+    source: str | Path,
+    tally: FileTally | None = None,
 ) -> Iterator[Sentence]:
     """Read lines of columns, with a blank line between sentences.
 
-    lines (Iterable[bytes]): The raw lines.
+    lines (Iterable[bytes]): The bytes of the file, cut anywhere.
     layout (Layout): What the lines look like; for this file alone.
     types (Sequence[str]): The entity types that tags may name.
     source (Union[str, Path]): The name of the file, for errors.
+    tally (Optional[FileTally]): Where the lines are counted.
     YIELDS (Sentence): Words and repaired tags; no tags if no line has one.
     RAISES (DataError): If a line is malformed, or its tag is unknown.
     """
+    tally = tally or FileTally(str(source))
+    return read_numbered(numbered_lines(lines, source), layout, types, source, tally)
+
+
+def read_numbered(
+    lines: Iterator[tuple[int, str]],
+    layout: Layout,
+    types: Sequence[str],
+    source: str | Path,
+    tally: FileTally,
+) -> Iterator[Sentence]:
+    """Read lines as `read_sentences` does, once they are decoded and numbered."""
     known = tagset(types)
     read = layout.read
     words: list[str] = []
     tags: list[str] = []
-    for number, line in numbered_lines(lines, source):
+    start = 0
+
+    def end() -> Sentence:
+        repaired = repair_tags(tags)
+        tally.used += len(words)
+        tally.repaired += count_repairs(tags, repaired)
+        tally.add_sentence(start, len(words))
+        return words, repaired
+
+    first = list(islice(lines, _N_FIRST))
+    try:
+        layout.begin([line for _, line in first])
+    except LineFault as fault:
+        raise DataError(source, str(fault)) from None
+    for number, line in chain(first, lines):
+        tally.read = number
         if line and (not line.isspace() or line.strip(" \t\r")):
             try:
                 entry = read(line, len(words))
-                if entry is None:
+                if isinstance(entry, str):
+                    tally.left_out[entry] += 1
                     continue
                 token, tag = entry
                 if not token:
@@ -157,9 +268,13 @@ def read_sentences(
                     tags.append(tag)
             except LineFault as fault:
                 raise DataError(source, str(fault), line=number, text=excerpt(line)) from None
+            start = start if words else number
             words.append(token)
-        elif words:
-            yield words, repair_tags(tags)
+            tally.marks += line.startswith(_MARK)
+            continue
+        tally.left_out[BLANK_LINE] += 1
+        if words:
+            yield end()
             words, tags = [], []
     if words:
-        yield words, repair_tags(tags)
+        yield end()

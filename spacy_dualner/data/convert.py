@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from tqdm import tqdm
 from ..errors import DataError, DualNerError
 from .docbin import SHARD_SIZE, Counts, DocBinWriter, corpus_path
 from .forms import FORMS, recognise_form
+from .hub import read_parquet_splits
 from .lines import is_language
 from .names import SPLITS, TRANSLATED, UNLABELLED
 from .tags import TYPES, Sentence, map_types
+from .tally import Tally
 
 CorpusCounts = dict[tuple[str, str], Counts]
 """What was written, by language and split."""
@@ -29,10 +32,12 @@ def convert(
     form: str = "",
     types: Sequence[str] = TYPES,
     mapping: Mapping[str, str] | None = None,
+    classes: Sequence[str] = (),
     limits: Mapping[str, int] | None = None,
     shard_size: int = SHARD_SIZE,
     progress: bool = False,
     on_untagged: Callable[[str, str], object] | None = None,
+    tally: Tally | None = None,
 ) -> CorpusCounts:
     """Convert each language; its files are replaced together, once all of it was read.
 
@@ -46,6 +51,8 @@ def convert(
     form (str): A name of FORMS; recognised if empty.
     types (Sequence[str]): The entity types that tags may name, besides those of the mapping.
     mapping (Optional[Mapping[str, str]]): What becomes of an entity type; O for no entity.
+    classes (Sequence[str]): For `hub`, the tags of the class ids 0, 1 and so on, where the files do
+        not name them.
     limits (Optional[Mapping[str, int]]): The number of sentences to take from the first on, by
         split (train, dev, test, unlabelled); all where it is 0 or not given. Translations have the
         limit of the training sentences that they are of.
@@ -53,6 +60,7 @@ def convert(
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
     on_untagged (Optional[Callable[[str, str], object]]): Called with the language and the split of
         annotated data that turn out to have no tags.
+    tally (Optional[Tally]): Where every line is counted, and what was made of it.
     RETURNS (CorpusCounts): What was written.
     RAISES (DualNerError): If the input is not in the given form, or a language is missing.
     """
@@ -61,13 +69,19 @@ def convert(
         raise DualNerError(f"Unknown form {form!r}. Known forms: {', '.join(FORMS)}.")
     places = _find(source, form, langs)
     limits, mapping = limits or {}, mapping or {}
+    tally = tally or Tally()
+    read = FORMS[form].read
+    if classes:
+        if form != "hub":
+            raise DualNerError(f"--classes is for class ids, which the form {form} does not have.")
+        read = partial(read_parquet_splits, classes=classes)
     known_types = list(dict.fromkeys([*types, *mapping]))
     written: CorpusCounts = {}
     for number, (lang, place) in enumerate(places.items(), 1):
         writers: dict[str, DocBinWriter] = {}
         untagged: list[str] = []
         with ExitStack() as stack:
-            for split, sentences in FORMS[form].read(place, lang, known_types):
+            for split, sentences in read(place, lang, known_types, tally):
                 first = next(sentences, None)
                 if first is None:
                     continue
@@ -142,6 +156,11 @@ def _find(source: Path, form: str, langs: Sequence[str]) -> dict[str, Any]:
             message = "names no language. Give the one that it is in, as in `--langs de`."
             raise DataError(source, message)
         return {langs[0]: nameless}
+    cases: dict[str, str] = {}
+    for lang in found:
+        if (other := cases.setdefault(lang.lower(), lang)) != lang:
+            message = f"holds data of {other} and of {lang}, which are one language and would be"
+            raise DataError(source, f"{message} one file on some disks. Give both one name.")
     if not found:
         forms = " or ".join(f"`--form {name}`" for name in FORMS)
         message = f"holds no {content}. Give another folder, or choose the form with {forms}."

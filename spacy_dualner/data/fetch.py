@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, DualNerError
 from .convert import CorpusCounts, convert
-from .hub import PREFIX, find_shards
+from .hub import CLASSES, PREFIX, find_shards
 from .names import SPLITS
 
 if TYPE_CHECKING:
@@ -71,7 +71,13 @@ def fetch(
         try:
             snapshot = repository.find_cached(lang) or repository.download(lang)
             written |= convert(
-                snapshot, output, langs=[lang], form="hub", limits=limits, progress=progress
+                snapshot,
+                output,
+                langs=[lang],
+                form="hub",
+                classes=CLASSES,
+                limits=limits,
+                progress=progress,
             )
         except DualNerError as error:
             faults.append(error)

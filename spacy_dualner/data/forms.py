@@ -13,17 +13,20 @@ from typing import Any
 from ..errors import DataError
 from .columns import BLANK, DOCSTART, Conll, Conllu, Layout, Tsv, read_columns
 from .hub import find_parquet, read_parquet_splits
-from .lines import numbered_lines
+from .lines import excerpt, open_lines
 from .names import (
     TRANSLATED,
     UNLABELLED,
     is_translation,
     split_files,
+    suffix_of,
     text_files,
     translation_files,
 )
 from .panx import find_archives, read_splits
-from .tags import Sentence, is_tag
+from .structured import TABLE, first_lines, structure_of
+from .tags import Sentence, is_tag, unknown_tag
+from .tally import FileTally, Tally
 from .text import read_text, read_translations
 
 Splits = Iterator[tuple[str, Iterator[Sentence]]]
@@ -37,30 +40,34 @@ class Form:
     content (str): What a folder of this form holds.
     find (Callable[[Path], Mapping[str, Any]]): What to read for each language that a folder
         holds: a file, a folder or several files. Under "" what names no language.
-    read (Callable[[Any, str, Sequence[str]], Splits]): Reads that, given the language and the
-        entity types that tags may name.
+    read (Callable[[Any, str, Sequence[str], Tally], Splits]): Reads that, given the language, the
+        entity types that tags may name, and where to count lines.
     plain (bool): Whether it is text without tags, in one file a language.
     """
 
     content: str
     find: Callable[[Path], Mapping[str, Any]]
-    read: Callable[[Any, str, Sequence[str]], Splits]
+    read: Callable[[Any, str, Sequence[str], Tally], Splits]
     plain: bool = False
 
 
 def _columns(suffix: str, layout: type[Layout]) -> Form:
     content = f"{{train,dev,test}}-xx{suffix} files or folders xx of {{train,dev,test}}{suffix}"
-    return Form(content, split_files, lambda paths, _, types: read_columns(paths, layout, types))
+
+    def read(paths: Sequence[Path], _: str, types: Sequence[str], tally: Tally) -> Splits:
+        return read_columns(paths, layout, types, tally)
+
+    return Form(content, split_files, read)
 
 
 def _plain(
     content: str,
     find: Callable[[Path], Mapping[str, Path]],
-    read: Callable[[Path, str], Iterator[list[str]]],
+    read: Callable[[Path, str, FileTally], Iterator[list[str]]],
     split: str,
 ) -> Form:
-    def read_splits(path: Path, lang: str, _: Sequence[str]) -> Splits:
-        yield split, ((words, []) for words in read(path, lang))
+    def read_splits(path: Path, lang: str, _: Sequence[str], tally: Tally) -> Splits:
+        yield split, ((words, []) for words in read(path, lang, tally.begin(path)))
 
     return Form(content, find, read_splits, plain=True)
 
@@ -84,6 +91,7 @@ _N_LINES = 200
 _RAW = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*:.+")
 _CONLLU = re.compile(r"\d+\t[^\t]+\t([^\t]+)(\t.*)?")
 _PLAIN = "plain text"
+_TO_READ = "How to bring other forms into one that is read: docs/data.md"
 
 
 def recognise_form(source: Path) -> str:
@@ -96,35 +104,54 @@ def recognise_form(source: Path) -> str:
     """
     if not source.exists():
         raise DataError(source, "no such file or folder. Mend the path.")
-    if source.is_file() and source.suffix.lower() != ".txt":
+    if source.is_file() and suffix_of(source) != ".txt":
         message = "not a folder. Give the folder that holds it, or, if it is plain text, choose"
         raise DataError(source, f"{message} `--form text` or `--form translated`.")
     found: dict[str, Path] = {}
+    unknown: list[Path] = []
     for form, path in _signs(source):
-        found.setdefault(form, path)
+        if form == _PLAIN:
+            unknown.append(path)
+        else:
+            found.setdefault(form, path)
     if len(found) > 1:
         held = " and ".join(f"{path.relative_to(source)} ({form})" for form, path in found.items())
         message = f"holds {held}. Choose one of the forms with --form."
         raise DataError(source, message)
     if not found:
+        for path in unknown:
+            _refuse(path)
         known = "; ".join(f"{name}: {form.content}" for name, form in FORMS.items())
-        message = f"holds nothing of a known form ({known}). Give another folder, or choose the"
-        raise DataError(source, f"{message} form with --form.")
+        held = _names(source)
+        message = f"holds nothing of a known form ({known}), but {held}. Give another folder, or"
+        raise DataError(source, f"{message} choose the form with --form. {_TO_READ}.")
     return next(iter(found))
 
 
+def _names(folder: Path, limit: int = 5) -> str:
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    names = []
+    for path in paths[:limit]:
+        structure = structure_of(first_lines(path))
+        names.append(f"{path.name} ({structure})" if structure else path.name)
+    return ", ".join(names) + ", ..." * (len(paths) > limit) or "no files"
+
+
 def _signs(source: Path) -> Iterator[tuple[str, Path]]:
-    """The forms that a folder's files show, with the file or folder that shows them."""
+    """The forms that a folder's files show, with the file or folder that shows them.
+
+    Plain text where a file's name tells a split, but no line has a tag.
+    """
     if source.is_dir():
         yield from (("raw", path) for path in find_archives(source).values() if path.is_file())
         yield from (("hub", path) for path in find_parquet(source).values())
         for path in chain.from_iterable(split_files(source).values()):
             form = _form_of(path)
-            if form != _PLAIN:
-                yield form, path
-            # Files of tokens without tags look like this as well, but are not called so.
-            elif is_translation(path):
-                yield "translated", path
+            # Files of tokens without tags look like translations, but are not called so.
+            if form == _PLAIN and is_translation(path):
+                _refuse_structure(path, "translated")
+                form = "translated"
+            yield form, path
     for path in [source] if source.is_file() else text_files(source).values():
         if (form := _form_of(path)) != _PLAIN:
             message = f"looks like the form {form}, but its name tells no split. Call it"
@@ -133,14 +160,34 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
         if is_translation(path):
             message = "plain text, or translations by its name. Choose `--form text` or"
             raise DataError(path, f"{message} `--form translated`.")
+        _refuse_structure(path, "text")
         yield "text", path
+
+
+def _refuse_structure(path: Path, form: str) -> None:
+    """Raise DataError where a file is no text: what it says beside the text would be lost."""
+    if structure := structure_of(first_lines(path)):
+        message = f"{structure}, not text. Choose `--form {form}` to take each line for a sentence"
+        raise DataError(path, f"{message} as it stands. {_TO_READ}.")
+
+
+def _refuse(path: Path) -> None:
+    """Raise DataError to say why a file, whose name tells a split, is of no known form."""
+    lines = first_lines(path)
+    structure = structure_of(lines)
+    if structure and structure != TABLE:
+        raise DataError(path, f"{structure}, which is not read. {_TO_READ}.")
+    for number, line in enumerate(lines, 1):
+        columns = line.split()
+        if len(columns) > 1 and not line.startswith("#") and not is_tag(columns[-1]):
+            raise DataError(path, unknown_tag(columns[-1], ()), line=number, text=excerpt(line))
 
 
 def _form_of(path: Path) -> str:
     """The form of a file's first lines."""
     forms: Counter[str] = Counter()
-    with path.open("rb") as file:
-        for _, line in islice(numbered_lines(file, path), _N_LINES):
+    with open_lines(path) as lines:
+        for _, line in islice(lines, _N_LINES):
             columns = line.split()
             if columns and columns[0] == DOCSTART:
                 return "conll"

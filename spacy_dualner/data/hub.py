@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, DualNerError
 from .lines import excerpt, is_language
-from .tags import TYPES, Sentence, repair_tags, tagset, unknown_tag
+from .tags import TYPES, Sentence, count_repairs, repair_tags, tagset, unknown_tag
+from .tally import FileTally, Tally
 
 if TYPE_CHECKING:
     from pyarrow import Schema
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 PREFIX = "PAN-X."
 
 CLASSES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
-"""The tags of the class ids 0 to 6, where a file does not name its own."""
+"""The tags of the class ids 0 to 6 in `google/xtreme`, whose files name them too."""
 
 # Our name for each of the hub's splits.
 _SPLITS = {"train": "train", "validation": "dev", "test": "test"}
@@ -54,7 +55,11 @@ def find_parquet(folder: Path) -> dict[str, Path]:
 
 
 def read_parquet_splits(
-    path: Path, lang: str, types: Sequence[str] = TYPES
+    path: Path,
+    lang: str,
+    types: Sequence[str] = TYPES,
+    tally: Tally | None = None,
+    classes: Sequence[str] = (),
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     """Read one language, a batch of rows at a time.
 
@@ -64,9 +69,13 @@ def read_parquet_splits(
     path (Path): A folder, as `find_parquet` gives it.
     lang (str): The language, which a column `langs`, where there is one, repeats for each token.
     types (Sequence[str]): The entity types that tags may name.
+    tally (Optional[Tally]): Where the rows are counted.
+    classes (Sequence[str]): The tags of the class ids 0, 1 and so on, for files that do not name
+        them.
     YIELDS (Tuple[str, Iterator[Sentence]]): A split's name (train, dev, test) and its sentences,
         tags repaired.
-    RAISES (DataError): If a file is missing or broken, or a row, counted from 1, is malformed.
+    RAISES (DataError): If a file is missing or broken, its classes have no names or others than the
+        given ones, or a row, counted from 1, is malformed.
     RAISES (DualNerError): If pyarrow is not installed.
     """
     try:
@@ -74,8 +83,14 @@ def read_parquet_splits(
     except ImportError as error:
         message = 'Parquet files need pyarrow. Install it with `pip install "spacy-dualner[hub]"`.'
         raise DualNerError(message) from error
+    tally = tally or Tally()
     for split, shards in find_shards(path).items():
-        yield split, chain.from_iterable(_read_shard(shard, lang, types) for shard in shards)
+        yield (
+            split,
+            chain.from_iterable(
+                _read_shard(shard, lang, types, tally.begin(shard), classes) for shard in shards
+            ),
+        )
 
 
 def find_shards(path: Path) -> dict[str, list[Path]]:
@@ -100,12 +115,16 @@ def find_shards(path: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _read_shard(path: Path, lang: str, types: Sequence[str]) -> Iterator[Sentence]:
+def _read_shard(
+    path: Path, lang: str, types: Sequence[str], tally: FileTally, given: Sequence[str]
+) -> Iterator[Sentence]:
     known = tagset(types)
     with _open(path) as file:
-        classes = _read_classes(file.schema_arrow)
+        columns = _columns(file.schema_arrow, path)
+        classes = _read_classes(file.schema_arrow, given, path)
         tags = {place: tag for place, tag in enumerate(classes) if tag in known}
-        for number, (words, ids, langs) in enumerate(_read_rows(file, path), 1):
+        for number, (words, ids, langs) in enumerate(_read_rows(file, columns), 1):
+            tally.read = number
             if words is None or ids is None:
                 fault = "the tokens or their tags are missing. Add them, or remove the row."
             elif len(words) != len(ids):
@@ -117,8 +136,15 @@ def _read_shard(path: Path, lang: str, types: Sequence[str]) -> Iterator[Sentenc
             elif not tags.keys() >= set(ids):
                 fault = _unknown_class(next(i for i in ids if i not in tags), classes, types)
             else:
-                if words:
-                    yield words, repair_tags([tags[i] for i in ids])
+                if not words:
+                    tally.left_out["without a token"] += 1
+                    continue
+                own = [tags[i] for i in ids]
+                repaired = repair_tags(own)
+                tally.used += 1
+                tally.repaired += count_repairs(own, repaired)
+                tally.add_sentence(number, len(words))
+                yield words, repaired
                 continue
             text = excerpt(" ".join(map(str, words))) if words else None
             raise DataError(path, f"row {number}: {fault}", text=text)
@@ -148,8 +174,8 @@ def _open(path: Path) -> Iterator[ParquetFile]:
         raise DataError(path, message) from error
 
 
-def _read_rows(file: ParquetFile, path: Path) -> Iterator[_Row]:
-    schema = file.schema_arrow
+def _columns(schema: Schema, path: Path) -> list[str]:
+    """The names of the columns to read. Raises DataError where one is not as it should be."""
     columns = [name for name in _COLUMNS if name in schema.names or name != "langs"]
     for name in columns:
         held = schema.field(name).type if name in schema.names else "no such column"
@@ -157,6 +183,10 @@ def _read_rows(file: ParquetFile, path: Path) -> Iterator[_Row]:
         if not kind.fullmatch(str(held)):
             message = f"column {name}: expected lists of {content}, found {held}."
             raise DataError(path, f"{message} Take the PAN-X files of google/xtreme, or mend it.")
+    return columns
+
+
+def _read_rows(file: ParquetFile, columns: Sequence[str]) -> Iterator[_Row]:
     for batch in file.iter_batches(_BATCH_SIZE, columns=columns):
         langs: Iterable[list[Any] | None] = repeat(None)
         if "langs" in columns:
@@ -168,11 +198,20 @@ def _read_rows(file: ParquetFile, path: Path) -> Iterator[_Row]:
         yield from zip(tokens, ids, langs, strict=False)
 
 
-def _read_classes(schema: Schema) -> Sequence[str]:
-    """The tags by class id: as the `datasets` library notes them in a file, or XTREME's."""
+def _read_classes(schema: Schema, given: Sequence[str], path: Path) -> Sequence[str]:
+    """The tags by class id: as the `datasets` library notes them in a file, or as given."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         names = features["ner_tags"]["feature"]["names"]
     except (KeyError, TypeError, ValueError):
-        return CLASSES
-    return names if isinstance(names, list) and all(isinstance(n, str) for n in names) else CLASSES
+        names = None
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        if given:
+            return given
+        message = "the file does not say which tag each class id stands for, and other data have"
+        message += " other orders. Name them, from 0 on, as in --classes O,B-PER,I-PER,... (PAN-X"
+        raise DataError(path, f"{message} of google/xtreme: --classes {','.join(CLASSES)}).")
+    if given and list(given) != names:
+        message = f"names its classes {','.join(names)}. Leave --classes out, or give these."
+        raise DataError(path, message)
+    return names

@@ -3,39 +3,105 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO, cast
 
-from ..errors import DataError
+from ..errors import DataError, DualNerError
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _REMEDY = "Convert the file to UTF-8, as with `iconv -f LATIN1 -t UTF-8`."
 _MAX_QUOTED = 200
 _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]+)*", re.IGNORECASE)
+_GZIP = ".gz"
+_CHUNK = 1 << 16
 
 
-def numbered_lines(lines: Iterable[bytes], source: str | Path) -> Iterator[tuple[int, str]]:
+def plain_path(path: Path) -> Path:
+    """The path without the `.gz` of a compressed file."""
+    return path.with_suffix("") if path.suffix.lower() == _GZIP else path
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[Iterator[tuple[int, str]]]:
+    """Open a file of text, which is compressed by gzip if its name ends in `.gz`.
+
+    YIELDS (Iterator[Tuple[int, str]]): What `numbered_lines` gives.
+    """
+    compressed = plain_path(path) != path
+    with gzip.open(path) if compressed else path.open("rb") as file:
+        yield numbered_lines(read_chunks(cast(BinaryIO, file), path), path)
+
+
+def read_chunks(file: BinaryIO, source: str | Path) -> Iterator[bytes]:
+    """Read a file in pieces, cut anywhere: no line end is waited for.
+
+    file (BinaryIO): The file, which may be a compressed one.
+    source (Union[str, Path]): Its name, for errors.
+    RAISES (DualNerError): If it is compressed, and broken.
+    """
+    try:
+        # Not `read`, which would wait until a pipe has given all of it.
+        while chunk := file.read1(_CHUNK):  # type: ignore[attr-defined]
+            yield chunk
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DualNerError(f"{source}: not a whole gzip file ({error}). Get it anew.") from error
+
+
+def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut bytes into lines, each with its end: a line feed, a carriage return or both.
+
+    chunks (Iterable[bytes]): The bytes, cut anywhere.
+    """
+    begun: list[bytes] = []  # a line of any length costs no more than its bytes
+    for chunk in chunks:
+        if begun and not begun[-1].endswith(b"\r") and b"\n" not in chunk and b"\r" not in chunk:
+            begun.append(chunk)
+            continue
+        lines = b"".join([*begun, chunk]).splitlines(keepends=True)
+        # A line feed may follow the carriage return.
+        begun = [] if not lines or lines[-1].endswith(b"\n") else [lines.pop()]
+        yield from lines
+    yield from filter(None, [b"".join(begun)])
+
+
+def numbered_lines(chunks: Iterable[bytes], source: str | Path) -> Iterator[tuple[int, str]]:
     """Decode lines, without their line ends and without a byte order mark.
 
-    Text is UTF-8, or UTF-16 where a byte order mark says so. Only a line feed, or a carriage return
-    before it, ends a line: U+2028 and its like are text, and do occur in tokens.
+    Text is UTF-8, or UTF-16 where a byte order mark says so. A line feed, a carriage return or both
+    end a line, also where a file mixes them. U+2028 and its like are text, and do occur in tokens.
 
-    lines (Iterable[bytes]): The raw lines, such as a file opened in binary mode.
+    chunks (Iterable[bytes]): The bytes of a file, cut anywhere.
     source (Union[str, Path]): The name of the file, for errors.
     YIELDS (Tuple[int, str]): The line's number, from 1, and its text.
     RAISES (DataError): If a line is in another encoding, or holds a NUL character.
     """
-    lines = iter(lines)
-    first = next(lines, None)
-    if first is None:
-        return
-    lines = chain([first.removeprefix(codecs.BOM_UTF8)], lines)
-    if first.startswith(UTF16):
-        lines = _utf8_lines(lines, source)
-    for number, raw in enumerate(lines, 1):
-        yield number, decode_line(raw, number, source).removesuffix("\n").removesuffix("\r")
+    chunks = iter(chunks)
+    first = next(chunks, b"")
+    utf16 = first.startswith(UTF16)
+    chunks = chain([first if utf16 else first.removeprefix(codecs.BOM_UTF8)], chunks)
+    if utf16:
+        chunks = (text.encode() for text in codecs.iterdecode(chunks, "utf-16"))
+    number = 0
+    try:
+        for number, raw in enumerate(split_lines(chunks), 1):
+            yield number, without_end(decode_line(raw, number, source))
+    except UnicodeDecodeError as error:
+        # What was decoded of the last chunk has not come out.
+        text = error.object[: error.start].decode(error.encoding)
+        number += 1 + len(re.findall("\r\n?|\n", text))
+        message = f"not valid UTF-16 ({error.reason}). Convert the file to UTF-8."
+        raise DataError(source, message, line=number) from error
+
+
+def without_end(line: str) -> str:
+    """A line without its line end."""
+    return line.removesuffix("\n").removesuffix("\r")
 
 
 def decode_line(raw: bytes, number: int, source: str | Path) -> str:
@@ -58,21 +124,6 @@ def decode_line(raw: bytes, number: int, source: str | Path) -> str:
         text = excerpt(line.rstrip("\r\n"))
         raise DataError(source, f"{message} {_REMEDY}", line=number, text=text)
     return line
-
-
-def _utf8_lines(chunks: Iterable[bytes], source: str | Path) -> Iterator[bytes]:
-    """The lines of UTF-16 text, cut anywhere, as UTF-8."""
-    number, rest = 1, ""
-    try:
-        for text in codecs.iterdecode(chunks, "utf-16"):
-            *whole, rest = (rest + text).split("\n")
-            number += len(whole)
-            yield from (line.encode() for line in whole)
-    except UnicodeDecodeError as error:
-        message = f"not valid UTF-16 ({error.reason}). Convert the file to UTF-8."
-        raise DataError(source, message, line=number) from error
-    if rest:
-        yield rest.encode()
 
 
 def excerpt(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import DataError
-from .lines import is_language
+from .lines import is_language, plain_path
 
 SPLITS = ("train", "dev", "test")
 UNLABELLED = "unlabelled"
@@ -29,7 +29,8 @@ def split_files(folder: Path) -> dict[str, list[Path]]:
     """The files of annotated text in a folder, by language.
 
     They are called train-xx, xx-train (with `-`, `_` or `.`) or, in a folder xx, train, with any of
-    the usual suffixes or none. dev may be called valid, validation or testa, test testb.
+    the usual suffixes or none, and may be compressed (.gz). dev may be called valid, validation or
+    testa, test testb.
 
     folder (Path): The folder.
     RETURNS (Dict[str, List[Path]]): The files of each language, sorted, in the order train, dev,
@@ -65,8 +66,16 @@ def is_translation(path: Path) -> bool:
 def text_files(folder: Path) -> dict[str, Path]:
     """The files `xx.txt` of a folder, by language, sorted."""
     paths = sorted(path for path in folder.iterdir() if path.is_file())
-    texts = (path for path in paths if path.suffix.lower() == ".txt" and not split_of(path))
-    return {path.stem: path for path in texts if is_language(path.stem)}
+    return {
+        stem: path
+        for path in paths
+        if suffix_of(path) == ".txt" and not split_of(path) and is_language(stem := _stem(path))
+    }
+
+
+def suffix_of(path: Path) -> str:
+    """What a file's name ends in, in small letters, before any `.gz`."""
+    return plain_path(path).suffix.lower()
 
 
 def translation_files(folder: Path) -> dict[str, Path]:
@@ -79,7 +88,7 @@ def translation_files(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         match = _translation(path)
-        if match and path.suffix.lower() in {".txt", ".tsv"} and path.is_file():
+        if match and suffix_of(path) in {".txt", ".tsv"} and path.is_file():
             lang = match[2]
             if lang in found:
                 message = f"a translation into {lang}, as is {found[lang]}."
@@ -105,7 +114,7 @@ def _parse(path: Path) -> tuple[str, str]:
     split = lang = ""
     if match := _SPLIT_FIRST.fullmatch(stem):
         split, separator, lang = match.groups()
-        if separator == "." and stem == path.name:
+        if separator == "." and stem == plain_path(path).name:
             return "", ""  # no language: train.bak
     elif match := _SPLIT_LAST.fullmatch(stem):
         lang, split = match.groups()
@@ -120,4 +129,5 @@ def _translation(path: Path) -> re.Match[str] | None:
 
 
 def _stem(path: Path) -> str:
+    path = plain_path(path)
     return path.stem if path.suffix.lower() in _SUFFIXES else path.name

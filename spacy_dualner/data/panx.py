@@ -5,18 +5,21 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from ..errors import DataError
-from .columns import Entry, Layout, LineFault, read_sentences
-from .lines import is_language
+from .columns import Entry, Layout, LineFault, read_numbered, read_sentences
+from .lines import is_language, open_lines
 from .names import SPLITS
 from .tags import TYPES, Sentence, repair_tags
+from .tally import Tally
 
 __all__ = ["SPLITS", "TYPES", "Sentence", "find_archives", "read_splits", "repair_tags"]
 
 _SUFFIX = ".tar.gz"
+_CHUNK = 1 << 16
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError)
 
 
@@ -36,23 +39,25 @@ def find_archives(folder: Path) -> dict[str, Path]:
 
 
 def read_splits(
-    path: Path, lang: str, types: Sequence[str] = TYPES
+    path: Path, lang: str, types: Sequence[str] = TYPES, tally: Tally | None = None
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     """Read one language. An archive is read as a stream: use up a split before asking for the next.
 
     path (Path): An archive or a folder, as `find_archives` gives it.
     lang (str): The language, which every line repeats before its first colon.
     types (Sequence[str]): The entity types that tags may name.
+    tally (Optional[Tally]): Where the lines are counted.
     YIELDS (Tuple[str, Iterator[Sentence]]): A split's name and its sentences, tags repaired.
     RAISES (DataError): If the archive is broken, or a line is malformed.
     """
+    tally = tally or Tally()
     if not path.is_dir():
-        yield from _read_archive(path, lang, types)
+        yield from _read_archive(path, lang, types, tally)
         return
-    for split in SPLITS:
-        if (path / split).is_file():
-            with (path / split).open("rb") as file:
-                yield split, read_sentences(file, Raw(lang), types, path / split)
+    for part in (path / split for split in SPLITS):
+        if part.is_file():
+            with open_lines(part) as lines:
+                yield part.name, read_numbered(lines, Raw(lang), types, part, tally.begin(part))
 
 
 class Raw(Layout):
@@ -63,7 +68,8 @@ class Raw(Layout):
         self.shape = f"{self._start}token<TAB>tag"
         self._lang = lang
 
-    def read(self, line: str, place: int) -> Entry | None:
+    def read(self, line: str, place: int) -> Entry | str:
+        """See `Layout`."""
         head, tab, tag = line.rpartition("\t")
         if head.startswith(self._start):
             return head[len(self._start) :], tag
@@ -74,7 +80,7 @@ class Raw(Layout):
 
 
 def _read_archive(
-    path: Path, lang: str, types: Sequence[str]
+    path: Path, lang: str, types: Sequence[str], tally: Tally
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     names: list[str] = []
     seen: set[str] = set()
@@ -91,11 +97,11 @@ def _read_archive(
                 seen.add(split)
                 lines = _archive_lines(file, path)
                 name = f"{path}:{member.name}"
-                yield split, read_sentences(lines, Raw(lang), types, name)
+                yield split, read_sentences(lines, Raw(lang), types, name, tally.begin(name))
             # tarfile ends without a word at a damaged header: only zeros may follow the last
             # member. Reading them also checks the checksum at the end of the stream.
             stream.seek(archive.offset)
-            while block := stream.read(1 << 16):
+            while block := stream.read(_CHUNK):
                 if block.strip(b"\0"):
                     raise tarfile.ReadError("damaged header")
     except _BROKEN as error:
@@ -107,9 +113,10 @@ def _read_archive(
         raise DataError(path, message)
 
 
-def _archive_lines(file: Iterable[bytes], path: Path) -> Iterator[bytes]:
+def _archive_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
     try:
-        yield from file
+        while chunk := file.read(_CHUNK):
+            yield chunk
     except _BROKEN as error:
         raise _broken(path, error) from error
 

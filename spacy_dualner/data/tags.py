@@ -37,7 +37,10 @@ def unknown_tag(tag: str, types: Sequence[str]) -> str:
         label = tag[2:]
         fault = f"unknown tag {tag!r}, the entity types are {', '.join(types)}. Name all of the"
         return f"{fault} data's types with --types, or map this one: --map {label}=O drops it."
-    fault = f"unknown tag {tag!r}, expected O, or B- or I- before an entity type."
+    # A Cyrillic O looks like any other.
+    odd = ", ".join(f"U+{ord(letter):04X}" for letter in tag[:2] if not letter.isascii())
+    named = repr(tag) + f" ({odd})" * bool(odd)
+    fault = f"unknown tag {named}, expected O, or B- or I- before an entity type."
     return f"{fault} Mend the tag, or choose another --form."
 
 
@@ -62,6 +65,18 @@ def repair_tags(tags: Iterable[str]) -> list[str]:
         repaired.append(f"B-{label}" if begins else f"I-{label}")
         open_label = "" if prefix in _ENDS else label
     return repaired
+
+
+def count_repairs(tags: Sequence[str], repaired: Sequence[str]) -> int:
+    """How many tags begin an entity without saying so, as in IOB1, where that is no fault.
+
+    tags (Sequence[str]): Tags in any scheme.
+    repaired (Sequence[str]): What `repair_tags` makes of them.
+    """
+    if tags == repaired:
+        return 0
+    pairs = zip(tags, repaired, strict=True)
+    return sum(new[0] == "B" and old[0] not in _BEGINS for old, new in pairs)
 
 
 def parse_mapping(text: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import DataError
-from .lines import excerpt, numbered_lines
+from .lines import excerpt, open_lines
+from .tally import BLANK, FileTally
 
 # Written without spaces: PAN-X splits these by character, Latin letters and digits included.
 PER_CHARACTER = frozenset({"ja", "th", "zh"})
@@ -15,35 +16,47 @@ PER_CHARACTER = frozenset({"ja", "th", "zh"})
 _BATCH_SIZE = 20_000
 
 
-def read_text(path: Path, lang: str) -> Iterator[list[str]]:
+def read_text(path: Path, lang: str, tally: FileTally | None = None) -> Iterator[list[str]]:
     """Read the words of each line that holds any.
 
     path (Path): A UTF-8 file with one sentence a line.
     lang (str): The language: ja, th and zh are split by character, others as the pipelines of the
         presets split text.
+    tally (Optional[FileTally]): Where the lines are counted.
     YIELDS (List[str]): The words of a sentence, none of them white space.
     RAISES (DataError): If a line is not UTF-8.
     """
-    with path.open("rb") as file:
-        lines = (line for _, line in numbered_lines(file, path))
+    tally = tally or FileTally(str(path))
+    with open_lines(path) as numbered:
+        lines = (line for _, line in numbered)
         if lang in PER_CHARACTER:
             sentences: Iterable[list[str]] = map(_characters, lines)
         else:
             sentences = _tokenize(lines)
-        yield from filter(None, sentences)
+        for number, words in enumerate(sentences, 1):
+            tally.read = number
+            if not words:
+                tally.left_out[BLANK] += 1
+                continue
+            tally.used += 1
+            tally.add_sentence(number, len(words))
+            yield words
 
 
-def read_translations(path: Path, lang: str) -> Iterator[list[str]]:
+def read_translations(path: Path, lang: str, tally: FileTally | None = None) -> Iterator[list[str]]:
     """Read the words of each line; line i is the translation of sentence i.
 
     path (Path): A file with one sentence a line, split into words by spaces.
     lang (str): The language: ja, th and zh are split by character.
+    tally (Optional[FileTally]): Where the lines are counted.
     YIELDS (List[str]): The words of a sentence. Blank lines at the end are left out.
     RAISES (DataError): If a line before others is blank, or a line holds a tab.
     """
+    tally = tally or FileTally(str(path))
     blank = 0
-    with path.open("rb") as file:
-        for number, line in numbered_lines(file, path):
+    with open_lines(path) as lines:
+        for number, line in lines:
+            tally.read = number
             if "\t" in line:
                 message = "a tab in a line of plain text. Mend the line, or choose another --form."
                 raise DataError(path, message, line=number, text=excerpt(line))
@@ -51,11 +64,14 @@ def read_translations(path: Path, lang: str) -> Iterator[list[str]]:
             words = [word for word in words if word.strip()]
             if not words:
                 blank = blank or number
+                tally.left_out[BLANK] += 1
                 continue
             if blank:
                 message = "a blank line has no words, and without it all later translations would"
                 message += " move. Write the translation there, or the source sentence."
                 raise DataError(path, message, line=blank)
+            tally.used += 1
+            tally.add_sentence(number, len(words))
             yield words
 
 

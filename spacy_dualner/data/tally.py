@@ -1,0 +1,110 @@
+"""What became of every line or row of the data: counts that add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LONG_SENTENCE = 2_000
+"""More words in a sentence are a sign of missing sentence ends; PAN-X's longest has 1,028."""
+
+BLANK = "blank"
+
+
+@dataclass
+class FileTally:
+    """What was read of one file.
+
+    source (str): The file.
+    read (int): Its lines, or rows of parquet, up to a limit on sentences.
+    used (int): Those that are in the corpus: words of a column file, sentences of others.
+    sentences (int): The sentences.
+    left_out (Counter[str]): The other lines by what they are; `read` is `used` and these together.
+    repaired (int): Tags that begin an entity, but do not say so.
+    marks (int): Words, but for the first, that begin with a byte order mark.
+    long (int): Sentences of more words than LONG_SENTENCE, the first of them `long_words` words
+        from the line `long_line` on.
+    """
+
+    source: str
+    read: int = 0
+    used: int = 0
+    sentences: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    repaired: int = 0
+    marks: int = 0
+    long: int = 0
+    long_line: int = 0
+    long_words: int = 0
+
+    def add_sentence(self, line: int, n_words: int) -> None:
+        """Count a sentence.
+
+        line (int): The line or row that it begins in.
+        n_words (int): Its words.
+        """
+        self.sentences += 1
+        if n_words > LONG_SENTENCE:
+            self.long += 1
+            if self.long == 1:
+                self.long_line, self.long_words = line, n_words
+
+    def warnings(self) -> list[str]:
+        """What of it looks wrong, a line each."""
+        found = []
+        if self.long:
+            more = f" ({self.long:,} above {LONG_SENTENCE:,} words)" if self.long > 1 else ""
+            found.append(
+                f"{self.source}:{self.long_line}: one sentence of {self.long_words:,} words{more}. "
+                "Is a blank line, or a line end, missing? Cut it into sentences: training on it "
+                "takes gigabytes of memory."
+            )
+        if not self.sentences:
+            found.append(f"{self.source}: holds no sentences.")
+        if self.marks:
+            found.append(
+                f"{self.source}: words after the first that begin with a byte order mark (U+FEFF): "
+                f"{self.marks:,}. Where files were put together, remove it; put a blank line there."
+            )
+        return found
+
+    def notes(self) -> list[str]:
+        """What else is worth saying, a line each."""
+        found = []
+        others = {what: n for what, n in self.left_out.items() if what != BLANK}
+        if others:
+            parts = ", ".join(f"{n:,} {what}" for what, n in others.items())
+            found.append(f"{self.source}: lines that hold no word: {parts}")
+        if self.repaired:
+            found.append(
+                f"{self.source}: entities that begin with I- or the like, written B-: "
+                f"{self.repaired:,}"
+            )
+        return found
+
+
+class Tally:
+    """What was read of some files, in their order."""
+
+    def __init__(self) -> None:
+        self.files: list[FileTally] = []
+
+    def begin(self, source: str | Path) -> FileTally:
+        """Count a further file."""
+        self.files.append(FileTally(str(source)))
+        return self.files[-1]
+
+    def summary(self, unit: str = "lines") -> str:
+        """One line, whose numbers add up.
+
+        unit (str): What was counted.
+        """
+        left_out: Counter[str] = Counter()
+        for file in self.files:
+            left_out.update(file.left_out)
+        read, used = (sum(getattr(file, name) for file in self.files) for name in ("read", "used"))
+        parts = [f"{used:,} used", *(f"{n:,} {what}" for what, n in left_out.items())]
+        sentences = sum(file.sentences for file in self.files)
+        held = f"{unit}: {read:,} in {len(self.files):,} files"
+        return f"{held} ({', '.join(parts)}), in sentences: {sentences:,}"

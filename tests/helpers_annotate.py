@@ -24,12 +24,14 @@ def write_input(path: Path, rows: list[dict[str, Any]]) -> str:
         path.write_text("".join(f"{row['text']}\n" for row in rows), encoding="utf-8")
     elif form == ".jsonl":
         srsly.write_jsonl(path, rows)
-    elif form in (".csv", ".tsv"):
+    elif form == ".csv":
         with path.open("w", encoding="utf-8", newline="") as file:
-            dialect = "excel" if form == ".csv" else "excel-tab"
-            writer = csv.DictWriter(file, rows[0], dialect=dialect)
+            writer = csv.DictWriter(file, rows[0])
             writer.writeheader()
             writer.writerows(rows)
+    elif form == ".tsv":  # which has no line ends in its cells
+        lines = [list(rows[0]), *([" ".join(cell.split()) for cell in r.values()] for r in rows)]
+        path.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
     else:
         nlp = spacy.blank("xx")
         docs = [nlp(row["text"]) for row in rows]

@@ -56,8 +56,11 @@ class Heads(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Word vectors `[words, width]` to logits `[words, 4C + 3]`: tag, start, end."""
-        dropped = self.dropout(vectors)
-        return torch.cat((self.tag(dropped), self.start(dropped), self.end(dropped)), -1)
+        return self.classify(self.dropout(vectors))
+
+    def classify(self, vectors: Tensor) -> Tensor:
+        """The same without dropout, whatever the module's mode."""
+        return torch.cat((self.tag(vectors), self.start(vectors), self.end(vectors)), -1)
 
 
 def split_logits(logits: Tensor) -> HeadValues:

@@ -6,8 +6,8 @@ from typing import cast
 import torch
 from spacy.tokens import Doc
 from spacy.util import registry
-from thinc.api import Model, PyTorchWrapper_v3
-from thinc.types import Floats2d
+from thinc.api import Model, PyTorchShim, PyTorchWrapper_v3
+from thinc.types import ArgsKwargs, Floats2d
 
 from .confidence import Calibrator
 from .encoder.transformer import unflatten
@@ -16,6 +16,17 @@ from .labels import LabelScheme
 
 # In a model's attributes: the arrays of each decoding's calibrator, stored with the weights.
 CALIBRATORS = "calibrators"
+
+
+class HeadsShim(PyTorchShim):
+    """Thinc's shim, except that predictions know no dropout."""
+
+    def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
+        """Logits without gradient. inputs: arguments of `Heads.classify`."""
+        # Thinc's own sets the mode, predicts and sets it back to training: other threads may
+        # predict with dropout then.
+        with torch.no_grad():
+            return cast(Heads, self._model).classify(*inputs.args)
 
 
 @registry.architectures("spacy-dualner.DualNer.v1")
@@ -27,7 +38,8 @@ def DualNer_v1(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Fl
     RETURNS (Model[List[Doc], Floats2d]): Logits `[words of all Docs, 4C + 3]`: 2C + 1 of the tag
         head, C + 1 of the start head, C + 1 of the end head.
     """
-    heads = PyTorchWrapper_v3(
+    heads = PyTorchWrapper_v3(Heads())
+    heads.shims[0] = HeadsShim(
         Heads(), serialize_model=serialize_heads, deserialize_model=deserialize_heads
     )
     return Model(
@@ -84,7 +96,8 @@ def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[Floats2d, Ca
     flat = model.ops.flatten(per_doc)
     if not len(flat):
         return model.ops.alloc2f(0, model.get_dim("nO")), lambda d_logits: docs
-    heads_module(model).dropout.p = model.attrs["dropout_rate"]
+    if is_train:
+        heads_module(model).dropout.p = model.attrs["dropout_rate"]
     logits, backprop_heads = heads(flat, is_train)
 
     def backprop(d_logits: Floats2d) -> list[Doc]:

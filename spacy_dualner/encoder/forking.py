@@ -20,7 +20,7 @@ def _prepare() -> None:
 def _restore() -> None:
     value = _before.pop()
     if value is None:
-        del os.environ[_VARIABLE]
+        os.environ.pop(_VARIABLE, None)  # another thread may have forked meanwhile
     else:
         os.environ[_VARIABLE] = value
 

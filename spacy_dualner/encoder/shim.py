@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from ..errors import DualNerError
 from .blocks import Shape
 from .encode import autocast, block_budget, encode_words
-from .subwords import WordTokenizer
+from .subwords import WordTokenizer, special_ids
 
 # Shortest window in sub-words, special ones not counted.
 MIN_WINDOW = 8
@@ -86,6 +86,8 @@ class EncoderShim(HFShim):
         """Take over an encoder and its tokenizer."""
         self._hfmodel = hf_model
         self._model = hf_model.transformer
+        # Asked for now, as threads share the tokenizer later.
+        self._special = special_ids(hf_model.tokenizer) if hf_model.tokenizer else ((), ())
         self._words = None
         self._stored_in = torch.float32
 
@@ -95,11 +97,8 @@ class EncoderShim(HFShim):
 
     def shape(self) -> Shape:
         """How to cut and pad for this encoder. Raises DualNerError for too short a window."""
-        tokenizer, config = self._hfmodel.tokenizer, cast(Any, self.transformer.config)
-        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-        full = tokenizer("a")["input_ids"]
-        at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
-        prefix, suffix = tuple(full[:at]), tuple(full[at + len(bare) :])
+        config, tokenizer = cast(Any, self.transformer.config), self._hfmodel.tokenizer
+        prefix, suffix = self._special
         # RoBERTa's positions begin after the padding id, hence two fewer than the table's rows.
         limits = [self.window or 512, tokenizer.model_max_length]
         if hasattr(config, "max_position_embeddings"):
@@ -117,10 +116,11 @@ class EncoderShim(HFShim):
 
     def words(self) -> WordTokenizer:
         """The sub-word memory, made at first use; words are kept no longer than the overlap."""
-        overlap = self.shape().overlap
-        if self._words is None or self._words.max_word != overlap:
-            self._words = WordTokenizer(self._hfmodel.tokenizer, max_word=overlap)
-        return self._words
+        overlap, words = self.shape().overlap, self._words
+        if words is None or words.max_word != overlap:
+            # Of two threads that come here at once, one makes a memory that is soon forgotten.
+            self._words = words = WordTokenizer(self._hfmodel.tokenizer, max_word=overlap)
+        return words
 
     def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         """Word vectors without gradient or dropout. inputs: arguments of `encode_words`."""

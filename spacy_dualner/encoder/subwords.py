@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,8 +36,61 @@ def ragged_arange(starts: Ints, lengths: Ints) -> Ints:
     return np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
 
 
+# Held while a tokenizer works: a second thread that calls it makes it fail ("Already borrowed").
+# One lock for all, as pipelines are copied, pickled and forked.
+TOKENIZER_LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=TOKENIZER_LOCK.acquire,
+        after_in_parent=TOKENIZER_LOCK.release,
+        after_in_child=TOKENIZER_LOCK.release,
+    )
+
+
+def special_ids(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that a tokenizer puts before a text, and those it puts after."""
+    with TOKENIZER_LOCK:
+        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+        full = tokenizer("a")["input_ids"]
+    at = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
+    return tuple(full[:at]), tuple(full[at + len(bare) :])
+
+
+class _Memory(NamedTuple):
+    """Words with their sub-words; never changed, so that any thread may read it at any time."""
+
+    keys: Hashes  # sorted
+    starts: Ints  # of each word's sub-words in `ids`
+    lengths: Ints
+    ids: Ints
+
+    def find(self, hashes: Hashes) -> tuple[NDArray[np.bool_], Ints]:
+        """Whether each word is there, and where it is or belongs."""
+        at = np.searchsorted(self.keys, hashes)
+        found = np.zeros(len(hashes), dtype=bool)
+        inside = at < len(self.keys)
+        found[inside] = self.keys[at[inside]] == hashes[inside]
+        return found, at
+
+    def with_words(self, hashes: Hashes, pieces: Sequence[Sequence[int]]) -> _Memory:
+        """This and further words, given by sorted hashes."""
+        lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
+        starts = len(self.ids) + np.cumsum(lengths) - lengths
+        flat = np.fromiter(chain.from_iterable(pieces), dtype=np.int64, count=lengths.sum())
+        at = np.searchsorted(self.keys, hashes)
+        return _Memory(
+            np.insert(self.keys, at, hashes),
+            np.insert(self.starts, at, starts),
+            np.insert(self.lengths, at, lengths),
+            np.concatenate((self.ids, flat)),
+        )
+
+
+_NO_WORDS = _Memory(np.zeros(0, dtype=np.uint64), *np.zeros((3, 0), dtype=np.int64))
+
+
 class WordTokenizer:
-    """Sub-words of words, remembered per word in flat arrays.
+    """Sub-words of words, remembered per word in flat arrays. Threads may share it.
 
     A word is tokenised by itself (with the prefix space that the tokenizer gives to words), as
     XTREME does. A word that the tokenizer maps to nothing becomes one unknown sub-word, so every
@@ -53,10 +109,8 @@ class WordTokenizer:
 
     def clear(self) -> None:
         """Forget all words."""
-        self._keys: Hashes = np.zeros(0, dtype=np.uint64)  # sorted, parallel to the next two
-        self._starts: Ints = np.zeros(0, dtype=np.int64)
-        self._lengths: Ints = np.zeros(0, dtype=np.int64)
-        self._ids: Ints = np.zeros(0, dtype=np.int64)
+        # Replaced as a whole, and read once by each call.
+        self._memory = _NO_WORDS
 
     def encode_docs(self, docs: Sequence[Doc]) -> SubwordBatch:
         """The sub-words of Docs, word by word.
@@ -79,26 +133,30 @@ class WordTokenizer:
         RETURNS (Tuple[Ints1d, Ints1d]): Sub-word ids end to end, and their number per word.
         """
         unique, inverse = np.unique(orths, return_inverse=True)
-        found, at = self._find(unique)
+        memory = self._memory
+        found, at = memory.find(unique)
         if not found.all():
-            if len(self._keys) + (~found).sum() > self.max_cached:
-                self.clear()
-                found[:] = False
-            new = unique[~found]
-            self._add(new, [string_of(int(orth)) for orth in new])
-            _, at = self._find(unique)
+            memory = self._learn(unique, string_of)
+            _, at = memory.find(unique)
         at = at[inverse]
-        lengths = self._lengths[at]
-        return self._ids[ragged_arange(self._starts[at], lengths)], lengths
+        lengths = memory.lengths[at]
+        return memory.ids[ragged_arange(memory.starts[at], lengths)], lengths
 
-    def _find(self, hashes: Hashes) -> tuple[NDArray[np.bool_], Ints]:
-        at = np.searchsorted(self._keys, hashes)
-        found = np.zeros(len(hashes), dtype=bool)
-        inside = at < len(self._keys)
-        found[inside] = self._keys[at[inside]] == hashes[inside]
-        return found, at
+    def _learn(self, hashes: Hashes, string_of: Callable[[int], str]) -> _Memory:
+        """A memory that holds these words, in place of the one before."""
+        with TOKENIZER_LOCK:
+            # Another thread may have learnt some of them while this one waited.
+            memory = self._memory
+            found, _ = memory.find(hashes)
+            if len(memory.keys) + (~found).sum() > self.max_cached:
+                memory, found = _NO_WORDS, np.zeros(len(hashes), dtype=bool)
+            new = hashes[~found]
+            self._memory = memory.with_words(new, self._split([string_of(int(h)) for h in new]))
+            return self._memory
 
-    def _add(self, hashes: Hashes, words: list[str]) -> None:
+    def _split(self, words: list[str]) -> list[list[int]]:
+        if not words:
+            return []
         encoded = self.tokenizer(
             [[word] for word in words],
             is_split_into_words=True,
@@ -107,12 +165,4 @@ class WordTokenizer:
             return_token_type_ids=False,
             verbose=False,
         )["input_ids"]
-        pieces = [ids[: self.max_word] or [self.tokenizer.unk_token_id or 0] for ids in encoded]
-        lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
-        starts = len(self._ids) + np.cumsum(lengths) - lengths
-        flat = [i for ids in pieces for i in ids]
-        self._ids = np.concatenate((self._ids, np.array(flat, dtype=np.int64)))
-        at = np.searchsorted(self._keys, hashes)
-        self._keys = np.insert(self._keys, at, hashes)
-        self._starts = np.insert(self._starts, at, starts)
-        self._lengths = np.insert(self._lengths, at, lengths)
+        return [ids[: self.max_word] or [self.tokenizer.unk_token_id or 0] for ids in encoded]

@@ -27,7 +27,7 @@ from transformers import (
     pipeline,
 )
 
-from spacy_dualner.encoder.shim import quiet_loading
+from spacy_dualner.encoder.loading import quiet_loading
 
 # Takes pre-tokenised sentences, returns the number of entities found.
 Run = Callable[[list[list[str]]], int]

@@ -26,6 +26,7 @@ from .labels import LabelScheme
 from .layout import Layout
 from .losses import labelled_loss
 from .model import get_calibrator, set_calibrator
+from .packing import read_model, write_model
 from .scorer import dualner_score
 from .training.optimizer import AdamW
 from .words import DocWords
@@ -347,9 +348,33 @@ class DualNer(TrainablePipe):
         self._check_settings()
         return self
 
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        """Write the component to a folder: what spaCy writes, in less memory.
+
+        path (Path): The folder.
+        exclude (Iterable[str]): What to leave out, of `cfg`, `vocab` and `model`.
+        """
+        exclude = list(exclude)
+        super().to_disk(path, exclude=[*exclude, "model"])
+        if "model" not in exclude:
+            write_model(self.model, Path(path) / "model")
+
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DualNer":
-        """As spaCy loads a component. Raises DualNerError for an unknown decoding."""
-        super().from_disk(path, exclude=exclude)
+        """Load the component from a folder.
+
+        path (Path): The folder.
+        exclude (Iterable[str]): What to leave out, of `cfg`, `vocab` and `model`.
+        RETURNS (DualNer): The component.
+        Raises DualNerError where the stored model is damaged or a decoding is unknown, ValueError
+        (spaCy's E149) where the model is of other layers.
+        """
+        exclude = list(exclude)
+        super().from_disk(path, exclude=[*exclude, "model"])
+        if "model" not in exclude:
+            try:
+                read_model(self.model, Path(path) / "model")
+            except AttributeError:
+                raise ValueError(Errors.E149) from None
         self._check_settings()
         return self
 

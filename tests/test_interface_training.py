@@ -12,7 +12,7 @@ from helpers_pipeline import listening_part, time_limit, train_parts, transforme
 from spacy.language import Language
 from spacy.util import load_config
 
-from spacy_dualner.encoder.shim import load_encoder
+from spacy_dualner.encoder.loading import load_encoder
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from test_blocks import shapes
 
 from spacy_dualner.adaptation.masking import Masking
 from spacy_dualner.encoder.blocks import make_blocks
-from spacy_dualner.encoder.shim import load_encoder
+from spacy_dualner.encoder.loading import load_encoder
 from spacy_dualner.encoder.subwords import SubwordBatch
 
 MASK, SPECIAL = 1000, 1001

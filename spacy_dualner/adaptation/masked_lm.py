@@ -15,7 +15,8 @@ from transformers import MODEL_FOR_MASKED_LM_MAPPING
 
 from ..encoder.blocks import Shape, make_blocks
 from ..encoder.encode import autocast
-from ..encoder.shim import EncoderShim, forget_origin, load_encoder, quiet_loading
+from ..encoder.loading import forget_origin, load_encoder, quiet_loading
+from ..encoder.shim import EncoderShim
 from ..encoder.subwords import WordTokenizer
 from ..errors import DualNerError
 from .masking import Masked

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
@@ -15,26 +12,20 @@ import srsly
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
+from srsly.msgpack import Packer
 from thinc.api import get_torch_default_device
 from thinc.types import ArgsKwargs
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from ..errors import DualNerError
+from ..packing import binary_header, open_view, pack, unpack
 from .blocks import Shape
 from .encode import autocast, block_budget, encode_words
+from .loading import forget_origin, rebuild_encoder, without_origin
 from .subwords import WordTokenizer, special_ids
 
 # Shortest window in sub-words, special ones not counted.
 MIN_WINDOW = 8
-
-# Where the encoder came from is of no use after loading, and may be a path of that machine.
-_ORIGIN_KEYS = ("_name_or_path", "name_or_path")
-
-_REMEDY = (
-    "Give a local folder at components.dualner.model.tok2vec.name (on the command line: "
-    "--components.dualner.model.tok2vec.name /path/to/encoder)."
-)
 
 
 class EncoderShim(HFShim):
@@ -153,117 +144,38 @@ class EncoderShim(HFShim):
             for path in sorted(Path(folder).rglob("*")):
                 if path.is_file():
                     files[path.relative_to(folder).as_posix()] = path.read_bytes()
-        state = BytesIO()
         weights = self._model.state_dict()
-        torch.save({name: self._as_stored(weight) for name, weight in weights.items()}, state)
-        config = _without_origin(self._model.config.to_dict())
-        return srsly.msgpack_dumps(
-            {"config": config, "state": state.getvalue(), "tokenizer": files}
-        )
+        state = {name: self._as_stored(weight) for name, weight in weights.items()}
+        # The weights are written where they stay: each further copy is as large as they are.
+        packed = BytesIO()
+        packed.write(Packer().pack_map_header(3))
+        pack("config", packed.write)
+        pack(without_origin(self._model.config.to_dict()), packed.write)
+        pack("state", packed.write)
+        header = packed.tell()
+        packed.write(binary_header(0))
+        begin = packed.tell()
+        torch.save(state, packed)
+        end = packed.tell()
+        packed.seek(header)
+        packed.write(binary_header(end - begin))
+        packed.seek(end)
+        pack("tokenizer", packed.write)
+        pack(files, packed.write)
+        return packed.getvalue()
 
-    def from_bytes(self, bytes_data: bytes) -> EncoderShim:
+    def from_bytes(self, bytes_data: bytes | memoryview) -> EncoderShim:
         """Load what `to_bytes` wrote. Raises DualNerError where weights and config disagree."""
-        msg = srsly.msgpack_loads(bytes_data)
+        msg = unpack(bytes_data)
         if not msg["config"]:
             self.set_encoder(HFObjects(None, None, None))
             return self
-        with tempfile.TemporaryDirectory() as folder:
-            # Not with srsly: it writes 1e-12, BERT's layer_norm_eps, as 0.
-            (Path(folder) / "config.json").write_text(json.dumps(msg["config"]), "utf8")
-            for name, content in msg["tokenizer"].items():
-                (Path(folder) / name).write_bytes(content)
-            device = get_torch_default_device()
-            state = torch.load(BytesIO(msg["state"]), map_location=device, weights_only=True)
-            try:
-                config = AutoConfig.from_pretrained(folder, local_files_only=True)
-                # Else the config's own precision would be that of the weights in memory.
-                transformer = AutoModel.from_config(config, torch_dtype=torch.float32)
-                transformer = without_pooler(transformer)
-                transformer.load_state_dict(state, strict=True)
-            except (RuntimeError, ValueError) as error:
-                raise DualNerError(
-                    "The stored encoder does not match the installed version of transformers. "
-                    "Install the version that the model's package names, or train again. "
-                    f"Cause: {error}"
-                ) from None
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            tokenizer.name_or_path = ""
-        self.set_encoder(HFObjects(tokenizer, transformer.to(device), None))
+        stored = open_view(memoryview(msg["state"]))
+        state = torch.load(stored, map_location=get_torch_default_device(), weights_only=True)
+        self.set_encoder(rebuild_encoder(msg["config"], msg["tokenizer"], state))
         if {w.dtype for w in state.values() if w.is_floating_point()} == {torch.float16}:
             self.store_in(torch.float16)
         return self
 
     def _as_stored(self, weight: torch.Tensor) -> torch.Tensor:
         return weight.to(self._stored_in) if weight.is_floating_point() else weight
-
-
-def _without_origin(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key not in _ORIGIN_KEYS}
-
-
-def forget_origin(path: Path) -> None:
-    """Take out of a config file in JSON where its encoder or tokenizer came from."""
-    # Not with srsly: a length without limit is a number too big for it.
-    settings = _without_origin(json.loads(path.read_text("utf8")))
-    path.write_text(json.dumps(settings, indent=2), "utf8")
-
-
-@contextmanager
-def quiet_loading() -> Iterator[None]:
-    """Nothing from transformers but errors.
-
-    That heads are left out or new, and that nothing is sharded, is no news to users.
-    """
-    logger = logging.getLogger("transformers")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
-def without_pooler(transformer: nn.Module) -> nn.Module:
-    """Drop the sentence-level pooler, which word vectors do not pass through."""
-    if getattr(transformer, "pooler", None) is not None:
-        setattr(transformer, "pooler", None)  # noqa: B010 (a module's type allows no plain None)
-    return transformer
-
-
-def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
-    """Load a pre-trained encoder and its tokenizer, from disk wherever possible.
-
-    name (str): A folder, or a name on the Hugging Face hub (taken from the local cache if it is
-        there, so that nothing reaches for the network then).
-    remedy (str): What the error tells the user to do.
-    RETURNS (HFObjects): Tokenizer and encoder in float32, on Thinc's current device.
-    Raises DualNerError where the encoder cannot be had.
-    """
-    try:
-        with quiet_loading():
-            try:
-                return _from_pretrained(name, local_files_only=True)
-            except (OSError, ValueError):
-                if Path(name).is_dir():
-                    raise
-                return _from_pretrained(name, local_files_only=False)
-    except Exception as error:
-        raise DualNerError(
-            f"Cannot load the encoder '{name}': it is neither a folder with a Hugging Face encoder "
-            "and its tokenizer, nor in the local cache, nor to be had from the hub. "
-            f"{remedy} Cause: {error}"
-        ) from error
-
-
-def _from_pretrained(name: str, *, local_files_only: bool) -> HFObjects:
-    tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local_files_only)
-    if getattr(tokenizer, "add_prefix_space", None) is False:
-        # Byte-level tokenizers take words one by one only with this.
-        tokenizer = AutoTokenizer.from_pretrained(
-            name, local_files_only=local_files_only, add_prefix_space=True
-        )
-    transformer = AutoModel.from_pretrained(
-        name, local_files_only=local_files_only, torch_dtype=torch.float32
-    )
-    transformer = without_pooler(transformer).to(get_torch_default_device())
-    return HFObjects(tokenizer, transformer, None)

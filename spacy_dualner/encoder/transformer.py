@@ -11,7 +11,8 @@ from thinc.types import Floats2d, Ints1d
 
 from ..words import DocWords
 from .blocks import make_blocks
-from .shim import EncoderShim, load_encoder
+from .loading import load_encoder
+from .shim import EncoderShim
 
 LAYER_NAME = "dualner_transformer"
 

@@ -137,7 +137,9 @@ def trim_tokenizer(tokenizer: Any, kept: Ints) -> Any:
         added = settings.get("added_tokens_decoder", {})
         settings["added_tokens_decoder"] = {str(new[int(i)]): token for i, token in added.items()}
         config.write_text(json.dumps(settings), "utf8")
-        trimmed = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        trimmed = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     trimmed.name_or_path = ""
     if trimmed.get_vocab() != {p: new[i] for p, i in tokenizer.get_vocab().items() if i in new}:
         raise DualNerError(

@@ -1,0 +1,216 @@
+"""Encoders from a folder, from the hub, or from what a stored pipeline holds."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from spacy_transformers.data_classes import HFObjects
+from thinc.api import get_torch_default_device
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from ..errors import DualNerError
+
+# Where the encoder came from is of no use after loading, and may be a path of that machine.
+_ORIGIN_KEYS = ("_name_or_path", "name_or_path")
+
+_REMEDY = (
+    "Give a local folder at components.dualner.model.tok2vec.name (on the command line: "
+    "--components.dualner.model.tok2vec.name /path/to/encoder)."
+)
+# Code of an encoder's own is never run, whatever its files ask for.
+_LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
+
+def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
+    """Load a pre-trained encoder and its tokenizer, from disk wherever possible.
+
+    name (str): A folder, or a name on the Hugging Face hub (taken from the local cache if it is
+        there, so that nothing reaches for the network then).
+    remedy (str): What the error tells the user to do.
+    RETURNS (HFObjects): Tokenizer and encoder in float32, on Thinc's current device.
+    Raises DualNerError where the encoder cannot be had.
+    """
+    folder = Path(name)
+    try:
+        if folder.is_dir() and not (folder / "config.json").is_file():
+            raise FileNotFoundError("the folder holds no config.json")
+        with quiet_loading():
+            try:
+                return _from_pretrained(name, **_LOCAL)
+            except (OSError, ValueError) as error:
+                if folder.is_dir() or _needs_code(error):
+                    raise
+                _ask_hub(name)
+                return _from_pretrained(name, local_files_only=False, trust_remote_code=False)
+    except Exception as error:
+        if _needs_code(error):
+            raise DualNerError(
+                f"The encoder '{name}' comes with code of its own (trust_remote_code), which is "
+                f"never run. Take one that transformers itself knows. {remedy}"
+            ) from error
+        raise DualNerError(
+            f"Cannot load the encoder '{name}': it is neither a folder with a Hugging Face encoder "
+            "and its tokenizer, nor in the local cache, nor to be had from the hub. "
+            f"{remedy} Cause: {_brief(error)}"
+        ) from error
+
+
+def rebuild_encoder(
+    config: Mapping[str, Any], files: Mapping[str, bytes], state: dict[str, Tensor]
+) -> HFObjects:
+    """An encoder and its tokenizer from what a pipeline stores.
+
+    No weight is drawn or copied: those given become the encoder's own.
+
+    config (Mapping[str, Any]): The encoder's config.
+    files (Mapping[str, bytes]): The tokenizer's files, by name.
+    state (Dict[str, Tensor]): The weights, on Thinc's current device.
+    RETURNS (HFObjects): Tokenizer and encoder in float32.
+    Raises DualNerError where a file would lie elsewhere, or the parts do not fit each other.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_files(files, folder)
+        # Not with srsly: it writes 1e-12, BERT's layer_norm_eps, as 0.
+        (folder / "config.json").write_text(json.dumps(config), "utf8")
+        try:
+            read = AutoConfig.from_pretrained(folder, **_LOCAL)
+            transformer = _with_weights(read, state).to(get_torch_default_device())
+            tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
+        except (RuntimeError, ValueError) as error:
+            if _needs_code(error):
+                raise DualNerError(
+                    "The stored encoder asks for code of its own (trust_remote_code), which is "
+                    "never run. Train with an encoder that transformers itself knows."
+                ) from None
+            raise DualNerError(
+                "The stored encoder does not match the installed version of transformers. "
+                "Install the version that the model's package names, or train again. "
+                f"Cause: {error}"
+            ) from None
+    tokenizer.name_or_path = ""
+    return HFObjects(tokenizer, transformer, None)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files by name into a folder, and into folders within it.
+
+    Raises DualNerError where a name leads out of the folder.
+    """
+    for name, content in files.items():
+        path = (folder / name).resolve()
+        if folder.resolve() not in path.parents:
+            raise DualNerError(
+                f"The model stores a file under the name {name!r}, which leads out of its folder. "
+                "Do not use this model: get it anew from where you trust it."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def without_origin(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a config without where its encoder or tokenizer came from."""
+    return {key: value for key, value in settings.items() if key not in _ORIGIN_KEYS}
+
+
+def forget_origin(path: Path) -> None:
+    """Take out of a config file in JSON where its encoder or tokenizer came from."""
+    # Not with srsly: a length without limit is a number too big for it.
+    settings = without_origin(json.loads(path.read_text("utf8")))
+    path.write_text(json.dumps(settings, indent=2), "utf8")
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Nothing from transformers but errors.
+
+    That heads are left out or new, and that nothing is sharded, is no news to users.
+    """
+    logger = logging.getLogger("transformers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _from_pretrained(name: str, **settings: Any) -> HFObjects:
+    tokenizer = AutoTokenizer.from_pretrained(name, **settings)
+    if getattr(tokenizer, "add_prefix_space", None) is False:
+        # Byte-level tokenizers take words one by one only with this.
+        tokenizer = AutoTokenizer.from_pretrained(name, add_prefix_space=True, **settings)
+    transformer = AutoModel.from_pretrained(name, torch_dtype=torch.float32, **settings)
+    transformer = _without_pooler(transformer).to(get_torch_default_device())
+    return HFObjects(tokenizer, transformer, None)
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Weights, which are made empty, take no memory; buffers are made with their values.
+
+    Acts in this thread alone.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty:
+            kwargs["device"] = "meta"
+        return func(*args, **kwargs)
+
+
+def _with_weights(config: Any, state: dict[str, Tensor]) -> nn.Module:
+    """An encoder of these weights, which take the place of those it would be made with."""
+
+    def build() -> nn.Module:
+        # Else the config's own precision would be that of the weights in memory.
+        model = AutoModel.from_config(config, torch_dtype=torch.float32, trust_remote_code=False)
+        return _without_pooler(model)
+
+    with _EmptyOnMeta():
+        transformer: Any = build()
+    weights = {name: w.float() if w.is_floating_point() else w for name, w in state.items()}
+    transformer.load_state_dict(weights, strict=True, assign=True)
+    # Weights of several names are one.
+    transformer.tie_weights()
+    tensors = chain(transformer.parameters(), transformer.buffers())
+    if any(tensor.is_meta for tensor in tensors):
+        # A buffer that is not stored was made empty, and filled.
+        transformer = build()
+        transformer.load_state_dict(weights, strict=True)
+    return transformer
+
+
+def _without_pooler(transformer: nn.Module) -> nn.Module:
+    """Drop the sentence-level pooler, which word vectors do not pass through."""
+    if getattr(transformer, "pooler", None) is not None:
+        setattr(transformer, "pooler", None)  # noqa: B010 (a module's type allows no plain None)
+    return transformer
+
+
+def _ask_hub(name: str) -> None:
+    """Raise what is wrong with a name at once: transformers tries again and again for a minute."""
+    from huggingface_hub import HfApi, constants
+
+    HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+
+
+def _needs_code(error: Exception) -> bool:
+    return isinstance(error, ValueError) and "trust_remote_code" in str(error)
+
+
+def _brief(error: Exception) -> str:
+    """The first line of what libraries say, which may go on with the names of all models."""
+    line = str(error).strip().partition("\n")[0]
+    return f"{line[:200]}..." if len(line) > 200 else line

@@ -1,10 +1,12 @@
-"""Resident memory of `convert`, `nlp.pipe` and `teach` on ever-new words.
+"""Resident memory of `convert`, `nlp.pipe` and `teach` on ever-new words, and of loading.
 
 python -m benchmarks.memory --sentences 1000000
+python -m benchmarks.memory --cases load --shape 6x768 --vocabulary 60000
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import tempfile
 import threading
@@ -24,10 +26,11 @@ from wasabi import msg
 from benchmarks import common, peers
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
+from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.loop import Teaching
 from spacy_dualner.training.batching import length_groups
 
-CASES = "convert,pipe,blank,teach"
+CASES = "convert,pipe,blank,teach,load"
 WORDS = 8
 
 
@@ -49,6 +52,7 @@ def main(
     new: int = typer.Option(2, "--new-words", help="New words a sentence, of 8"),
     cases: str = typer.Option(CASES, help="Which to run, out of " + CASES),
     shape: str = typer.Option("2x128", "--shape", help="LAYERSxWIDTH of the encoder"),
+    vocabulary: int = common.Vocabulary,
     encoder: Path = common.Encoder,
     steps: int = typer.Option(50, help="Steps of teach"),
     max_memory_mb: int = typer.Option(2000, help="teaching.max_memory_mb"),
@@ -56,7 +60,10 @@ def main(
 ) -> None:
     """Measure resident memory, in this process, one case after the other."""
     results: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as temp, common.encoder_folder(encoder, shape) as folder:
+    with (
+        tempfile.TemporaryDirectory() as temp,
+        common.encoder_folder(encoder, shape, vocabulary) as folder,
+    ):
         corpus = Path(temp) / "corpus"
         for case in cases.split(","):
             if case in ("convert", "teach") and not corpus.exists():
@@ -68,6 +75,8 @@ def main(
                 results["the same without dualner"] = pipe(n, new, spacy.blank("xx"))
             if case == "teach":
                 results["teach"] = teach(folder, Path(temp), steps, max_memory_mb)
+            if case == "load":
+                results["load and save"] = load_and_save(folder, Path(temp))
     for name, found in results.items():
         msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
     common.save(
@@ -162,6 +171,36 @@ def teach(folder: Path, temp: Path, steps: int, max_memory_mb: int) -> dict[str,
         "bytes of resident memory a token": 1e6 * (loaded - before) / n_tokens,
         "seconds to load": loading,
     }
+
+
+def load_and_save(folder: Path, temp: Path) -> dict[str, float]:
+    """A pipeline with random heads, in a process that has done nothing before."""
+    peers.dualner_nlp({"name": str(folder)}).to_disk(temp / "loaded")
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_load_and_save, (temp / "loaded",))
+
+
+def _load_and_save(folder: Path) -> dict[str, float]:
+    spacy.blank("xx").add_pipe("dualner")
+    before = _peak()
+    nlp = spacy.load(folder)
+    loading = _peak() - before
+    nlp.to_disk(folder.with_name("saved"))
+    saving = _peak() - before
+    megabytes = sum(w.nbytes for w in find_encoder(nlp, "dualner").transformer.parameters()) / 1e6
+    return {
+        "MB of weights": megabytes,
+        "MB to load": loading,
+        "times the weights to load": loading / megabytes,
+        "MB to load and save": saving,
+        "times the weights to load and save": saving / megabytes,
+    }
+
+
+def _peak() -> float:
+    """The most megabytes that this process ever had in memory."""
+    (line,) = (k for k in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in k)
+    return int(line.split()[1]) * 1024 / 1e6
 
 
 if __name__ == "__main__":

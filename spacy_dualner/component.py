@@ -349,24 +349,17 @@ class DualNer(TrainablePipe):
         return self
 
     def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
-        """Write the component to a folder: what spaCy writes, in less memory.
-
-        path (Path): The folder.
-        exclude (Iterable[str]): What to leave out, of `cfg`, `vocab` and `model`.
-        """
+        """As spaCy writes a component, in less memory."""
         exclude = list(exclude)
         super().to_disk(path, exclude=[*exclude, "model"])
         if "model" not in exclude:
             write_model(self.model, Path(path) / "model")
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DualNer":
-        """Load the component from a folder.
+        """As spaCy loads a component, in less memory.
 
-        path (Path): The folder.
-        exclude (Iterable[str]): What to leave out, of `cfg`, `vocab` and `model`.
-        RETURNS (DualNer): The component.
-        Raises DualNerError where the stored model is damaged or a decoding is unknown, ValueError
-        (spaCy's E149) where the model is of other layers.
+        Raises DualNerError for an unknown decoding or a damaged model, ValueError (spaCy's E149)
+        for a model of other layers.
         """
         exclude = list(exclude)
         super().from_disk(path, exclude=[*exclude, "model"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from io import BytesIO
 from typing import Any, NamedTuple
 
@@ -50,9 +51,11 @@ class Heads(nn.Module):
         scheme (LabelScheme): Entity types.
         """
         device = next((p.device for p in self.parameters()), None)
-        self.tag = nn.Linear(width, scheme.n_tags, device=device)
-        self.start = nn.Linear(width, scheme.n_bounds, device=device)
-        self.end = nn.Linear(width, scheme.n_bounds, device=device)
+        # Float32, whatever other libraries make torch's default.
+        make = partial(nn.Linear, width, device=device, dtype=torch.float32)
+        self.tag = make(scheme.n_tags)
+        self.start = make(scheme.n_bounds)
+        self.end = make(scheme.n_bounds)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Word vectors `[words, width]` to logits `[words, 4C + 3]`: tag, start, end."""

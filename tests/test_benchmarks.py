@@ -66,8 +66,25 @@ def test_memory(tmp_path: Path) -> None:
         "nlp.pipe, nlp.memory_zone()",
         "the same without dualner",
         "teach",
+        "load and save",
     }
     assert 0 < results["teach"]["bytes of arrays a token"] < 100
+
+
+def test_loading_takes_little_more_than_the_weights(tmp_path: Path) -> None:
+    """Five times the weights as Thinc and spaCy do it, one copy within the other."""
+    options = ["--cases", "load", "--shape", "1x256", "--vocabulary", "150000"]
+    results = run("memory", tmp_path, *options)["results"]["load and save"]
+    assert results["MB of weights"] > 150
+    assert results["times the weights to load and save"] < 2.5
+
+
+def test_sameness(tmp_path: Path, trained_nlp: Language) -> None:
+    trained_nlp.to_disk(tmp_path / "model")
+    options = ["--limit", "3", "--calls", "20", "--processes", "1"]
+    results = run("sameness", tmp_path, str(tmp_path / "model"), *options)
+    assert results["texts"] == 21 and results["entities"] > 20
+    assert results["worst"]["texts"] == 0 and results["worst"]["score"] < 1e-4
 
 
 def test_shrinking(tmp_path: Path) -> None:

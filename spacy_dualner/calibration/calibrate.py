@@ -174,7 +174,7 @@ class AnnotatedSentences:
     def predict(cls, nlp: Language, component: str, docs: Iterable[Doc]) -> AnnotatedSentences:
         """Run a pipeline over annotated Docs, whose tokens it keeps."""
         scheme = find_component(nlp, component).scheme
-        logits = [torch.zeros(0, scheme.n_tags + 2 * scheme.n_bounds)]
+        logits = [torch.zeros(0, scheme.n_tags + 2 * scheme.n_bounds, dtype=torch.float32)]
         tags: list[Tags] = [np.zeros(0, dtype=np.int64)]
         lengths: list[int] = []
         for batch in minibatch(docs, BATCH_SIZE):

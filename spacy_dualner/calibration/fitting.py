@@ -47,7 +47,8 @@ def fit_calibrator(features: Tensor, right: Tensor, seed: int = 0) -> Calibrator
     inputs = (features - mean) / scale
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        hidden, output = nn.Linear(inputs.shape[1], HIDDEN), nn.Linear(HIDDEN, 1)
+        hidden = nn.Linear(inputs.shape[1], HIDDEN, dtype=inputs.dtype)
+        output = nn.Linear(HIDDEN, 1, dtype=inputs.dtype)
         network = nn.Sequential(hidden, nn.ReLU(), nn.Dropout(0.2), output)
         steps = EPOCHS * -(-len(inputs) // BATCH_SIZE)
         optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.01)

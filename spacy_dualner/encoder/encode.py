@@ -26,7 +26,7 @@ def encode_words(
     config: Any = transformer.config
     device = next(transformer.parameters()).device
     if not blocks:
-        return torch.zeros((n_words, config.hidden_size), device=device)
+        return torch.zeros((n_words, config.hidden_size), device=device, dtype=torch.float32)
     vectors, order = [], []
     for block in blocks:
         ids = torch.from_numpy(block.input_ids).to(device, non_blocking=True)
@@ -60,14 +60,15 @@ def _mean(states: Tensor, first: Tensor, counts: Tensor) -> Tensor:
     word = torch.repeat_interleave(torch.arange(len(first), device=states.device), counts)
     skipped = torch.repeat_interleave(counts.cumsum(0) - counts - first, counts)
     rows = torch.arange(len(word), device=states.device) - skipped
-    total = torch.zeros((len(first), states.shape[1]), device=states.device)
+    total = torch.zeros((len(first), states.shape[1]), device=states.device, dtype=torch.float32)
     return total.index_add(0, word, states[rows].float()) / counts[:, None]
 
 
 def bf16_pays(device: torch.device) -> bool:
     """Whether bfloat16 arithmetic is native on a device: elsewhere it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        # Torch says that it is supported where it is emulated, too.
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
     native = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

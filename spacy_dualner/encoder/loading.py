@@ -107,9 +107,9 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> None:
 
     Raises DualNerError where a name leads out of the folder.
     """
+    folder = folder.resolve()
     for name, content in files.items():
-        path = (folder / name).resolve()
-        if folder.resolve() not in path.parents:
+        if "\0" in name or folder not in (path := (folder / name).resolve()).parents:
             raise DualNerError(
                 f"The model stores a file under the name {name!r}, which leads out of its folder. "
                 "Do not use this model: get it anew from where you trust it."
@@ -201,9 +201,13 @@ def _without_pooler(transformer: nn.Module) -> nn.Module:
 
 def _ask_hub(name: str) -> None:
     """Raise what is wrong with a name at once: transformers tries again and again for a minute."""
+    import requests
     from huggingface_hub import HfApi, constants
 
-    HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    try:
+        HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except (requests.ConnectionError, requests.Timeout):
+        raise ConnectionError(f"no connection to {constants.ENDPOINT}") from None
 
 
 def _needs_code(error: Exception) -> bool:

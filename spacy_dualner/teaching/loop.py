@@ -203,7 +203,7 @@ class Teaching:
         )
 
     def _train(self, log: TeachingLog) -> None:
-        total_loss = torch.zeros((), device=self.device)
+        total_loss = torch.zeros((), device=self.device, dtype=torch.float32)
         while self.step < self.total_steps:
             epoch, at = divmod(self.step, self.steps_per_epoch)
             for batch in self._batches(epoch)[at:]:
@@ -264,7 +264,7 @@ class Teaching:
         own = own if counts else batch[:1]
         pieces = [p for p in np.array_split(own, settings.accumulate_gradient) if len(p)]
         share = 1 / (len(pieces) * min(n_processes, len(batch)))
-        total = torch.zeros((), device=self.device)
+        total = torch.zeros((), device=self.device, dtype=torch.float32)
         for number, piece in enumerate(pieces, start=1):
             # Gradients are exchanged once, however many pieces each process has.
             is_last = number == len(pieces)

@@ -169,7 +169,7 @@ def _weights(
 
 def _kept(finding: Finding, words: Words, quotas: Quotas | None) -> Tensor:
     """0 for the words of target entities beyond their quota, 1 for others."""
-    ones = torch.ones(words.layout.n_words, device=finding.logits.device)
+    ones = torch.ones(words.layout.n_words, device=finding.logits.device, dtype=torch.float32)
     if quotas is None:
         return ones
     spans, kept = finding.spans, torch.ones_like(finding.sureness)

@@ -26,7 +26,7 @@ class Quotas:
     ) -> None:
         self.share = share
         # How many entities there were of each language, type and sureness.
-        self.counts = torch.zeros(n_langs, n_types, _BINS, device=device)
+        self.counts = torch.zeros(n_langs, n_types, _BINS, device=device, dtype=torch.float32)
 
     def within(self, sureness: Tensor, langs: Tensor, types: Tensor) -> Tensor:
         """Count entities, and tell which to keep.

@@ -1,0 +1,175 @@
+"""Encoders from folders, names and stored pipelines: nothing is run, drawn or written elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import srsly
+import torch
+from spacy_transformers.data_classes import HFObjects
+from transformers import AutoConfig, AutoModel, AutoTokenizer, ModernBertConfig, T5Config
+
+from spacy_dualner.adaptation.masked_lm import load_masked_lm
+from spacy_dualner.encoder.loading import load_encoder
+from spacy_dualner.encoder.shim import EncoderShim
+from spacy_dualner.errors import DualNerError
+
+
+@pytest.fixture(scope="module")
+def message(encoder_path: Path) -> dict[str, Any]:
+    """What a pipeline stores of its encoder."""
+    return srsly.msgpack_loads(shim_of(load_encoder(str(encoder_path))).to_bytes())
+
+
+def shim_of(found: HFObjects) -> EncoderShim:
+    shim = EncoderShim()
+    shim.set_encoder(found)
+    return shim
+
+
+def load(message: dict[str, Any], **files: bytes) -> EncoderShim:
+    """Load a stored encoder with further tokenizer files."""
+    stored = {**message, "tokenizer": {**message["tokenizer"], **files}}
+    return EncoderShim().from_bytes(srsly.msgpack_dumps(stored))
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "ABSOLUTE", "..", ".", "", "a/..", "x\0"])
+def test_a_stored_name_that_leads_out_of_the_folder(
+    name: str, message: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
+    name = str(tmp_path / "x") if name == "ABSOLUTE" else name
+    with pytest.raises(DualNerError, match="leads out of its folder"):
+        load(message, **{name: b"evil"})
+    assert [path.name for path in tmp_path.rglob("*")] == ["temp"]
+
+
+def test_stored_files_in_folders_travel(message: dict[str, Any]) -> None:
+    """As transformers writes further chat templates, for instance."""
+    loaded = load(
+        message, **{"additional_chat_templates/tool.jinja": b"text", "chat_template.jinja": b"a"}
+    )
+    again = srsly.msgpack_loads(loaded.to_bytes())["tokenizer"]
+    assert again["additional_chat_templates/tool.jinja"] == b"text"
+    EncoderShim().from_bytes(loaded.to_bytes())
+
+
+def remote(folder: Path) -> None:
+    """Have an encoder's folder ask for code of its own."""
+    config = json.loads((folder / "config.json").read_text())
+    classes = {f"Auto{kind}": f"own.Own{kind}" for kind in ("Config", "Model", "ModelForMaskedLM")}
+    config |= {"model_type": "own-kind", "auto_map": classes}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text("raise SystemExit('the code was run')")
+
+
+@pytest.mark.parametrize("read", [load_encoder, load_masked_lm])
+def test_code_of_an_encoders_own_is_not_run(read, encoder_path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "encoder"
+    shutil.copytree(encoder_path, folder)
+    remote(folder)
+    with pytest.raises(DualNerError, match="never run") as error:
+        read(str(folder))
+    assert "\n" not in str(error.value) and "Cause" not in str(error.value)
+
+
+def test_code_that_a_stored_encoder_asks_for_is_not_run(message: dict[str, Any]) -> None:
+    config = {**message["config"], "model_type": "own-kind", "auto_map": {"AutoConfig": "a/b--c.D"}}
+    with pytest.raises(DualNerError, match="never run"):
+        load({**message, "config": config})
+
+
+def test_a_tokenizers_own_code_is_not_run(message: dict[str, Any]) -> None:
+    settings = json.loads(message["tokenizer"]["tokenizer_config.json"])
+    settings |= {
+        "tokenizer_class": "OwnTokenizer",
+        "auto_map": {"AutoTokenizer": [None, "a/b--c.D"]},
+    }
+    with pytest.raises(DualNerError, match="never run"):
+        load(message, **{"tokenizer_config.json": json.dumps(settings).encode()})
+
+
+def kinds() -> list[Any]:
+    small = {"vocab_size": 300, "hidden_size": 32, "num_hidden_layers": 2, "pad_token_id": 1}
+    modern = {"num_attention_heads": 4, "intermediate_size": 48, "max_position_embeddings": 66}
+    special = {"bos_token_id": 0, "eos_token_id": 2, "cls_token_id": 0, "sep_token_id": 2}
+    t5 = {"vocab_size": 300, "d_model": 32, "d_ff": 48, "d_kv": 8, "num_layers": 2, "num_heads": 4}
+    return [
+        ModernBertConfig(**small, **modern, **special),
+        T5Config(**t5, is_encoder_decoder=False),
+    ]
+
+
+@pytest.mark.parametrize("which", ["xlm-roberta", "modernbert", "t5"])
+def test_loading_draws_nothing_and_gives_the_same_module(
+    which: str, encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Buffers that are not stored, precisions and tied weights as well."""
+    config = {c.model_type: c for c in kinds()}.get(which)
+    config = config or AutoConfig.from_pretrained(encoder_path)
+    torch.manual_seed(1)
+    made = AutoModel.from_config(config)
+    made.pooler = None
+    tokenizer = AutoTokenizer.from_pretrained(encoder_path)
+    data = shim_of(HFObjects(tokenizer, made, None)).to_bytes()
+    before = torch.get_rng_state()
+    loaded = EncoderShim().from_bytes(data).transformer
+    assert torch.equal(torch.get_rng_state(), before)
+    for read in ("named_parameters", "named_buffers"):
+        # Of a weight with several names the first alone.
+        ours, theirs = (dict(getattr(module, read)()) for module in (loaded, made))
+        assert ours.keys() == theirs.keys()
+        for name, value in theirs.items():
+            own = ours[name]
+            assert own.dtype == value.dtype and own.requires_grad == value.requires_grad, name
+            torch.testing.assert_close(own, value, rtol=0, atol=0)
+
+
+OFFLINE = {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
+
+
+def test_a_misspelt_name_without_network(tmp_path: Path) -> None:
+    """The message at once: no second attempt, and no word from the libraries."""
+    command = [sys.executable, "-m", "spacy", "dualner", "adapt", "encodr", "corpus", "out"]
+    done = subprocess.run(
+        [*command, "--langs", "en"],
+        env={**os.environ, **OFFLINE, "HF_HOME": str(tmp_path / "cache")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "Cannot load the encoder 'encodr'" in output and "Retry" not in output
+    assert len(output) < 1000
+
+
+def test_the_hub_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def refuse(self: object, name: str, **settings: Any) -> None:
+        asked.append(name)
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", refuse)
+    with pytest.raises(DualNerError, match="no route to host"):
+        load_encoder("encodr")
+    assert asked == ["encodr"]
+
+
+@pytest.mark.parametrize("config", [None, "{}"])
+def test_a_folder_without_config_takes_one_line(config: str | None, tmp_path: Path) -> None:
+    if config:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(DualNerError, match=r"config\.json") as error:
+        load_encoder(str(tmp_path))
+    assert "\n" not in str(error.value) and len(str(error.value)) < 900

@@ -188,4 +188,4 @@ def _of_empty(of_tag: Finding, of_bounds: Finding, words: Words, weight: float) 
     for finding in (of_tag, of_bounds):
         found[sentence[finding.tags > 0]] = True
     is_empty = ~words.layout.gather(found[sentence]) & ~words.is_source
-    return torch.where(is_empty, weight, 1.0)
+    return torch.where(is_empty, weight, 1.0).float()

@@ -128,7 +128,7 @@ def write_card(
     # What an earlier card said of the pipeline still holds.
     meta["license"] = statements.licence or meta.get("license", "")
     meta["author"] = statements.author or meta.get("author", "")
-    origin = read_origin(Config().from_disk(model / "config.cfg"), meta)
+    origin = read_origin(Config().from_disk(model / "config.cfg"), meta, model)
     card = Card(origin, meta, statements, results, baseline)
     text, hub, filled = card.text(), card.hub_text(), card.filled_meta()
     write_text(model / README, text)
@@ -247,9 +247,7 @@ class Card:
                 "python -m spacy dualner card MODEL --scores scores.json\n```"
             )
         languages = self.results["languages"]
-        # Without a target language its mean is over nothing.
-        means = ["mean", "mean_targets"]
-        means = means if set(languages) - set(self.origin.source) else means[:1]
+        means = ["mean", "mean_targets"] if self._has_targets else ["mean"]
         before = self.baseline.results if self.baseline else {}
         rows = [
             self._score_row(lang, scores, before.get("languages", {}).get(lang))
@@ -292,6 +290,13 @@ class Card:
             *([f"{scores['raw']['f']:.1f}"] if "raw" in scores else []),
             *([f"{before[decode]['f']:.1f}", f"{f1 - before[decode]['f']:+.1f}"] if before else []),
         ]
+
+    @property
+    def _has_targets(self) -> bool:
+        results = self.results or {"languages": {}}
+        every = (results, *([self.baseline.results] if self.baseline else []))
+        others = set(results["languages"]) - set(self.origin.source)
+        return bool(others) and all(given.get("mean_targets") for given in every)
 
     def _licences(self) -> str:
         said = self.statements
@@ -354,14 +359,11 @@ class Card:
             ],
         }
         if self.results is not None:
-            mean, targets = (self.results[name][decode] for name in ("mean", "mean_targets"))
+            scored = {"mean_targets": self.results["mean_targets"]} if self._has_targets else {}
+            f1 = {n: own[decode]["f"] for n, own in (scored | self.results["languages"]).items()}
             filled["performance"] = {
-                **{f"ents_{key}": _share(mean[key]) for key in "prf"},
-                "ents_f_mean_targets": _share(targets["f"]),
-                **{
-                    f"ents_f_{lang}": _share(scores[decode]["f"])
-                    for lang, scores in self.results["languages"].items()
-                },
+                **{f"ents_{key}": _share(self.results["mean"][decode][key]) for key in "prf"},
+                **{f"ents_f_{name}": _share(f) for name, f in f1.items()},
             }
         return filled
 

@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from tqdm import tqdm
 
-from .data.docbin import corpus_path, read_docs
+from .data.docbin import corpus_path, read_docs, read_shards
 from .decoding import DECODINGS
 from .errors import DualNerError
 from .gold import doc_tags
@@ -54,23 +54,41 @@ def evaluate(
     component (str): Name of the dualner component.
     raw (bool): Whether to score on raw text too (`raw_text.raw_scores`), which takes as long again.
     progress (bool): Whether to show a progress bar.
-    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md, and the
-        `split` and `limit` that were scored.
-    Raises DualNerError where the component or a corpus is missing.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md, the
+        `decode` that the pipeline is set to, and the `split` and `limit` that were scored.
+    Raises DualNerError where the component or a corpus is missing, or is not annotated.
     """
     nlp = spacy.load(model)
-    find_component(nlp, component)
+    pipe = find_component(nlp, component)
     if not langs:
         raise DualNerError("No language to evaluate. Name them with --langs, as in en,de.")
     known = set(source or source_languages(nlp))
     results: dict[str, Any] = {}
-    for lang in langs:
-        docs = list(read_docs(corpus_path(corpus, split, lang), nlp.vocab, limit))
+    paths = {lang: corpus_path(corpus, split, lang) for lang in langs}
+    check_annotated(paths.values(), limit)
+    for lang, path in paths.items():
+        docs = list(read_docs(path, nlp.vocab, limit))
         bar = partial(tqdm, docs, leave=False, disable=None if progress else True)
         results[lang] = evaluate_docs(nlp, bar(desc=lang), component)
         if raw:
             results[lang]["raw"] = raw_scores(nlp, bar(desc=f"{lang}, raw text"), component)
-    return {**with_means(results, known), "split": split, "limit": limit}
+    decode = pipe.cfg["decode"]
+    return {**with_means(results, known), "decode": decode, "split": split, "limit": limit}
+
+
+def check_annotated(paths: Iterable[Path], limit: int = 0, option: str = "--split") -> None:
+    """Raise DualNerError where a corpus file has no entity to score on.
+
+    paths (Iterable[Path]): As `corpus_path` gives them.
+    limit (int): Of the first N sentences of each; 0 for all.
+    option (str): Of the command, to name another part of the corpus with.
+    """
+    for path in paths:
+        if not any(doc.ents for shard in read_shards(path, limit) for doc in shard):
+            raise DualNerError(
+                f"No annotated entity in {path} to score on. Name an annotated part of the corpus "
+                f"with {option}, and its languages with --langs."
+            )
 
 
 def with_means(results: dict[str, Any], source: Collection[str]) -> dict[str, Any]:
@@ -78,16 +96,17 @@ def with_means(results: dict[str, Any], source: Collection[str]) -> dict[str, An
 
     results (Dict[str, Any]): What `evaluate_docs` gives for each language; `raw` may be added.
     source (Collection[str]): Languages to leave out of `mean_targets`.
-    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md; a mean
+        over no language is empty.
     """
     every = list(results.values())
     targets = [scores for lang, scores in results.items() if lang not in source]
     kinds = [kind for kind in (*DECODINGS, "raw") if all(kind in scores for scores in every)]
-    return {
-        "languages": results,
-        "mean": {kind: mean_scores(scores[kind] for scores in every) for kind in kinds},
-        "mean_targets": {kind: mean_scores(scores[kind] for scores in targets) for kind in kinds},
-    }
+
+    def mean(scores: list[dict[str, Any]]) -> dict[str, Any]:
+        return {kind: mean_scores(s[kind] for s in scores) for kind in kinds if scores}
+
+    return {"languages": results, "mean": mean(every), "mean_targets": mean(targets)}
 
 
 def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> dict[str, Any]:

@@ -38,6 +38,6 @@ def entity_scores(
 
 
 def mean_scores(scores: Iterable[Scores]) -> Scores:
-    """The mean of `p`, `r` and `f` over languages; 0 over none."""
+    """The mean of `p`, `r` and `f` over languages, of which there has to be one."""
     scores = list(scores)
-    return {key: sum(s[key] for s in scores) / max(1, len(scores)) for key in ("p", "r", "f")}
+    return {key: sum(s[key] for s in scores) / len(scores) for key in ("p", "r", "f")}

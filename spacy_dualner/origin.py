@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import srsly
 from thinc.api import Config
 
 from .errors import DualNerError
@@ -72,11 +74,13 @@ class Origin:
         return [first, ", ".join([*second, *own]).format(**self.stage2)]
 
 
-def read_origin(config: Config, meta: Settings) -> Origin:
+def read_origin(config: Config, meta: Settings, folder: Path | None = None) -> Origin:
     """Read how a pipeline came to be.
 
     config (Config): Its config.
     meta (Dict[str, Any]): Its meta.json.
+    folder (Optional[Path]): Where it lies: a component's settings that are stored there go before
+        those in the config.
     RETURNS (Origin): What they tell.
     Raises DualNerError where it has no dualner component.
     """
@@ -88,6 +92,9 @@ def read_origin(config: Config, meta: Settings) -> Origin:
             "Name a pipeline that has one."
         )
     component = components[names[0]]
+    stored = folder / names[0] / "cfg" if folder else None
+    if stored is not None and stored.is_file():
+        component = component | srsly.read_json(stored)
     stage2 = meta.get(KEY)
     if stage2 is not None:
         source, target = stage2["source"], stage2["target"]

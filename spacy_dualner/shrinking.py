@@ -23,9 +23,9 @@ from .encoder.shim import EncoderShim
 from .encoder.subwords import WordTokenizer
 from .encoder.vocabulary import config_ids, kept_ids, read_spec, trim_encoder, trim_tokenizer
 from .errors import DualNerError
-from .evaluation import evaluate_docs
+from .evaluation import check_annotated, evaluate_docs
 from .folders import check_output, written_aside
-from .pipeline import find_encoder
+from .pipeline import find_component, find_encoder
 from .portable import without_paths
 
 BATCH_SIZE = 1000
@@ -70,6 +70,7 @@ def shrink(
             f"No text in {corpus / eval_split} to score the pipelines on. Name another part of the "
             "corpus that is annotated with --eval-split."
         )
+    check_annotated(scored.values(), limit, "--eval-split")
     nlp = spacy.load(model)
     check_output(output, nlp.path)
     shim = find_encoder(nlp, component)
@@ -148,14 +149,16 @@ def measure(
     limit (int): First N sentences of each language; 0 for all.
     progress (bool): Whether to show a progress bar.
     RETURNS (Dict[str, Any]): `bytes` of the folder, `subwords`, `parameters` of the encoder,
-        `words_per_second` of `nlp.pipe`, F1 of the span heads by `languages` and their `mean`.
+        `words_per_second` of `nlp.pipe`, F1 by `languages` of the pipeline's own `decode`, and
+        their `mean`.
     """
+    decode = find_component(nlp, component).cfg["decode"]
     shim = find_encoder(nlp, component)
     scores: dict[str, float] = {}
     words, seconds = 0, 0.0
     for lang, path in tqdm(scored.items(), leave=False, disable=None if progress else True):
         docs = list(read_docs(path, nlp.vocab, limit))
-        scores[lang] = evaluate_docs(nlp, docs, component)["span"]["f"]
+        scores[lang] = evaluate_docs(nlp, docs, component)[decode]["f"]
         bare = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
         begin = perf_counter()
         deque(nlp.pipe(bare), maxlen=0)
@@ -166,6 +169,7 @@ def measure(
         "subwords": len(shim.words().tokenizer),
         "parameters": sum(weight.numel() for weight in shim.transformer.parameters()),
         "words_per_second": words / seconds,
+        "decode": decode,
         "languages": scores,
         "mean": sum(scores.values()) / len(scores),
     }

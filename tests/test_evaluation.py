@@ -5,6 +5,7 @@ Scores on raw text: see test_raw_text.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def as_read(results: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_form_of_the_results(folder: Path) -> None:
     results = evaluate(folder / "model", folder / "corpus", ["en", "de", "sw"])
-    assert list(results) == ["languages", "mean", "mean_targets", "split", "limit"]
+    assert list(results) == ["languages", "mean", "mean_targets", "decode", "split", "limit"]
     assert list(results["languages"]) == ["en", "de", "sw"]
     for scores in results["languages"].values():
         assert set(scores) == {"span", "tag", "joint", "per_type"}
@@ -79,7 +80,7 @@ def test_the_source_can_be_named(folder: Path) -> None:
     results = evaluate(folder / "model", folder / "corpus", ["en", "de"], source=["de"])
     assert results["mean_targets"]["span"] == results["languages"]["en"]["span"]
     results = evaluate(folder / "model", folder / "corpus", ["en"])
-    assert results["mean_targets"]["span"] == {"p": 0.0, "r": 0.0, "f": 0.0}
+    assert results["mean_targets"] == {}
 
 
 @pytest.mark.parametrize("decode", ["span", "tag", "joint"])
@@ -230,6 +231,51 @@ def test_compare(folder: Path, tmp_path: Path) -> None:
     assert "stage1 stage2 gain" in output
     assert f"de {before:.1f} {before + 2.5:.1f} +2.5" in output
     assert "mean_targets" in output
+
+
+def test_compare_of_the_source_alone_has_no_mean_of_targets(folder: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        command = "evaluate", folder / "model", folder / "corpus", "-l", "en"
+        status, output = run_cli("dualner", *command, "-o", tmp_path / f"{name}.json")
+        assert status == 0 and "mean_targets - - -" in output
+    status, output = run_cli("dualner", "compare", tmp_path / "one.json", tmp_path / "two.json")
+    assert status == 0
+    assert "mean_targets - - -" in output and "No gain" not in output
+
+
+def test_scores_follow_the_pipelines_decoding(folder: Path, tmp_path: Path) -> None:
+    """Types in `evaluate`, what `compare` compares, also where the two decode in other ways."""
+    found = {}
+    for decode in ("span", "joint"):
+        nlp = spacy.load(folder / "model")
+        nlp.get_pipe("dualner").cfg["decode"] = decode
+        nlp.to_disk(tmp_path / decode)
+        command = "evaluate", tmp_path / decode, folder / "corpus", "-l", "de"
+        _, output = run_cli("dualner", *command, "-o", tmp_path / f"{decode}.json")
+        found[decode] = srsly.read_json(tmp_path / f"{decode}.json")
+        assert found[decode]["decode"] == decode
+        per_type = found[decode]["languages"]["de"]["per_type"][decode]
+        row = " ".join(f"{per_type[type_]['f']:.1f}" for type_ in sorted(per_type))
+        assert f"{decode} F {' '.join(sorted(per_type))}" in output and f"de {row}" in output
+    span, joint = (found[d]["languages"]["de"][d]["f"] for d in ("span", "joint"))
+    status, output = run_cli("dualner", "compare", tmp_path / "span.json", tmp_path / "joint.json")
+    assert status == 0 and "F1 span (span) joint (joint) gain" in output
+    assert f"de {span:.1f} {joint:.1f} {joint - span:+.1f}" in output
+    joint_file = tmp_path / "joint.json"
+    _, output = run_cli("dualner", "compare", joint_file, joint_file)
+    assert f"de {joint:.1f} {joint:.1f} +0.0" in output and "joint F1" in output
+
+
+@pytest.mark.parametrize("command", ["evaluate", "shrink"])
+def test_text_without_annotations_is_refused(folder: Path, tmp_path: Path, command: str) -> None:
+    corpus = tmp_path / "corpus"
+    with DocBinWriter(corpus_path(corpus, "test", "sw"), "sw", labelled=False) as writer:
+        writer.add(["Nairobi", "ni", "mji"])
+    shutil.copytree(folder / "corpus" / "train", corpus / "train")
+    where = [corpus] if command == "evaluate" else [tmp_path / "out", "--corpus", corpus]
+    status, output = run_cli("dualner", command, folder / "model", *where, "--langs", "sw")
+    assert status == 1
+    assert "No annotated entity in" in output and "sw.spacy to score on" in output
 
 
 def test_the_printed_tables_are_no_wider_than_a_terminal(capsys: pytest.CaptureFixture) -> None:

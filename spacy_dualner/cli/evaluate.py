@@ -71,22 +71,22 @@ def evaluate_cli(
 def print_scores(results: dict[str, Any]) -> None:
     """Print a table of all languages and their means, and one of the entity types."""
     means = [(name, results[name]) for name in ("mean", "mean_targets")]
-    languages = results["languages"]
+    languages, decode = results["languages"], own_decoding(results)
     # Decodings, and raw text if it was scored.
     kinds = list(results["mean"])
     rows = [
-        [name, *(cell for kind in kinds for cell in _cells(scores[kind]))]
+        [name, *(cell for kind in kinds for cell in _cells(scores.get(kind)))]
         for name, scores in (*languages.items(), *means)
     ]
     header = ["", *(cell for kind in kinds for cell in (f"{kind} P", "R", "F"))]
     msg.table(rows, header=header, divider=True, aligns=["l", *"rrr" * len(kinds)])
-    per_type = {lang: scores["per_type"]["span"] for lang, scores in languages.items()}
+    per_type = {lang: scores["per_type"][decode] for lang, scores in languages.items()}
     types = sorted({type_ for scores in per_type.values() for type_ in scores})
     rows = [
         [lang, *(f"{scores[t]['f']:.1f}" if t in scores else "" for t in types)]
         for lang, scores in per_type.items()
     ]
-    header = ["span F", *types]
+    header = [f"{decode} F", *types]
     msg.table(rows, header=header, divider=True, aligns=["l", *"r" * len(types)])
 
 
@@ -110,17 +110,23 @@ def read_results(path: Path) -> dict[str, Any]:
     try:
         results = srsly.read_json(path)
         for scores in (*results["languages"].values(), results["mean"], results["mean_targets"]):
-            # Earlier versions wrote no `joint`, and `raw` is there where it was asked for.
-            for kind in {"span", "tag", *results["mean"]}:
-                _cells(scores[kind])
+            # Earlier versions wrote no `joint`, and `raw` is there where it was asked for. There is
+            # no mean over no language.
+            for kind in {"span", "tag", own_decoding(results), *results["mean"]}:
+                _cells(scores[kind] if scores or scores is not results["mean_targets"] else None)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"not a result of evaluate ({error!r}). Make it with evaluate --output."
         raise DataError(path, message) from None
     return results
 
 
-def _cells(scores: dict[str, float]) -> list[str]:
-    return [f"{scores[key]:.1f}" for key in ("p", "r", "f")]
+def own_decoding(results: dict[str, Any]) -> str:
+    """What the pipeline decodes that results are of; versions that did not say read `span`."""
+    return results.get("decode", "span")
+
+
+def _cells(scores: dict[str, float] | None) -> list[str]:
+    return ["-"] * 3 if scores is None else [f"{scores[key]:.1f}" for key in ("p", "r", "f")]
 
 
 @dualner_cli.command("compare")
@@ -128,7 +134,7 @@ def compare_cli(
     before: Path = typer.Argument(..., metavar="BEFORE", help="JSON of evaluate"),
     after: Path = typer.Argument(..., metavar="AFTER", help="JSON of evaluate"),
 ) -> None:
-    """Compare two results of `evaluate`, language by language (F1 of the span heads).
+    """Compare two results of `evaluate`, language by language: F1 of what each pipeline decodes.
 
     \b
     Examples:
@@ -140,11 +146,18 @@ def compare_cli(
             raise DualNerError(f"{before} and {after} are of different languages.")
     pairs = [(n, first["languages"][n], second["languages"][n]) for n in first["languages"]]
     pairs += [(n, first[n], second[n]) for n in ("mean", "mean_targets")]
+    old, new = own_decoding(first), own_decoding(second)
     rows = []
     for name, one, two in pairs:
-        f_one, f_two = one["span"]["f"], two["span"]["f"]
-        rows.append([name, f"{f_one:.1f}", f"{f_two:.1f}", f"{f_two - f_one:+.1f}"])
-    header = ["span F1", before.stem, after.stem, "gain"]
+        cells = ["-"] * 3
+        if one and two:
+            f_one, f_two = one[old]["f"], two[new]["f"]
+            cells = [f"{f_one:.1f}", f"{f_two:.1f}", f"{f_two - f_one:+.1f}"]
+        rows.append([name, *cells])
+    header = [f"{old} F1", before.stem, after.stem, "gain"]
+    if old != new:
+        header = ["F1", f"{before.stem} ({old})", f"{after.stem} ({new})", "gain"]
     msg.table(rows, header=header, divider=True, aligns=["l", "r", "r", "r"])
-    if second["mean_targets"]["span"]["f"] <= first["mean_targets"]["span"]["f"]:
+    targets = first["mean_targets"], second["mean_targets"]
+    if all(targets) and targets[1][new]["f"] <= targets[0][old]["f"]:
         msg.warn(f"No gain on the target languages: {after.stem} is not above {before.stem}")

@@ -76,7 +76,8 @@ def print_sizes(results: dict[str, Any]) -> None:
         ["parameters", *(f"{m['parameters']:,}" for m in (before, after))],
         ["words/s", *(f"{m['words_per_second']:,.0f}" for m in (before, after))],
     ]
+    kind = f"{before['decode']} F1"
     for lang, f in before["languages"].items():
-        rows.append([f"F1 {lang}", f"{f:.2f}", f"{after['languages'][lang]:.2f}"])
-    rows.append(["F1 mean", f"{before['mean']:.2f}", f"{after['mean']:.2f}"])
+        rows.append([f"{kind} {lang}", f"{f:.2f}", f"{after['languages'][lang]:.2f}"])
+    rows.append([f"{kind} mean", f"{before['mean']:.2f}", f"{after['mean']:.2f}"])
     msg.table(rows, header=["", "before", "after"], divider=True, aligns=["l", "r", "r"])

@@ -25,7 +25,7 @@ class Run:
     """A finished run.
 
     share (int): Percent of the source sentences that were annotated.
-    decode (str): The heads that entities are read from, tag or span.
+    decode (str): What entities are read from: `span`, `tag` or `joint`.
     stage1 (Optional[str]): Key of the run that stage 2 began from.
     folder (Path): Where its predictions and its history lie.
     f1 (Dict[str, Dict[str, float]]): By split and language, in percent.

@@ -152,8 +152,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None, *, encoder: 
     for name, own in settings.methods.items():
         base = _method(own.base, known, path)
         values = dict(base.settings) | dict_to_dot(own.settings)
-        decode = values.get("components.dualner.decode", base.decode)
-        known[name] = replace(base, settings=values, decode=decode)
+        known[name] = replace(base, settings=values)
     for share in settings.study.shares:
         if not 0 < share <= 100:
             raise DataError(path, f"shares holds {share}. Give percentages from 1 to 100.")

@@ -126,7 +126,9 @@ def _print_line(run: Run, result: dict[str, Any] | None, seconds: float, place: 
         if not (run.folder / LOG).exists():
             outcome = f"not run: it begins from {run.stage1}"
     else:
-        dev, test = (result["scores"][split]["mean_targets"]["f"] for split in SCORED)
+        means = (result["scores"][split] for split in SCORED)
+        # Where no target language is scored there is the mean of the source languages.
+        dev, test = ((own["mean_targets"] or own["mean"])["f"] for own in means)
         took = f"{seconds:,.0f} s" if seconds else "done before"
         outcome = f"dev {dev:5.2f}  test {test:5.2f}  {took}"
     print(f"{name}  {outcome}", flush=True)

@@ -48,7 +48,6 @@ class Run:
     source (Tuple[str, ...]): The annotated languages.
     langs (Tuple[str, ...]): All languages to score.
     picture (Tuple[str, ...]): Languages whose entity vectors are kept.
-    decode (str): The heads that entities are read from.
     skipped (str): Why it cannot be run; empty if it can.
     """
 
@@ -61,7 +60,6 @@ class Run:
     source: tuple[str, ...]
     langs: tuple[str, ...]
     picture: tuple[str, ...]
-    decode: str
     skipped: str = ""
 
     @property
@@ -82,7 +80,6 @@ class Run:
             "method": cell.method,
             "share": cell.share,
             "seed": cell.seed,
-            "decode": self.decode,
             "stage1": self.stage1,
             "folder": self.folder.relative_to(self.results).as_posix(),
         }
@@ -145,7 +142,6 @@ def _run(
         tuple(settings.source_langs),
         tuple(settings.langs),
         tuple(parse_langs(settings.picture)),
-        method.decode,
         skipped,
     )
     return replace(run, config=_with_paths(config, run, method, parent))

@@ -17,19 +17,15 @@ class Method:
         name.
     stage1 (Optional[str]): For a method with a stage 2, the method whose model that begins from.
     text (str): The part of the corpus that stage 2 takes target text from.
-    decode (str): The heads that entities are read from.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     stage1: str | None = None
     text: str = UNLABELLED
-    decode: str = "span"
 
 
 METHODS: dict[str, Method] = {
-    "CLA": Method(
-        {"components.dualner.span_loss": 0.0, "components.dualner.decode": "tag"}, decode="tag"
-    ),
+    "CLA": Method({"components.dualner.span_loss": 0.0, "components.dualner.decode": "tag"}),
     "SPAN": Method({"components.dualner.tag_loss": 0.0}),
     "MLT": Method(),
     "FILTER": Method(

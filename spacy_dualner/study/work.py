@@ -24,6 +24,7 @@ from spacy.util import load_config
 from ..data.docbin import corpus_path, read_docs
 from ..data.files import write_json, write_text
 from ..evaluation import predict_docs, with_means
+from ..pipeline import find_component
 from ..training.history import read_history
 from .corpora import corpus_folder
 from .matrix import Run
@@ -52,10 +53,10 @@ def work(run: Run, threads: int, gpu_id: int) -> None:
         if not is_trained(run):
             _train(run, gpu_id)
         began = time.perf_counter()
-        scores = _evaluate(run)
+        decode, scores = _evaluate(run)
         trained = srsly.read_json(run.folder / _TRAINED)
         seconds = {"train": trained.pop("seconds"), "evaluate": time.perf_counter() - began}
-        facts = run.facts() | {"fingerprint": run.fingerprint, "scores": scores}
+        facts = run.facts() | {"fingerprint": run.fingerprint, "decode": decode, "scores": scores}
         write_json(run.folder / RESULT, facts | trained | {"seconds": seconds})
 
 
@@ -85,11 +86,13 @@ def _train(run: Run, gpu_id: int) -> None:
     write_json(run.folder / _TRAINED, record)
 
 
-def _evaluate(run: Run) -> dict[str, Any]:
+def _evaluate(run: Run) -> tuple[str, dict[str, Any]]:
+    """What the pipeline decodes, and scores of that."""
     nlp = spacy.load(run.model)
     corpus = corpus_folder(run.results)
     entities: dict[str, NDArray] = {}
-    types = list(nlp.get_pipe("dualner").labels)  # type: ignore[attr-defined]
+    pipe = find_component(nlp, "dualner")
+    types, decode = list(pipe.labels), pipe.cfg["decode"]
     scores = {}
     for split in SCORED:
         results = {}
@@ -97,13 +100,13 @@ def _evaluate(run: Run) -> dict[str, Any]:
             docs = list(read_docs(corpus_path(corpus, split, lang), nlp.vocab))
             predictions = predict_docs(nlp, docs)
             results[lang] = predictions.scores()
-            entities[f"{split}.{lang}"] = _entities(predictions.predicted[run.decode], types)
-        scores[split] = _of_decoding(with_means(results, run.source), run.decode)
+            entities[f"{split}.{lang}"] = _entities(predictions.predicted[decode], types)
+        scores[split] = _of_decoding(with_means(results, run.source), decode)
     _write_arrays(run.folder / "predictions.npz", entities | {"types": np.array(types)})
     if run.picture:
         docs_of = {lang: _unannotated(nlp, corpus, lang) for lang in run.picture}
         _write_arrays(run.folder / "entities.npz", entity_vectors(nlp, docs_of))
-    return scores
+    return decode, scores
 
 
 def _unannotated(nlp: Language, corpus: Path, lang: str) -> list[Doc]:
@@ -126,7 +129,7 @@ def _of_decoding(results: dict[str, Any], decode: str) -> dict[str, Any]:
         lang: scores[decode] | {"per_type": scores["per_type"][decode]}
         for lang, scores in results["languages"].items()
     }
-    means = {name: results[name][decode] for name in ("mean", "mean_targets")}
+    means = {name: results[name].get(decode) for name in ("mean", "mean_targets")}
     return {"languages": languages} | means
 
 

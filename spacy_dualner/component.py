@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_get_examples
 from thinc.api import Config, Model, Optimizer, torch2xp, xp2torch
 from thinc.types import Floats2d
@@ -19,6 +20,7 @@ from thinc.types import Floats2d
 from .confidence import Calibrator, confidences
 from .decoding import read_entities
 from .encoder import forking  # noqa: F401 (acts at import)
+from .entity_group import EntityGroup
 from .errors import DualNerError
 from .gold import example_labels
 from .heads import DECODINGS, HeadValues, check_decoding, split_logits
@@ -117,7 +119,7 @@ class DualNer(TrainablePipe):
     temperature (Optional[Dict[str, float]]): By decoding, what divides the heads' log scores when
         confidences are taken from them, as fitted by `calibrate`. Default: 1.
     overwrite (bool): Whether entities that an earlier component set are replaced. Otherwise they
-        stay, and predictions that overlap them are dropped.
+        stay, and predictions that overlap them are dropped. Blocked tokens stay in either case.
     tag_loss (float): Weight of the tag head's loss. Both weights 1 is the paper's MLT; SPAN is
         `tag_loss = 0`.
     span_loss (float): Weight of the start and of the end head's loss. CLA is `span_loss = 0`.
@@ -295,6 +297,9 @@ class DualNer(TrainablePipe):
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Set `doc.ents` and the span group, also where nothing is found.
 
+        Tokens that were blocked (`doc.set_ents(blocked=...)`) stay so, and are in no entity, as
+        with spaCy's `ner`; of their entities alone `overwrite` disposes.
+
         docs (Iterable[Doc]): The Docs that were predicted.
         scores (Floats2d): From `predict`.
         """
@@ -302,20 +307,26 @@ class DualNer(TrainablePipe):
         key, threshold = self.cfg["spans_key"], self.cfg["threshold"]
         score = key is not None or threshold > 0
         for doc, found in zip(docs, self.find(docs, scores, score=score), strict=True):
+            iob, type_ = doc.to_array([ENT_IOB, ENT_TYPE]).T
+            blocked = np.flatnonzero((iob == 3) & (type_ == 0)).tolist()
             earlier = [] if self.cfg["overwrite"] else list(doc.ents)
-            taken = {i for ent in earlier for i in range(ent.start, ent.end)}
+            taken = {*blocked, *(i for ent in earlier for i in range(ent.start, ent.end))}
             free = [
                 (span, confidence)
                 for span, confidence in zip(*found, strict=True)
                 if taken.isdisjoint(range(span.start, span.end))
             ]
             sure = [(span, confidence) for span, confidence in free if confidence >= threshold]
-            doc.set_ents([*earlier, *(span for span, _ in sure)], default="outside")
+            doc.set_ents(
+                [*earlier, *(span for span, _ in sure)],
+                blocked=[doc[i : i + 1] for i in blocked],
+                default="outside",
+            )
             if key is not None:
                 kept = free if self.cfg["keep_candidates"] else sure
                 spans = [span for span, _ in kept]
                 attrs = {"scores": [confidence for _, confidence in kept]}
-                doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)
+                doc.spans[key] = EntityGroup(doc, name=key, spans=spans, attrs=attrs)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
         """The loss of equation 4 and its gradient.

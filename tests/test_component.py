@@ -169,6 +169,30 @@ def test_without_overwrite_earlier_entities_stay(own: Language) -> None:
     assert all(token.ent_iob for token in doc)
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("blocked", [[0], [1], [4], [0, 1, 2, 3, 4, 5], [2, 5]])
+def test_blocked_tokens_stay_blocked_as_with_ner(
+    own: Language, overwrite: bool, blocked: list[int]
+) -> None:
+    """spaCy's `ner` puts no entity on them, and leaves them as they are."""
+    own.get_pipe("dualner").cfg |= {"overwrite": overwrite, "keep_candidates": True}
+    doc = Doc(own.vocab, words=SENTENCES[0][0])
+    doc.set_ents([], blocked=[doc[i : i + 1] for i in blocked], default="missing")
+    doc = own.get_pipe("dualner")(doc)
+    assert [t.i for t in doc if t.ent_iob == 3 and not t.ent_type] == blocked
+    expected = [e for e in GOLD[0] if not set(blocked) & set(range(e[0], e[1]))]
+    assert [(e.start, e.end, e.label_) for e in doc.ents] == expected
+    assert [(e.start, e.end, e.label_) for e in doc.spans["dualner"]] == expected
+    # The same tokens, with spaCy's own recogniser and any weights.
+    other = spacy.blank("xx")
+    other.add_pipe("ner").add_label("PER")
+    other.initialize()
+    again = Doc(other.vocab, words=SENTENCES[0][0])
+    again.set_ents([], blocked=[again[i : i + 1] for i in blocked], default="missing")
+    again = other.get_pipe("ner")(again)
+    assert [t.i for t in again if t.ent_iob == 3 and not t.ent_type] == blocked
+
+
 def test_decode_setting_picks_the_heads(own: Language) -> None:
     """A zeroed head finds nothing; the setting is read at each call."""
     pipe = own.get_pipe("dualner")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ class Card:
         """The card in Markdown, without metadata."""
         md = MarkdownRenderer()
         md.add(md.title(1, self.package))
-        md.add(self.description())
+        md.add(_markdown(self.description()))
         usage = f'import spacy\n\nnlp = spacy.load("{self.package}")'
         md.add(md.code_block(usage, lang="python"))
         md.add(f"It needs the package `spacy-dualner`; version {__version__} wrote this card.")
@@ -254,7 +255,7 @@ class Card:
             for lang, scores in languages.items()
         ]
         rows += [self._score_row(name, self.results[name], before.get(name)) for name in means]
-        header = ["", "trained on", "P", "R", "F1", *self.origin.types]
+        header = ["", "trained on", "P", "R", "F1", *map(_markdown, self.origin.types)]
         said = (
             "Entity precision, recall and F1 in percent (seqeval) on given tokens, F1 of each type"
         )
@@ -366,6 +367,11 @@ class Card:
                 **{f"ents_f_{name}": _share(f) for name, f in f1.items()},
             }
         return filled
+
+
+def _markdown(text: str) -> str:
+    """Text that is no HTML in Markdown, and no border of a table."""
+    return escape(text, quote=False).replace("|", "\\|")
 
 
 def _outcome(record: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import typing
 import zipfile
 from pathlib import Path
@@ -110,6 +111,18 @@ def test_scores_on_raw_text(folder: Path, tmp_path: Path) -> None:
     assert rows["de"]["F1 on raw text"] == "12.3"
     assert rows["mean"]["F1 on raw text"] == f"{results['mean']['raw']['f']:.1f}"
     assert "F1 on raw text" not in scored(folder, tmp_path / "without")
+
+
+def test_entity_types_are_text_not_markup(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "stage2", tmp_path / "own")
+    meta = srsly.read_json(tmp_path / "own" / "meta.json")
+    meta["labels"]["dualner"] = ["<script>alert(1)</script>", "A&B", "X|Y"]
+    srsly.write_json(tmp_path / "own" / "meta.json", meta)
+    text = card(tmp_path, tmp_path / "out", "own", "-s", folder / "stage2.json")
+    assert "<script" not in text and text.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 2
+    assert text.count("A&amp;B") == 2 and r"X\|Y" in text
+    described = srsly.read_json(tmp_path / "out" / "meta.json")["description"]
+    assert "<script>alert(1)</script>, A&B, X|Y" in described
 
 
 def test_a_joint_pipeline_needs_joint_scores(folder: Path, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import helpers_results
 import pytest
 from helpers_corpus import run_cli
 from helpers_results import ResultsFolder, write_study
@@ -112,6 +114,45 @@ def test_what_the_page_says(report: Path) -> None:
     assert "<b>&" not in page
     assert "&lt;b&gt;&amp;" in page
     assert 'dir="rtl"' in page
+
+
+def test_entity_types_are_text_not_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = ("<script>alert(1)</script>", "A&B $x$", "per")
+    monkeypatch.setattr(helpers_results, "TYPES", types)
+    results = ResultsFolder(tmp_path / "results", ["en", "de"])
+    for method in ("MLT", "DualNER"):
+        results.add_run(method, vectors=True)
+    output = tmp_path / "out"
+    page = page_of(results, output)
+    shown = HtmlText(page)
+    assert "script" not in shown.tags
+    assert shown.kinds == set(types)
+    for number in (1, 2, 3):
+        assert f"--tone: var(--type-{number})" in page
+    for path in output.glob("*.svg"):
+        ElementTree.parse(path)
+    drawn = "".join(path.read_text() for path in output.glob("*.svg"))
+    assert "<script" not in drawn and ">A&amp;B $x$<" in drawn
+
+
+class HtmlText(HTMLParser):
+    """The tags of a page, and the texts of its entities' labels."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.kinds: set[str] = set()
+        self._in_kind = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._in_kind = ("class", "kind") in attrs
+
+    def handle_data(self, data: str) -> None:
+        if self._in_kind:
+            self.kinds.add(data)
+            self._in_kind = False
 
 
 def test_the_same_again(study: Path, report: Path, tmp_path: Path) -> None:

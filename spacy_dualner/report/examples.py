@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from spacy import displacy
@@ -119,7 +120,7 @@ def _render(
             {
                 "start": int(starts[first]),
                 "end": int(ends[last]),
-                "label": types[type_],
+                "label": escape(types[type_]),
                 "params": {"state": "right" if (first, last, type_) in true else "wrong"},
             }
             for first, last, type_ in rows
@@ -127,7 +128,9 @@ def _render(
         text = (" " * gap).join(words)
         settings = {"direction": direction(lang), "lang": lang}
         parsed.append({"text": text, "ents": ents, "settings": settings})
-    options = {"template": _ENTITY, "colors": {t: colour(types, t) for t in types}}
+    # displaCy escapes words but not types, and looks for the colours of types in capitals.
+    colours = {escape(type_).upper(): colour(types, type_) for type_ in types}
+    options = {"template": _ENTITY, "colors": colours}
     return [
         Line(who, displacy.render(p, style="ent", manual=True, jupyter=False, options=options))
         for (who, _), p in zip(told, parsed, strict=True)

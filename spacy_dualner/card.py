@@ -14,15 +14,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import srsly
 from huggingface_hub import EvalResult, ModelCardData
-from thinc.api import Config
 from wasabi import MarkdownRenderer
 
 from .about import __version__
 from .data.files import write_json, write_text
 from .errors import DataError, DualNerError
-from .folders import check_output, is_pipeline, written_aside
+from .folders import check_file, check_output, is_pipeline, written_aside
+from .loading import read_settings
 from .origin import Origin, read_origin
 
 README, HUB_README = "README.md", "HUB_README.md"
@@ -44,6 +43,9 @@ BIBTEX = f"""\
   doi = {{10.18653/v1/2022.findings-emnlp.132}},
   url = {{{PAPER}}}
 }}"""
+
+# Stands in each card, and tells it from any other text.
+_MADE_WITH = "It needs the package `spacy-dualner`"
 
 # Settings of both stages.
 SETTINGS = {
@@ -114,7 +116,7 @@ def write_card(
     name (str): Name of the pipeline, as for `spacy package`; that in meta.json if empty.
     output (Optional[Path]): Folder for a copy that gets the card; then the model stays as it is.
     Raises DataError where the folder holds no pipeline, DualNerError where it has no dualner
-    component or the scores do not fit.
+    component, the scores do not fit, or a README.md is there that is no card.
     """
     if not is_pipeline(model):
         raise DataError(model, "no folder of a pipeline. Name one that `train` or `teach` wrote.")
@@ -122,14 +124,26 @@ def write_card(
         check_output(output, model)
         with written_aside(output) as aside:
             shutil.copytree(model, aside)
-            write_card(aside, statements, results=results, baseline=baseline, name=name)
+            _write_card(aside, statements, results, baseline, name)
         return
-    meta = srsly.read_json(model / "meta.json")
+    for file in (README, HUB_README):
+        check_file(model / file, "card", lambda text: _MADE_WITH in text)
+    _write_card(model, statements, results, baseline, name)
+
+
+def _write_card(
+    model: Path,
+    statements: Statements,
+    results: dict[str, Any] | None,
+    baseline: Baseline | None,
+    name: str,
+) -> None:
+    config, meta = read_settings(model)
     meta["name"] = name or meta["name"]
     # What an earlier card said of the pipeline still holds.
     meta["license"] = statements.licence or meta.get("license", "")
     meta["author"] = statements.author or meta.get("author", "")
-    origin = read_origin(Config().from_disk(model / "config.cfg"), meta, model)
+    origin = read_origin(config, meta, model)
     card = Card(origin, meta, statements, results, baseline)
     text, hub, filled = card.text(), card.hub_text(), card.filled_meta()
     write_text(model / README, text)
@@ -200,7 +214,7 @@ class Card:
         md.add(_markdown(self.description()))
         usage = f'import spacy\n\nnlp = spacy.load("{self.package}")'
         md.add(md.code_block(usage, lang="python"))
-        md.add(f"It needs the package `spacy-dualner`; version {__version__} wrote this card.")
+        md.add(f"{_MADE_WITH}; version {__version__} wrote this card.")
         for title, content in (
             ("Data", self._data()),
             ("Method and settings", self._method()),

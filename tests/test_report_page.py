@@ -34,6 +34,9 @@ HEADINGS = [
 ]
 
 
+OLD = "An earlier page, made with: python -m spacy dualner report results report"
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
@@ -45,7 +48,7 @@ def report(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a whole study, in a folder that held other files."""
     output = tmp_path_factory.mktemp("report")
     (output / "notes.txt").write_text("mine")
-    (output / "index.html").write_text("old")
+    (output / "index.html").write_text(OLD)
     status, said = run_cli("dualner", "report", study, output, *RESAMPLES)
     assert status == 0, said
     assert "Report written to" in said
@@ -231,11 +234,11 @@ def test_errors_are_messages_and_nothing_is_lost(tmp_path, spoil, fault) -> None
     spoil(results.write())
     output = tmp_path / "out"
     output.mkdir()
-    (output / "index.html").write_text("old")
+    (output / "index.html").write_text(OLD)
     status, said = run_cli("dualner", "report", tmp_path / "results", output)
     assert status == 1
     assert fault in said
-    assert (output / "index.html").read_text() == "old"
+    assert (output / "index.html").read_text() == OLD
 
 
 @pytest.mark.parametrize("package", ["matplotlib", "sklearn"])
@@ -243,7 +246,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, package) -> None:
     results = ResultsFolder(tmp_path / "results", ["en", "de"])
     results.add_run("MLT")
     monkeypatch.setattr(
-        "spacy_dualner.report.build.find_spec", lambda name: None if name == package else object()
+        "spacy_dualner.extras.find_spec", lambda name: None if name == package else object()
     )
     status, said = run_cli("dualner", "report", results.write(), tmp_path / "out")
     assert status == 1

@@ -393,7 +393,7 @@ def test_the_command(model: Path, corpus: Path, tmp_path: Path) -> None:
     """Writes what it measured; a pipeline that is there already is replaced whole."""
     out, measured = tmp_path / "out", tmp_path / "out.json"
     out.mkdir()
-    for name in ("config.cfg", "meta.json", "more"):
+    for name in ("config.cfg", "meta.json", "README.md"):
         (out / name).write_text("old")
     options = ("--langs", "en", "--limit", 4, "--output", measured, "--corpus", corpus)
     status, output = run_cli("dualner", "shrink", model, out, *options)
@@ -406,7 +406,7 @@ def test_the_command(model: Path, corpus: Path, tmp_path: Path) -> None:
         assert f"{results[name]['subwords']:,}" in output
         assert f"{results[name]['mean']:.2f}" in output
         assert set(results[name]["languages"]) == {"en"}
-    assert not (out / "more").exists()
+    assert not (out / "README.md").exists()
     assert entities(spacy.load(out)) == entities(spacy.load(model))
     assert sorted(tmp_path.iterdir()) == [out, measured]
 

@@ -15,7 +15,13 @@ from filelock import FileLock, Timeout
 
 from ..data.files import write_json
 from ..errors import DualNerError
+from ..folders import check_entries, check_file, check_link
 from .records import Position
+
+# What may be in the folder of an unfinished run: while a DocBin is put together, folders as well.
+_OWN = ("output", "errors.jsonl", "report", "journal.json", ".*")
+# What the report of faults begins with.
+_FAULT = '{"file": '
 
 
 @dataclass
@@ -64,8 +70,11 @@ class Unfinished:
     def locked(self) -> Iterator[None]:
         """Keep other runs out while the block lasts. Without a journal nothing stays of the folder.
 
-        Raises DualNerError where another run has it.
+        Raises DualNerError where another run has it, or it or the report is of something else.
         """
+        check_link(self.folder)
+        check_entries(self.folder, _OWN)
+        check_file(self.report, "report of annotate", lambda text: text.startswith(_FAULT))
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             lock = FileLock(self.folder / ".lock").acquire(timeout=0)
@@ -78,6 +87,20 @@ class Unfinished:
         finally:
             if not self._journal.exists():
                 shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def interruptible(self, remedy: str) -> Iterator[None]:
+        """Where the block is interrupted, have the error say how far the run is.
+
+        remedy (str): What is to be done to go on.
+        """
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            journal = self.load()
+            done = journal.texts + journal.faults if journal else 0
+            error.args = (f"Interrupted after {done:,} texts. {remedy}",)
+            raise
 
     def load(self) -> Journal | None:
         """Read the journal; None where there is none.

@@ -17,9 +17,11 @@ from .journal import Journal, Unfinished
 from .readers import STDIN, open_input
 from .records import Batch, Fault, Reader, batches
 from .work import Annotated, Annotator, annotate_batches
-from .writers import output_form
+from .writers import Output, output_form
 
 _CHUNK = 1 << 20
+_RESUME = "Go on with --resume."
+_ANEW = "Standard input cannot be read again: begin anew with --force."
 
 
 def annotate(
@@ -64,12 +66,13 @@ def annotate(
         raise DualNerError("Standard input cannot be read from the middle: leave --resume out.")
     writer = output_form(output)
     reader = open_input(source, form, text_key)
-    if source != STDIN and output.exists() and output.samefile(source):
-        raise DualNerError(f"{output} is also the INPUT. Name another OUTPUT.")
     unfinished = Unfinished(output)
-    with unfinished.locked():
+    if source != STDIN:
+        for path in (output, unfinished.report):
+            _check_apart(path, Path(source))
+    with unfinished.locked(), unfinished.interruptible(_ANEW if source == STDIN else _RESUME):
         journal = unfinished.load() if resume or not force else None
-        _check(unfinished, journal, resume=resume, force=force)
+        _check(unfinished, writer, journal, resume=resume, force=force)
         annotator = Annotator(model, writer)
         size = batch_size or annotator.nlp.batch_size
         identity = {
@@ -96,7 +99,23 @@ def annotate(
     return journal
 
 
-def _check(unfinished: Unfinished, journal: Journal | None, *, resume: bool, force: bool) -> None:
+def _check_apart(output: Path, source: Path) -> None:
+    """Refuse an input that would be replaced, or that the output becomes a part of."""
+    ours, theirs = output.resolve(), source.resolve()
+    if ours == theirs or (output.exists() and output.samefile(source)):
+        raise DualNerError(f"{output} is also the INPUT. Name another OUTPUT.")
+    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+        raise DualNerError(f"{output} and the INPUT lie in one another. Name another OUTPUT.")
+
+
+def _check(
+    unfinished: Unfinished,
+    writer: Output,
+    journal: Journal | None,
+    *,
+    resume: bool,
+    force: bool,
+) -> None:
     """Refuse what would lose anything, and say where a run goes on."""
     target = unfinished.target
     if journal is not None and not resume:
@@ -110,6 +129,7 @@ def _check(unfinished: Unfinished, journal: Journal | None, *, resume: bool, for
             return  # the output may be in its place already
     if target.exists() and not force:
         raise DualNerError(f"{target} is there. Name another OUTPUT, or replace it with --force.")
+    writer.check(target)
     if resume and journal is None:
         msg.warn(f"No interrupted run of {target}: starting from the beginning")
 

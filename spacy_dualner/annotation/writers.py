@@ -17,6 +17,7 @@ from spacy.tokens import Doc, DocBin
 
 from ..data.docbin import SHARD_SIZE, ShardWriter
 from ..errors import DualNerError
+from ..folders import check_docs, check_file, put_in_place
 
 _OWN = ("text", "ents")
 # Further digits depend on the machine, and say nothing.
@@ -35,10 +36,12 @@ class Output:
     encode (Callable[[Sequence[Doc], Sequence[Carried], Sequence[str]], bytes]): Makes the bytes of
         annotated Docs, given what each carries and the span groups that hold scores.
     finish (Callable[[Path, Path], object]): Makes the output of the file of all bytes.
+    check (Callable[[Path], object]): Raises DualNerError where something else would be lost.
     """
 
     encode: Callable[[Sequence[Doc], Sequence[Carried], Sequence[str]], bytes]
     finish: Callable[[Path, Path], object]
+    check: Callable[[Path], object]
 
 
 def to_jsonl(docs: Sequence[Doc], carried: Sequence[Carried], spans_keys: Sequence[str]) -> bytes:
@@ -129,7 +132,7 @@ def write_shards(joined: Path, output: Path, shard_size: int = SHARD_SIZE) -> No
     if not joined.stat().st_size:
         # A writer to which nothing is added leaves everything as it is.
         DocBin(store_user_data=True).to_disk(joined)
-        os.replace(joined, output)
+        put_in_place(joined, output, joined.with_name(".old"))
         return
     with (
         joined.open("rb") as file,
@@ -139,10 +142,17 @@ def write_shards(joined: Path, output: Path, shard_size: int = SHARD_SIZE) -> No
             writer.merge(docbin)
 
 
+def check_text(output: Path) -> None:
+    """Refuse an output that is a folder, a link, or no file."""
+    check_file(output, "text")
+    if output.exists() and not output.is_file():
+        raise DualNerError(f"{output} is no file. Name one.")
+
+
 OUTPUTS = {
-    ".jsonl": Output(to_jsonl, os.replace),
-    ".conll": Output(to_conll, os.replace),
-    ".spacy": Output(to_docbin, write_shards),
+    ".jsonl": Output(to_jsonl, os.replace, check_text),
+    ".conll": Output(to_conll, os.replace, check_text),
+    ".spacy": Output(to_docbin, write_shards, check_docs),
 }
 """The forms by the endings of files' names."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..errors import DualNerError
 from ..report.svg import INK, drawing, series, standalone, to_svg
 from .measures import N_BINS, Measures
 
@@ -14,16 +13,10 @@ def reliability_svg(before: Measures, after: Measures, about: str) -> str:
     after (Measures): Of the same entities, calibrated.
     about (str): Which entities those are.
     RETURNS (str): The file's text.
-    Raises DualNerError where matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import PercentFormatter
-    except ImportError as error:
-        raise DualNerError(
-            "The reliability diagram is drawn with matplotlib, which is not installed. "
-            "Install it with pip install 'spacy-dualner[report]', or leave out --diagram."
-        ) from error
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
     with drawing("reliability"):
         figure = Figure(figsize=(6.0, 5.6), layout="constrained")
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import DataError, DualNerError
+from ..folders import check_docs
 from .docbin import SHARD_SIZE, Counts, DocBinWriter, corpus_path
 from .forms import FORMS, recognise_form
 from .hub import read_parquet_splits
@@ -62,7 +63,8 @@ def convert(
         annotated data that turn out to have no tags.
     tally (Optional[Tally]): Where every line is counted, and what was made of it.
     RETURNS (CorpusCounts): What was written.
-    RAISES (DualNerError): If the input is not in the given form, or a language is missing.
+    RAISES (DualNerError): If the input is not in the given form, a language is missing, or
+        something else is in a file's place.
     """
     form = form or recognise_form(source)
     if form not in FORMS:
@@ -76,6 +78,9 @@ def convert(
             raise DualNerError(f"--classes is for class ids, which the form {form} does not have.")
         read = partial(read_parquet_splits, classes=classes)
     known_types = list(dict.fromkeys([*types, *mapping]))
+    for lang in places:
+        for split in (*SPLITS, UNLABELLED, TRANSLATED):
+            check_docs(corpus_path(output, split, lang))
     written: CorpusCounts = {}
     for number, (lang, place) in enumerate(places.items(), 1):
         writers: dict[str, DocBinWriter] = {}

@@ -22,6 +22,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..errors import DataError, DualNerError
+from ..folders import check_docs, put_in_place
 
 if TYPE_CHECKING:
     from typing import Self
@@ -168,11 +169,13 @@ class ShardWriter:
     path (Path): The path to write to.
     shard_size (int): The most Docs in one file.
     folder (Optional[Path]): Where to write until the block ends; by default beside the path.
+    Raises DualNerError where something else is at the path.
     """
 
     def __init__(
         self, path: Path, *, shard_size: int = SHARD_SIZE, folder: Path | None = None
     ) -> None:
+        check_docs(path)
         self.path = path
         self.shard_size = shard_size
         self._folder = folder or path.parent
@@ -229,14 +232,10 @@ class ShardWriter:
         if self._n_shards == 1:
             new = new / "00000.spacy"
         # A file replaces a file in one step; where a folder is involved the old one steps aside.
-        if self.path.is_dir() or (new.is_dir() and self.path.exists()):
-            os.replace(self.path, old)
-        try:
+        if self.path.is_file() and new.is_file():
             os.replace(new, self.path)
-        except OSError:
-            if old.exists():
-                os.replace(old, self.path)
-            raise
+        else:
+            put_in_place(new, self.path, old)
 
 
 class DocBinWriter(ShardWriter):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, DualNerError
 from .convert import CorpusCounts, convert
-from .hub import CLASSES, PREFIX, find_shards
+from .hub import CLASSES, PREFIX, find_shards, need_parquet
 from .names import SPLITS
 
 if TYPE_CHECKING:
@@ -58,12 +58,13 @@ def fetch(
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
     RETURNS (Tuple[CorpusCounts, List[DualNerError]]): What was written, and what went wrong. A
         fault in the files of one language leaves the others to come; any other fault ends it.
-    RAISES (DualNerError): If a language is not in XTREME's PAN-X.
+    RAISES (DualNerError): If a language is not in XTREME's PAN-X, or pyarrow is not installed.
     """
     unknown = [lang for lang in langs if lang not in LANGUAGES]
     if unknown:
         message = f"No {', '.join(unknown)} in XTREME's PAN-X, only {', '.join(LANGUAGES)}."
         raise DualNerError(f"{message} Change --langs.")
+    need_parquet()
     repository = _Repository(revision)
     written: CorpusCounts = {}
     faults: list[DualNerError] = []

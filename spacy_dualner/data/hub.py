@@ -10,7 +10,8 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, DualNerError
+from ..errors import DataError
+from ..extras import need
 from .lines import excerpt, is_language
 from .tags import TYPES, Sentence, count_repairs, repair_tags, tagset, unknown_tag
 from .tally import FileTally, Tally
@@ -78,11 +79,7 @@ def read_parquet_splits(
         given ones, or a row, counted from 1, is malformed.
     RAISES (DualNerError): If pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as error:
-        message = 'Parquet files need pyarrow. Install it with `pip install "spacy-dualner[hub]"`.'
-        raise DualNerError(message) from error
+    need_parquet()
     tally = tally or Tally()
     for split, shards in find_shards(path).items():
         yield (
@@ -91,6 +88,11 @@ def read_parquet_splits(
                 _read_shard(shard, lang, types, tally.begin(shard), classes) for shard in shards
             ),
         )
+
+
+def need_parquet() -> None:
+    """Raise DualNerError where pyarrow is not installed."""
+    need("Parquet files need", "hub", "pyarrow")
 
 
 def find_shards(path: Path) -> dict[str, list[Path]]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from importlib.util import find_spec
 
-from ..errors import DualNerError
 from . import charts
 from .charts import Chart
 from .curves import first_curves, share_curves
@@ -102,13 +100,8 @@ def build_report(results: Results, n_resamples: int) -> Report:
     results (Results): The study.
     n_resamples (int): Of the paired bootstrap.
     RETURNS (Report): Its tables, figures, findings and examples.
-    RAISES (DualNerError): If the packages for charts are missing, or a file is malformed.
+    RAISES (DualNerError): If a file is malformed.
     """
-    if not all(map(find_spec, ("matplotlib", "sklearn"))):
-        raise DualNerError(
-            "The report needs matplotlib and scikit-learn. Install them: "
-            'pip install "spacy-dualner[report]".'
-        )
     store = EntityStore(results)
     measured = Measured.of(results, store, n_resamples)
     backbones = [_of_backbone(measured, store, backbone) for backbone in results.backbones]

@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..about import __version__
 from ..data.files import write_text
+from ..extras import need
+from ..folders import check_entries, check_file
 from .build import Report, build_report
 from .charts import Chart
 from .findings import FAILS, HOLDS, NOT_RUN, RULES, UNDECIDED
@@ -23,6 +25,9 @@ from .svg import PALETTE, standalone
 from .tables import FORMATS, MINUS, Table, decimal, p_value
 
 N_RESAMPLES = 5000
+PAGE = "index.html"
+COMMAND = "python -m spacy dualner report"
+"""Stands on the page, and tells it from any other."""
 
 _MIME = {
     "csv": "text/csv",
@@ -40,16 +45,21 @@ def write_report(results: Path, output: Path, n_resamples: int = N_RESAMPLES) ->
     output (Path): The folder to write to. Files of the same names are replaced, others stay.
     n_resamples (int): Of the paired bootstrap.
     RETURNS (List[str]): The names of the files, the page first.
-    RAISES (DualNerError): If there are no results, or a package for charts is missing.
+    RAISES (DualNerError): If there are no results, a package for charts is missing, or files of
+        the same names are of no report.
     """
+    check_file(output / PAGE, "report", lambda text: COMMAND in text)
+    need("The report needs", "report", "matplotlib", "sklearn")
     report = build_report(read_results(results), n_resamples)
-    command = f"python -m spacy dualner report {results} {output}"
+    command = f"{COMMAND} {results} {output}"
     if n_resamples != N_RESAMPLES:
         command += f" --resamples {n_resamples}"
-    files = {"index.html": render(report, command)}
+    files = {PAGE: render(report, command)}
     shown: list[Table | Chart] = [*report.tables(), *report.charts()]
     for part in shown:
         files |= {f"{part.name}.{ending}": text for ending, text in _files(part).items()}
+    if not (output / PAGE).exists():
+        check_entries(output, other=list(files))
     for name, text in files.items():
         write_text(output / name, text)
     return list(files)

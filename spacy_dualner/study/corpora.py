@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,12 @@ from ..data.docbin import corpus_path, read_docs
 from ..data.files import write_json
 from ..data.names import SPLITS, TRANSLATED, UNLABELLED
 from ..errors import DualNerError
+from ..folders import written_aside
 from .config import ConfigSchemaData
 
-_RECORD = "corpus.json"
+RECORD = "corpus.json"
+"""What a results folder holds from the beginning, beside the corpus."""
+
 # Of the shares of source text, so that each larger one holds the smaller ones.
 _SEED = 0
 
@@ -44,7 +46,7 @@ def prepare_corpus(data: ConfigSchemaData, results: Path) -> dict[str, Any]:
     }
     # The same files in another place are the same corpus.
     record["data"].pop("corpus")
-    path = results / _RECORD
+    path = results / RECORD
     if path.is_file():
         if srsly.read_json(path) != record:
             raise DualNerError(
@@ -52,10 +54,9 @@ def prepare_corpus(data: ConfigSchemaData, results: Path) -> dict[str, Any]:
                 "[data] and the corpus."
             )
         return record
-    folder = corpus_folder(results)
-    shutil.rmtree(folder, ignore_errors=True)
-    for split, lang, source, limit in parts:
-        _write(corpus_path(folder, split, lang), list(read_docs(source, Vocab(), limit)), split)
+    with written_aside(corpus_folder(results)) as folder:
+        for split, lang, source, limit in parts:
+            _write(corpus_path(folder, split, lang), list(read_docs(source, Vocab(), limit)), split)
     write_json(path, record)
     return record
 
@@ -73,22 +74,19 @@ def prepare_share(data: ConfigSchemaData, results: Path, share: int) -> None:
     whole, folder = corpus_folder(results), corpus_folder(results, share)
     if folder == whole or folder.exists():
         return
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    for lang in data.target_langs:
-        path = corpus_path(aside, UNLABELLED, lang)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(corpus_path(whole, UNLABELLED, lang), path)
-    for lang in data.source_langs:
-        docs = list(read_docs(corpus_path(whole, "train", lang), Vocab()))
-        drawn = np.random.default_rng(_SEED).permutation(len(docs))
-        annotated = set(drawn[: max(1, round(len(docs) * share / 100))].tolist())
-        for split, inside in (("train", True), (UNLABELLED, False)):
-            chosen = [doc for i, doc in enumerate(docs) if (i in annotated) == inside]
-            _write(corpus_path(aside, split, lang), chosen, split)
-    for split in ("dev",):
-        shutil.copytree(whole / split, aside / split)
-    os.replace(aside, folder)
+    with written_aside(folder) as aside:
+        for lang in data.target_langs:
+            path = corpus_path(aside, UNLABELLED, lang)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(corpus_path(whole, UNLABELLED, lang), path)
+        for lang in data.source_langs:
+            docs = list(read_docs(corpus_path(whole, "train", lang), Vocab()))
+            drawn = np.random.default_rng(_SEED).permutation(len(docs))
+            annotated = set(drawn[: max(1, round(len(docs) * share / 100))].tolist())
+            for split, inside in (("train", True), (UNLABELLED, False)):
+                chosen = [doc for i, doc in enumerate(docs) if (i in annotated) == inside]
+                _write(corpus_path(aside, split, lang), chosen, split)
+        shutil.copytree(whole / "dev", aside / "dev")
 
 
 def overlap(data: ConfigSchemaData, results: Path) -> dict[str, float]:

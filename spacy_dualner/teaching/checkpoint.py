@@ -42,12 +42,13 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> int:
             os.fsync(file.fileno())
         os.replace(aside, path)
     except (OSError, RuntimeError) as error:
-        aside.unlink(missing_ok=True)
         last = "The last complete one stays" if path.exists() else "There is none before it"
         raise DualNerError(
             f"{path}: the checkpoint could not be written ({error}). {last}. Make room, then go on "
             "with the same command and --resume."
         ) from error
+    finally:
+        aside.unlink(missing_ok=True)
     return path.stat().st_size
 
 

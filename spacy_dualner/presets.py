@@ -48,8 +48,28 @@ def overridden(config: Config, values: Mapping[str, Any]) -> Config:
     for block in BLOCKS:
         if "teaching" in config and any(key.startswith(f"teaching.{block}.") for key in values):
             config["teaching"].setdefault(block, {})
-    text = config.to_str(interpolate=False)
-    return Config().from_str(text, interpolate=False, overrides=dict(values))
+    return Config().from_str(config_text(config), interpolate=False, overrides=dict(values))
+
+
+def config_text(config: Config) -> str:
+    """A config as text that reads the same whether variables are filled in at once or later.
+
+    `to_str` writes $ as $$, which is two of them to whoever fills in variables later, as
+    `spacy train` does. JSON's own escape is one to all.
+
+    config (Config): Not interpolated.
+    """
+    lines = config.to_str(interpolate=False).split("\n")
+    # Values with variables in them are no JSON.
+    return "\n".join(li if "${" in li else li.replace("$$", r"\u0024") for li in lines)
+
+
+def interpolated(config: Config) -> Config:
+    """A config whose variables are filled in, also within longer text with $ in their values.
+
+    config (Config): Not interpolated.
+    """
+    return Config().from_str(config_text(config))
 
 
 def stage_settings(

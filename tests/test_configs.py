@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+import spacy
 from conftest import ROOT
-from helpers_corpus import run_cli
+from helpers_corpus import run_cli, stage2_config, write_corpus
 from spacy.cli.init_config import fill_config
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Config, ConfigValidationError
 
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.presets import config_text
 from spacy_dualner.teaching.config import resolve_config
 
 PRESETS = sorted(path.parent for path in (ROOT / "configs").glob("*/preset.cfg"))
@@ -333,3 +336,40 @@ def test_a_preset_without_data_is_a_clear_error(tmp_path: Path) -> None:
     status, output = run_cli("dualner", "configure", preset, tmp_path / "new", "--seed", "1")
     assert status == 1
     assert "preset.cfg" in output
+
+
+# Paths with a dollar sign, which configs use for variables
+
+
+@pytest.mark.slow
+def test_a_dollar_in_paths(encoder_path: Path, tmp_path: Path) -> None:
+    """From `configure` over `spacy train` and `teach` to a study: $ stands for itself."""
+    folder = tmp_path / "my$data$$x"
+    encoder = folder / "enc$oder"
+    shutil.copytree(encoder_path, encoder)
+    corpus = write_corpus(folder / "cor$pus")
+    choices = ["--encoder", encoder, "--data", folder, "--source", "en", "--targets", "de"]
+    status, _ = run_cli("dualner", "configure", MINI, folder / "conf$", *choices)
+    assert status == 0
+    for name, at in (("preset.cfg", "data.encoder"), ("stage1.cfg", "paths.encoder")):
+        for interpolate in (False, True):
+            config = Config().from_disk(folder / "conf$" / name, interpolate=interpolate)
+            section, key = at.split(".")
+            assert config[section][key] == str(encoder)
+    paths = ["--paths.train", corpus / "train", "--paths.dev", corpus / "dev"]
+    arguments = [*paths, "--training.max_epochs", "1", "--training.eval_frequency", "1"]
+    arguments += ["--training.logger.progress_bar", "null", "--output", folder / "stage1"]
+    assert run_cli("train", folder / "conf$" / "stage1.cfg", *arguments)[0] == 0
+    config = stage2_config(folder / "stage1" / "model-last", corpus, teaching__max_epochs=1)
+    (folder / "stage2.cfg").write_text(config_text(config))
+    status, printed = run_cli("dualner", "teach", folder / "stage2.cfg", "-o", folder / "stage2")
+    assert status == 0, printed
+    assert spacy.load(folder / "stage2" / "model-best").pipe_names == ["dualner"]
+
+
+def test_a_variable_is_no_path(tmp_path: Path) -> None:
+    status, printed = run_cli(
+        "dualner", "configure", MINI, tmp_path / "out", "--encoder", "/data/${x}/e"
+    )
+    assert status == 1 and "takes ${ for a variable" in printed
+    assert not (tmp_path / "out").exists()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
 from wasabi import msg
 
-from ..errors import DataError
+from ..errors import DataError, DualNerError
 from . import dualner_cli
-from ._util import PRESET_FILE, clear_errors, split_list
+from ._util import PRESET_FILE, split_list
 
 LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
+# What tells each file from any other.
+_SECTIONS = ("[data]", "[training]", "[teaching]")
 KEYS = ("path", "encoder", "source", "targets", *LIMITS, "seed")
 
 
@@ -38,19 +41,18 @@ def configure_cli(
       python -m spacy dualner configure configs/xlmr-base training/config --targets de,sw --seed 1
       python -m spacy dualner configure configs/xlmr-base training/config --recipe plus
     """
-    with clear_errors():
-        choices = {
-            "path": data,
-            "source": ",".join(split_list(source)),
-            "targets": ",".join(split_list(targets)),
-            "encoder": encoder,
-            "unlabelled_limit": unlabelled_limit,
-            "dev_limit": dev_limit,
-            "test_limit": test_limit,
-            "seed": seed,
-        }
-        given = {key: value for key, value in choices.items() if value}
-        configure(preset, output, given, recipe)
+    choices = {
+        "path": data,
+        "source": ",".join(split_list(source)),
+        "targets": ",".join(split_list(targets)),
+        "encoder": encoder,
+        "unlabelled_limit": unlabelled_limit,
+        "dev_limit": dev_limit,
+        "test_limit": test_limit,
+        "seed": seed,
+    }
+    given = {key: value for key, value in choices.items() if value}
+    configure(preset, output, given, recipe)
     msg.good(f"Configs written to {output}")
 
 
@@ -61,13 +63,15 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     output (Path): Folder to write to.
     choices (Dict[str, str]): Settings that replace those of the preset's `[data]` section.
     recipe (str): Of stage 2: NAME for the preset's `stage2-NAME.cfg`, empty for `stage2.cfg`.
-    Raises DataError where the preset lacks a file, or a number is none.
+    Raises DataError where the preset lacks a file, or a number is none; DualNerError where the
+    output is the preset, or holds such files of something else, or a choice is a variable.
     """
     from thinc.api import Config
     from weasel.util import get_checksum
 
     from ..data.files import write_text
-    from ..presets import STAGES, recipe_file, recipes, stage_settings
+    from ..folders import check_file
+    from ..presets import STAGES, config_text, recipe_file, recipes, stage_settings
 
     stages = (STAGES[0], recipe_file(recipe))
     for name in (PRESET_FILE, *STAGES):
@@ -76,12 +80,20 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     if not (preset / stages[1]).is_file():
         known = ", ".join(recipes(preset)) or "none but the paper's, which needs no --recipe"
         raise DataError(preset / stages[1], f"no such recipe. There is {known}.")
+    if output.resolve() == preset.resolve():
+        raise DualNerError(f"{output} is the preset itself. Name another OUTPUT.")
+    for name, section in zip((PRESET_FILE, *STAGES), _SECTIONS, strict=True):
+        check_file(output / name, "config of a run", partial(_holds, section))
     settings = Config().from_disk(preset / PRESET_FILE, interpolate=False)
     data: dict[str, Any] = settings.get("data", {})
     absent = [key for key in KEYS if key not in data]
     if absent:
         raise DataError(preset / PRESET_FILE, f"[data] lacks {', '.join(absent)}. Add it.")
     for key, value in choices.items():
+        if "${" in value:
+            raise DualNerError(
+                f"{key} is '{value}', and a config takes ${{ for a variable. Give it another name."
+            )
         if isinstance(data[key], int):
             if not value.isdecimal():
                 raise DataError(preset / PRESET_FILE, f"{key} is no number: '{value}'.")
@@ -99,7 +111,11 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
         dev_limit=data["dev_limit"],
         unlabelled_limit=data["unlabelled_limit"],
     )
-    write_text(output / PRESET_FILE, settings.to_str(interpolate=False) + "\n")
+    write_text(output / PRESET_FILE, config_text(settings) + "\n")
     for name, file, values in zip(STAGES, stages, overrides, strict=True):
         config = Config().from_disk(preset / file, interpolate=False, overrides=values)
-        write_text(output / name, config.to_str(interpolate=False) + "\n")
+        write_text(output / name, config_text(config) + "\n")
+
+
+def _holds(section: str, text: str) -> bool:
+    return section in text.splitlines()

@@ -14,7 +14,7 @@ from thinc.api import Config
 
 from ..data.docbin import corpus_path
 from ..data.names import TRANSLATED
-from ..presets import overridden, stage_settings
+from ..presets import config_text, overridden, stage_settings
 from ..training.corpus import parse_langs
 from .config import Backbone, Study
 from .corpora import corpus_folder
@@ -199,4 +199,4 @@ def _with_paths(config: Config, run: Run, method: Method, parent: Run | None) ->
         # The scores that spaCy hands to its loggers.
         shown = {f"ents_f_{lang}": 0.0 for lang in run.langs}
         config["training"]["score_weights"].update(shown)
-    return config.to_str(interpolate=False)
+    return config_text(config)

@@ -8,7 +8,7 @@ from spacy.util import registry
 from thinc.api import Config, ConfigValidationError
 
 from ..errors import DualNerError
-from ..presets import BLOCKS
+from ..presets import BLOCKS, interpolated
 from ..training.optimizer import AdamW
 from .objective import Objective, make_objective
 from .settings import ConfigSchemaCorpora, ConfigSchemaTeaching
@@ -76,7 +76,7 @@ def resolve_config(config: Config) -> TeachingConfig:
     missing = [{"loc": (name,), "msg": "section missing"} for name in SCHEMAS if name not in config]
     if missing:
         raise ConfigValidationError(config=config, errors=missing)
-    full = DEFAULTS.merge(config).interpolate()
+    full = interpolated(DEFAULTS.merge(config))
     settings: Any
     corpora: Any
     settings, corpora = (_validated(full[name], schema) for name, schema in SCHEMAS.items())

@@ -17,6 +17,7 @@ import psutil
 import pytest
 import spacy
 import srsly
+from conftest import make_examples
 from helpers_annotate import ROWS, TEXTS, expected, files_of, read_output, write_input
 from helpers_corpus import run_cli
 from spacy.language import Language
@@ -154,13 +155,42 @@ def test_a_doc_that_a_component_drops_is_reported(
     assert (fault["line"], fault["text"]) == (8, "drop this")
 
 
+def test_a_text_of_any_length(
+    model: str,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Beyond spaCy's limit, which is for components that this pipeline has none of."""
+    rows = [{"text": TEXTS[0]}, {"text": " ".join(TEXTS)}]
+    found = expected(model, [row["text"] for row in rows])
+    load = spacy.load
+
+    def load_limited(name: str) -> Language:
+        nlp = load(name)
+        nlp.max_length = len(TEXTS[0])
+        return nlp
+
+    monkeypatch.setattr(spacy, "load", load_limited)
+    done = annotate(model, write_input(tmp_path / "in.txt", rows), tmp_path / "out.jsonl")
+    assert (done.texts, done.faults) == (2, 0)
+    assert read_output(tmp_path / "out.jsonl") == found
+
+
 def test_a_text_that_is_too_long(model: str, tmp_path: Path) -> None:  # noqa: F811
+    """For a component of spaCy's that the pipeline has as well."""
+    nlp = spacy.load(model)
+    nlp.add_pipe("ner").initialize(lambda: make_examples(nlp), nlp=nlp)
+    nlp.to_disk(tmp_path / "model")
     rows = [{"text": TEXTS[0]}, {"text": "a " * 500_001}, {"text": TEXTS[1]}]
     source = write_input(tmp_path / "in.txt", rows)
-    annotate(model, source, tmp_path / "out.jsonl")
-    assert read_output(tmp_path / "out.jsonl") == expected(model, TEXTS[:2])
+    annotate(str(tmp_path / "model"), source, tmp_path / "out.jsonl")
+    assert [text for text, _ in read_output(tmp_path / "out.jsonl")] == TEXTS[:2]
     (fault,) = srsly.read_jsonl(tmp_path / "out.jsonl.errors.jsonl")
-    assert fault["line"] == 2 and "E088" in fault["error"]
+    assert fault["line"] == 2
+    assert fault["error"] == (
+        "1,000,002 characters are too many for the pipeline's parser or ner, which take 1,000,000. "
+        "Split the text."
+    )
     assert len(fault["text"]) < 1000
 
 

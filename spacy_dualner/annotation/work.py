@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from typing import NamedTuple
 
 import spacy
@@ -22,6 +23,8 @@ from srsly.msgpack import msgpack_decoders, msgpack_encoders
 
 from ..component import DualNer
 from ..errors import DualNerError
+from ..loading import load_pipeline
+from ..processes import deaf_to_interrupts
 from .records import Batch, Fault, Record
 from .writers import Output
 
@@ -30,6 +33,8 @@ _AHEAD = 2
 # After so many words the pipeline is loaded anew: spaCy's tables of strings keep the place of every
 # word that was ever in them, also when a memory zone ends.
 _MAX_STRINGS = 2_000_000
+# spaCy's own components that need a gigabyte for 100,000 characters.
+_LIMITED = {"parser", "ner", "beam_parser", "beam_ner"}
 
 
 class Annotated(NamedTuple):
@@ -82,9 +87,16 @@ class Annotator:
 
     def _load(self) -> None:
         self._n_strings = 0
-        self.nlp: Language = spacy.load(self.model)
+        self.nlp: Language = load_pipeline(self.model)
         # An error is to be seen here, whatever a component's handler would make of it.
-        self.nlp.set_error_handler(raise_error)
+        for _, pipe in self.nlp.pipeline:
+            # spaCy's ner and parser can be given none, and raise as they are.
+            with suppress(AttributeError):
+                pipe.set_error_handler(raise_error)  # type: ignore[attr-defined]
+        factories = {self.nlp.get_pipe_meta(name).factory for name in self.nlp.pipe_names}
+        if not factories & _LIMITED:
+            # The encoder takes text of any length, in windows.
+            self.nlp.max_length = sys.maxsize
         pipes = [pipe for _, pipe in self.nlp.pipeline if isinstance(pipe, DualNer)]
         self.spans_keys = [key for pipe in pipes if (key := pipe.cfg.get("spans_key"))]
 
@@ -127,6 +139,8 @@ class Annotator:
         except Exception as error:
             if len(records) == 1:
                 message = f"{type(error).__name__}: {error}"
+                if isinstance(error, DualNerError):
+                    message = str(error)
                 return Annotated(faults=(records[0].fault(message),))
         middle = len(records) // 2
         return self._annotate(records[:middle]).plus(self._annotate(records[middle:]))
@@ -134,6 +148,11 @@ class Annotator:
     def _doc(self, record: Record) -> Doc:
         if isinstance(record.content, bytes):
             return Doc(self.nlp.vocab).from_bytes(record.content)
+        if len(record.content) > self.nlp.max_length:
+            raise DualNerError(
+                f"{len(record.content):,} characters are too many for the pipeline's parser or "
+                f"ner, which take {self.nlp.max_length:,}. Split the text."
+            )
         doc = self.nlp.make_doc(record.content)
         doc.user_data.update(record.carried)
         return doc
@@ -167,9 +186,12 @@ def annotate_batches(
         (annotator.model, annotator.output, gpu_id, threads),
     )
     waiting: deque[tuple[Batch, Future[Annotated]]] = deque()
+    others = set(multiprocessing.active_children())
     try:
         for batch in batches:
-            waiting.append((batch, pool.submit(_work, batch.records)))
+            # With the first, the processes begin.
+            with deaf_to_interrupts():
+                waiting.append((batch, pool.submit(_work, batch.records)))
             if len(waiting) > _AHEAD * n_process:
                 first, future = waiting.popleft()
                 yield first, future.result()
@@ -180,6 +202,11 @@ def annotate_batches(
             "A process that annotates has died, for lack of memory perhaps. Go on with --resume "
             "and a smaller --n-process."
         ) from error
+    except BaseException:
+        # Nobody waits for what they are at, or for one that only begins.
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -189,8 +216,6 @@ _annotator: Annotator
 
 def _begin(model: str, output: Output, gpu_id: int, threads: int) -> None:
     global _annotator
-    # The first process hears Ctrl-C, and ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     if gpu_id >= 0:

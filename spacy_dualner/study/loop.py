@@ -6,8 +6,8 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,8 +19,10 @@ from filelock import FileLock, Timeout
 
 from ..data.files import write_json, write_text
 from ..errors import DualNerError
+from ..folders import check_entries
+from ..processes import deaf_to_interrupts
 from .config import Study
-from .corpora import overlap, prepare_corpus, prepare_share
+from .corpora import RECORD, overlap, prepare_corpus, prepare_share
 from .matrix import Run, plan
 from .work import LOG, RESULT, SCORED, is_trained, work
 
@@ -45,7 +47,8 @@ def run_studies(
     keep_models (bool): Whether to keep all pipelines; otherwise those of methods that others begin
         from.
     RETURNS (List[str]): Keys of the runs that failed, or that wait for one that failed.
-    RAISES (DualNerError): If the folder is in use, or holds runs of other data or settings.
+    RAISES (DualNerError): If the folder is in use, or holds runs of other data or settings, or
+        what no study wrote.
     """
     data = studies[0].data
     if any(study.data != data for study in studies):
@@ -53,6 +56,9 @@ def run_studies(
             "The studies differ in [data]. Run each with an --output of its own, or make their "
             "[data] the same."
         )
+    if not (results / RECORD).exists():
+        # What a study writes, under names that others use too.
+        check_entries(results, other=["corpus", "corpus-*", "runs", RESULTS, STUDY])
     results.mkdir(parents=True, exist_ok=True)
     with _locked(results):
         record = prepare_corpus(data, results)
@@ -64,18 +70,19 @@ def run_studies(
         # Another study may begin from them.
         parents = {method.stage1 for study in studies for method in study.known.values()}
         failed = []
-        for number, (run, seconds) in enumerate(_done(runs, jobs, gpu_id), 1):
-            result = _result(run)
-            _print_line(run, result, seconds, f"[{number:>{len(str(len(runs)))}}/{len(runs)}]")
-            if result is None and not run.skipped:
-                failed.append(run.cell.key)
-            if not keep_models and run.cell.method not in parents:
-                shutil.rmtree(run.model, ignore_errors=True)
-            _write_results(runs, results)
+        with closing(_done(runs, jobs, gpu_id)) as done:
+            for number, (run, seconds) in enumerate(done, 1):
+                result = _result(run)
+                _print_line(run, result, seconds, f"[{number:>{len(str(len(runs)))}}/{len(runs)}]")
+                if result is None and not run.skipped:
+                    failed.append(run.cell.key)
+                if not keep_models and run.cell.method not in parents:
+                    shutil.rmtree(run.model, ignore_errors=True)
+                _write_results(runs, results)
     return failed
 
 
-def _done(runs: Sequence[Run], jobs: int, gpu_id: int) -> Iterator[tuple[Run, float]]:
+def _done(runs: Sequence[Run], jobs: int, gpu_id: int) -> Generator[tuple[Run, float], None, None]:
     """Do runs, each once the one that it begins from has ended.
 
     YIELDS (Tuple[Run, float]): Each run when it has ended, and its seconds; 0 if done before.
@@ -85,33 +92,39 @@ def _done(runs: Sequence[Run], jobs: int, gpu_id: int) -> Iterator[tuple[Run, fl
     wanted = {run.stage1 for run in runs if not (run.skipped or _result(run))}
     active: dict[int, tuple[Run, BaseProcess, float]] = {}
     threads = max(1, torch.get_num_threads() // jobs)
-    while waiting or active:
-        for run in list(waiting):
-            if run.stage1 and run.stage1 not in ended:
-                continue
-            done = _result(run) and (run.cell.key not in wanted or is_trained(run))
-            hopeless = run.stage1 and not _result(ended[run.stage1])
-            if run.skipped or done or hopeless:
+    try:
+        while waiting or active:
+            for run in list(waiting):
+                if run.stage1 and run.stage1 not in ended:
+                    continue
+                done = _result(run) and (run.cell.key not in wanted or is_trained(run))
+                hopeless = run.stage1 and not _result(ended[run.stage1])
+                if run.skipped or done or hopeless:
+                    ended[run.cell.key] = run
+                    waiting.remove(run)
+                    yield run, 0.0
+                elif len(active) < jobs:
+                    process = _start(run, threads, gpu_id)
+                    active[process.sentinel] = run, process, time.perf_counter()
+                    waiting.remove(run)
+            for sentinel in connection.wait(list(active)) if active else ():
+                run, process, began = active.pop(cast(int, sentinel))
+                process.join()
                 ended[run.cell.key] = run
-                waiting.remove(run)
-                yield run, 0.0
-            elif len(active) < jobs:
-                process = _start(run, threads, gpu_id)
-                active[process.sentinel] = run, process, time.perf_counter()
-                waiting.remove(run)
-        for sentinel in connection.wait(list(active)) if active else ():
-            run, process, began = active.pop(cast(int, sentinel))
+                yield run, time.perf_counter() - began
+    finally:
+        for _, process, _ in active.values():
+            process.terminate()
             process.join()
-            ended[run.cell.key] = run
-            yield run, time.perf_counter() - began
 
 
 def _start(run: Run, threads: int, gpu_id: int) -> BaseProcess:
     """In a process of its own a run does not depend on what ran before it."""
     run.folder.mkdir(parents=True, exist_ok=True)
     write_json(run.folder / _IDENTITY, {"fingerprint": run.fingerprint})
-    process = get_context("spawn").Process(target=work, args=(run, threads, gpu_id))
-    process.start()
+    process = get_context("spawn").Process(target=work, args=(run, threads, gpu_id), daemon=True)
+    with deaf_to_interrupts():
+        process.start()
     return process
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 import srsly
 import torch
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from spacy.util import load_config
 from ..data.docbin import corpus_path, read_docs
 from ..data.files import write_json, write_text
 from ..evaluation import predict_docs, with_means
+from ..loading import load_pipeline
 from ..pipeline import find_component
 from ..training.history import read_history
 from .corpora import corpus_folder
@@ -42,11 +43,14 @@ def work(run: Run, threads: int, gpu_id: int) -> None:
     gpu_id (int): As in `spacy train`.
     """
     _end_with_parent()
+    # What is half-written goes, as it does where an error ends the run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     torch.set_num_threads(threads)
     with (run.folder / LOG).open("a", encoding="utf-8") as log:
         sys.stdout.flush()
         for stream in (sys.stdout, sys.stderr):
             os.dup2(log.fileno(), stream.fileno())
+            stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
         from spacy.cli._util import setup_gpu
 
         setup_gpu(gpu_id)
@@ -88,7 +92,7 @@ def _train(run: Run, gpu_id: int) -> None:
 
 def _evaluate(run: Run) -> tuple[str, dict[str, Any]]:
     """What the pipeline decodes, and scores of that."""
-    nlp = spacy.load(run.model)
+    nlp = load_pipeline(run.model)
     corpus = corpus_folder(run.results)
     entities: dict[str, NDArray] = {}
     pipe = find_component(nlp, "dualner")

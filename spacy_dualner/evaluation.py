@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
@@ -22,6 +21,7 @@ from .errors import DualNerError
 from .gold import doc_tags
 from .gold_types import foreign_types
 from .labels import IGNORE, LabelScheme
+from .loading import load_pipeline
 from .metrics import entity_scores, mean_scores
 from .pipeline import find_component, predict_words
 from .raw_text import raw_scores
@@ -58,7 +58,7 @@ def evaluate(
         `decode` that the pipeline is set to, and the `split` and `limit` that were scored.
     Raises DualNerError where the component or a corpus is missing, or is not annotated.
     """
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
     if not langs:
         raise DualNerError("No language to evaluate. Name them with --langs, as in en,de.")

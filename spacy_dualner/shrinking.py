@@ -10,7 +10,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import spacy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -25,6 +24,7 @@ from .encoder.vocabulary import config_ids, kept_ids, read_spec, trim_encoder, t
 from .errors import DualNerError
 from .evaluation import check_annotated, evaluate_docs
 from .folders import check_output, written_aside
+from .loading import load_pipeline
 from .pipeline import find_component, find_encoder
 from .portable import without_paths
 
@@ -71,14 +71,14 @@ def shrink(
             "corpus that is annotated with --eval-split."
         )
     check_annotated(scored.values(), limit, "--eval-split")
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     check_output(output, nlp.path)
     shim = find_encoder(nlp, component)
     read_spec(shim.words().tokenizer)
     before = measure(nlp, nlp.path, scored, component, limit=limit, progress=progress)
     # Scoring leaves the words of the text in a pipeline, and they would be written with it.
     del nlp, shim
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     bar = tqdm(paths, desc="sub-words", leave=False, disable=None if progress else True)
     shards = (shard for path in bar for shard in read_shards(path))
     shim = find_encoder(nlp, component)
@@ -87,7 +87,9 @@ def shrink(
     with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside, exclude=_unneeded(nlp))
         del nlp, shim
-        after = measure(spacy.load(aside), aside, scored, component, limit=limit, progress=progress)
+        after = measure(
+            load_pipeline(aside), aside, scored, component, limit=limit, progress=progress
+        )
         lost = before["mean"] - after["mean"]
         if not lost <= tolerance:
             raise DualNerError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from spacy_transformers.data_classes import HFObjects
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -111,8 +112,17 @@ def _head_only_at(encoder: nn.Module, positions: Tensor) -> Iterator[None]:
 
 
 def write_encoder(lm: MaskedLanguageModel, folder: Path) -> None:
-    """Write an encoder with its head and tokenizer. Holds nothing of where they came from."""
-    lm.model.save_pretrained(folder)
+    """Write an encoder with its head and tokenizer. Holds nothing of where they came from.
+
+    Raises DualNerError where the disk is full.
+    """
+    try:
+        lm.model.save_pretrained(folder)
+    except SafetensorError as error:
+        # What it says of a full disk is no OSError.
+        raise DualNerError(
+            f"The encoder could not be written ({error}). Check the space left."
+        ) from error
     lm.words.tokenizer.save_pretrained(folder)
     for name in ("config.json", "tokenizer_config.json"):
         forget_origin(folder / name)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -31,6 +30,7 @@ from ..heads import DECODINGS, check_decoding
 from ..labels import IGNORE
 from ..lattice import Lattice, span_log_probs
 from ..layout import Layout
+from ..loading import load_pipeline
 from ..pipeline import find_component, predict_words
 from ..portable import without_paths
 from ..words import DocWords
@@ -87,7 +87,7 @@ def calibrate(
         check_decoding(decode)
     fitted_on = list(langs) or languages(corpus, split)
     tested_on = list(test_langs) or languages(corpus, test_split)
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
     check_output(output, nlp.path)
     read = {lang: corpus_path(corpus, split, lang) for lang in fitted_on}
@@ -116,7 +116,7 @@ def calibrate(
             "after": measures(judged, targets, fitted),
         }
     # Reading leaves the words of the text in a pipeline, and they would be written with it.
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
     for name, fitted in fits.items():
         pipe.set_calibration(name, fitted.temperature, fitted.calibrator)

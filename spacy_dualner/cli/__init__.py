@@ -6,8 +6,11 @@ Every `python -m spacy` imports this package: commands import what is slow withi
 import typer
 from spacy.cli import app
 
+from ._endings import Commands
+
 dualner_cli = typer.Typer(
     name="dualner",
+    cls=Commands,
     help="Zero-shot cross-lingual named entity recognition by dual teaching (DualNER).",
     no_args_is_help=True,
 )

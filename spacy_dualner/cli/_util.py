@@ -1,35 +1,77 @@
-"""What the commands share: errors without a traceback, options that are lists, presets."""
+"""What the commands share: devices, options that are lists or settings, presets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import platform
 from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import typer
-from wasabi import msg
 
 from ..errors import DataError, DualNerError
 
 PRESET_FILE = "preset.cfg"
 
 
-@contextmanager
-def clear_errors() -> Iterator[None]:
-    """Print an error that the user can mend, instead of a traceback, and exit with status 1."""
+def use_device(gpu_id: int) -> None:
+    """Compute on a GPU, or on the CPU.
+
+    gpu_id (int): Its number; below 0 for the CPU.
+    Raises DualNerError where it cannot be used.
+    """
+    from spacy.cli._util import setup_gpu
+
+    check_gpu(gpu_id)
     try:
-        yield
-    except DualNerError as error:
-        msg.fail(str(error))
-    except OSError as error:
-        # spaCy's own OSErrors, as for a missing pipeline, carry no number and say what to do.
-        remedy = ". Check the path, its permissions and the space left." if error.errno else ""
-        msg.fail(f"{error}{remedy}")
-    else:
+        setup_gpu(gpu_id)
+    except (ValueError, RuntimeError) as error:
+        raise _no_gpu(str(error)) from error
+
+
+def check_gpu(gpu_id: int) -> None:
+    """Check that a GPU can be used, by this process or by one that it starts, and leave it alone.
+
+    gpu_id (int): Its number; below 0 for the CPU.
+    Raises DualNerError where it cannot.
+    """
+    if gpu_id < 0:
         return
-    raise typer.Exit(1)
+    from thinc.util import has_gpu
+
+    if platform.system() != "Darwin" and not find_spec("cupy"):
+        raise _no_gpu("CuPy is not installed: pip install cupy-cuda12x")
+    if not has_gpu:
+        raise _no_gpu("none is found, or CuPy lacks CUDA's libraries")
+
+
+def _no_gpu(why: str) -> DualNerError:
+    return DualNerError(f"No GPU can be used ({why}). Leave --gpu-id out for the CPU.")
+
+
+def parse_overrides(ctx: typer.Context, options: list[str]) -> dict[str, Any]:
+    """Settings of a config that options replace, as in `spacy train`: --section.key VALUE.
+
+    ctx (typer.Context): Of the command; an option that names no setting is an error of its usage.
+    options (List[str]): All options that are not the command's own, with their values.
+    RETURNS (Dict[str, Any]): Values by dotted name.
+    """
+    from spacy.cli._util import parse_config_overrides
+
+    is_value = False
+    for option in options:
+        name = option.partition("=")[0]
+        if not option.startswith("-") and not is_value:
+            ctx.fail(f"Got unexpected extra argument ({option})")
+        if option.startswith("--" if is_value else "-") and "." not in name:
+            own = [known for parameter in ctx.command.params for known in parameter.opts]
+            close = get_close_matches(name, own)
+            hint = f" (Possible options: {', '.join(close)})" if close else ""
+            ctx.fail(f"No such option: {name}{hint}")
+        is_value = option.startswith("--") and name == option
+    return parse_config_overrides(list(options))
 
 
 def split_list(value: str) -> list[str]:

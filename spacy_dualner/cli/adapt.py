@@ -9,7 +9,7 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import clear_errors, split_list
+from ._util import split_list, use_device
 
 
 @dualner_cli.command("adapt")
@@ -51,29 +51,26 @@ def adapt_cli(
       python -m spacy dualner adapt xlm-roberta-base corpus adapted --langs en,de,sw --gpu-id 0
       python -m spacy dualner adapt encoder corpus adapted --langs en:5000,de --splits unlabelled
     """
-    from spacy.cli._util import setup_gpu
+    use_device(gpu_id)
+    from ..adaptation.loop import adapt
+    from ..training.corpus import parse_langs
 
-    setup_gpu(gpu_id)
-    with clear_errors():
-        from ..adaptation.loop import adapt
-        from ..training.corpus import parse_langs
-
-        results = adapt(
-            encoder,
-            corpus,
-            output,
-            parse_langs(langs),
-            splits=split_list(splits),
-            limit=limit,
-            epochs=epochs,
-            batch_size=batch_size,
-            learn_rate=learn_rate,
-            warmup=warmup,
-            mask_share=mask_share,
-            mixed_precision=mixed_precision,
-            seed=seed,
-            progress=True,
-        )
+    results = adapt(
+        encoder,
+        corpus,
+        output,
+        parse_langs(langs),
+        splits=split_list(splits),
+        limit=limit,
+        epochs=epochs,
+        batch_size=batch_size,
+        learn_rate=learn_rate,
+        warmup=warmup,
+        mask_share=mask_share,
+        mixed_precision=mixed_precision,
+        seed=seed,
+        progress=True,
+    )
     print_losses(results)
     msg.good(f"Encoder written to {output}")
 

@@ -10,7 +10,7 @@ from wasabi import msg
 
 from ..errors import DualNerError
 from . import dualner_cli
-from ._util import clear_errors
+from ._util import use_device
 
 if TYPE_CHECKING:
     from ..annotation.records import Fault
@@ -66,9 +66,7 @@ def annotate_cli(
       python -m spacy dualner annotate xx_dualner corpus/unlabelled/de.spacy train-de.conll
       zcat *.gz | python -m spacy dualner annotate xx_dualner - all.jsonl --form jsonl
     """
-    from spacy.cli._util import setup_gpu
-
-    setup_gpu(gpu_id)
+    use_device(gpu_id)
     printed = 0
 
     def report(fault: Fault) -> None:
@@ -77,28 +75,27 @@ def annotate_cli(
         if printed <= _N_PRINTED:
             msg.warn(str(fault.error()))
 
-    with clear_errors():
-        from ..annotation.loop import annotate
+    from ..annotation.loop import annotate
 
-        done = annotate(
-            model,
-            source,
-            output,
-            form=form,
-            text_key=text_key,
-            n_process=n_process,
-            batch_size=batch_size,
-            gpu_id=gpu_id,
-            resume=resume,
-            force=force,
-            strict=strict,
-            progress=True,
-            on_fault=report,
-        )
-        if done.faults:
-            msg.warn(f"{done.faults:,} bad records, with their lines in {output}.errors.jsonl")
-        if done.faults and not done.texts:
-            raise DualNerError(f"No text could be annotated: {output} was not written.")
+    done = annotate(
+        model,
+        source,
+        output,
+        form=form,
+        text_key=text_key,
+        n_process=n_process,
+        batch_size=batch_size,
+        gpu_id=gpu_id,
+        resume=resume,
+        force=force,
+        strict=strict,
+        progress=True,
+        on_fault=report,
+    )
+    if done.faults:
+        msg.warn(f"{done.faults:,} bad records, with their lines in {output}.errors.jsonl")
+    if done.faults and not done.texts:
+        raise DualNerError(f"No text could be annotated: {output} was not written.")
     speed = done.words / done.seconds if done.seconds else 0
     msg.good(
         f"{done.texts:,} texts, {done.entities:,} entities, {done.words:,} words in "

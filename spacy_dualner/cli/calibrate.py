@@ -9,7 +9,7 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import PresetData, clear_errors, read_preset, split_list
+from ._util import PresetData, read_preset, split_list, use_device
 
 
 @dualner_cli.command("calibrate")
@@ -47,47 +47,48 @@ def calibrate_cli(
       python -m spacy dualner calibrate training/stage2/model-best training/calibrated
       python -m spacy dualner calibrate xx_dualner calibrated --langs en --diagram reliability.svg
     """
-    from spacy.cli._util import setup_gpu
+    from ..extras import need
+    from ..folders import check_file, check_json
 
-    setup_gpu(gpu_id)
-    with clear_errors():
-        from ..calibration.calibrate import calibrate
-        from ..data.files import write_json, write_text
+    check_json(output, "result of calibrate", "fit", "decodings")
+    if diagram is not None:
+        check_file(diagram, "SVG file", lambda text: "<svg" in text[:1000])
+        need("The reliability diagram needs", "report", "matplotlib", instead=", or omit --diagram")
+    use_device(gpu_id)
+    from ..calibration.calibrate import calibrate
+    from ..data.files import write_json, write_text
 
-        defaults = read_preset(preset)
-        results = calibrate(
-            model,
-            out,
-            corpus,
-            split_list(langs) or _present(defaults, corpus, split),
-            split=split,
-            limit=limit,
-            test_langs=split_list(test_langs) or _present(defaults, corpus, test_split),
-            test_split=test_split,
-            test_limit=test_limit or defaults.test_limit,
-            method=method,
-            decode=decode,
-            component=component,
-            seed=seed,
-            progress=True,
-        )
-        if output is not None:
-            write_json(output, results)
-        print_measures(results)
-        msg.good(f"Pipeline written to {out}")
-        if output is not None:
-            msg.good(f"Measures written to {output}")
-        if diagram is not None:
-            from ..calibration.diagram import reliability_svg
+    defaults = read_preset(preset)
+    results = calibrate(
+        model,
+        out,
+        corpus,
+        split_list(langs) or _present(defaults, corpus, split),
+        split=split,
+        limit=limit,
+        test_langs=split_list(test_langs) or _present(defaults, corpus, test_split),
+        test_split=test_split,
+        test_limit=test_limit or defaults.test_limit,
+        method=method,
+        decode=decode,
+        component=component,
+        seed=seed,
+        progress=True,
+    )
+    print_measures(results)
+    msg.good(f"Pipeline written to {out}")
+    if output is not None:
+        write_json(output, results)
+        msg.good(f"Measures written to {output}")
+    if diagram is not None:
+        from ..calibration.diagram import reliability_svg
 
-            own = results["decodings"][results["decode"]]
-            group = "targets" if own["after"]["targets"]["n"] else "all"
-            about = ", ".join(
-                results["targets"] if group == "targets" else own["after"]["languages"]
-            )
-            svg = reliability_svg(own["before"][group], own["after"][group], about)
-            write_text(diagram, svg)
-            msg.good(f"Reliability diagram written to {diagram}")
+        own = results["decodings"][results["decode"]]
+        group = "targets" if own["after"]["targets"]["n"] else "all"
+        about = ", ".join(results["targets"] if group == "targets" else own["after"]["languages"])
+        svg = reliability_svg(own["before"][group], own["after"][group], about)
+        write_text(diagram, svg)
+        msg.good(f"Reliability diagram written to {diagram}")
 
 
 def _present(preset: PresetData, corpus: Path, split: str) -> list[str]:

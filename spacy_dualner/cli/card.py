@@ -11,7 +11,7 @@ from wasabi import msg
 
 from ..errors import DataError
 from . import dualner_cli
-from ._util import clear_errors, preset_sections
+from ._util import preset_sections
 from .evaluate import read_results
 
 if TYPE_CHECKING:
@@ -50,25 +50,24 @@ def card_cli(
       python -m spacy dualner card training/stage2/model-best --scores metrics/stage2.json
       python -m spacy dualner card MODEL -s new.json -b old.json --data PAN-X --licence mit
     """
-    with clear_errors():
-        from ..card import HUB_README, README, Baseline, write_card
+    from ..card import HUB_README, README, Baseline, write_card
 
-        given = {
-            "data": data,
-            "dataset": dataset,
-            "data_licence": data_licence,
-            "encoder_licence": encoder_licence,
-            "licence": licence,
-            "author": author,
-        }
-        write_card(
-            model,
-            read_statements(preset, {key: text for key, text in given.items() if text}),
-            results=None if scores is None else read_results(scores),
-            baseline=None if baseline is None else Baseline(baseline.stem, read_results(baseline)),
-            name=name,
-            output=output,
-        )
+    given = {
+        "data": data,
+        "dataset": dataset,
+        "data_licence": data_licence,
+        "encoder_licence": encoder_licence,
+        "licence": licence,
+        "author": author,
+    }
+    write_card(
+        model,
+        read_statements(preset, {key: text for key, text in given.items() if text}),
+        results=None if scores is None else read_results(scores),
+        baseline=None if baseline is None else Baseline(baseline.stem, read_results(baseline)),
+        name=name,
+        output=output,
+    )
     msg.good(f"Card written to {(output or model) / README} and {HUB_README}")
     if scores is None:
         msg.warn("The card has no scores: give those of evaluate with --scores")

@@ -10,11 +10,15 @@ from wasabi import msg
 
 from ..errors import DualNerError
 from . import dualner_cli
-from ._util import clear_errors, read_preset, split_list
+from ._endings import going_on
+from ._util import read_preset, split_list
 
 if TYPE_CHECKING:
     from ..data.convert import CorpusCounts
     from ..data.tally import Tally
+
+ONE_BY_ONE = "Each language is in OUTPUT whole, or as it was. Begin again with the same command."
+"""What to do when a corpus was not written to its end."""
 
 
 @dualner_cli.command("convert")
@@ -73,29 +77,29 @@ def convert_cli(
       python -m spacy dualner convert news.txt corpus --langs sw
       python -m spacy dualner convert translations corpus --form translated
     """
-    with clear_errors():
-        from ..data.convert import convert
-        from ..data.forms import FORMS, recognise_form
-        from ..data.tags import TYPES, mapped_types, parse_mapping
-        from ..data.tally import Tally
+    from ..data.convert import convert
+    from ..data.forms import FORMS, recognise_form
+    from ..data.tags import TYPES, mapped_types, parse_mapping
+    from ..data.tally import Tally
 
-        defaults = read_preset(preset)
-        source = input_path or (defaults.translated if form == "translated" else defaults.path)
-        if not source and preset and form == "translated":
-            msg.info("The preset has no translations: nothing to convert")
-            return
-        if not source:
-            raise DualNerError('INPUT is "". Name it, or give a --preset whose [data] has a path.')
-        if not form:
-            form = recognise_form(Path(source))
-            msg.info(f"Form: {form}")
-        # Text without tags is for languages without annotations.
-        plain = form in FORMS and FORMS[form].plain
-        default_langs = defaults.targets if plain else defaults.source + defaults.targets
-        entity_types = split_list(types) or list(TYPES)
-        new_types = parse_mapping(mapping)
-        untagged: list[str] = []
-        tally = Tally()
+    defaults = read_preset(preset)
+    source = input_path or (defaults.translated if form == "translated" else defaults.path)
+    if not source and preset and form == "translated":
+        msg.info("The preset has no translations: nothing to convert")
+        return
+    if not source:
+        raise DualNerError('INPUT is "". Name it, or give a --preset whose [data] has a path.')
+    if not form:
+        form = recognise_form(Path(source))
+        msg.info(f"Form: {form}")
+    # Text without tags is for languages without annotations.
+    plain = form in FORMS and FORMS[form].plain
+    default_langs = defaults.targets if plain else defaults.source + defaults.targets
+    entity_types = split_list(types) or list(TYPES)
+    new_types = parse_mapping(mapping)
+    untagged: list[str] = []
+    tally = Tally()
+    with going_on(ONE_BY_ONE):
         counts = convert(
             Path(source),
             output,

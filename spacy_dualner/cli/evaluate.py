@@ -10,7 +10,7 @@ from wasabi import msg
 
 from ..errors import DataError, DualNerError
 from . import dualner_cli
-from ._util import clear_errors, read_preset, split_list
+from ._util import read_preset, split_list, use_device
 
 
 @dualner_cli.command("evaluate")
@@ -41,30 +41,29 @@ def evaluate_cli(
       python -m spacy dualner evaluate xx_dualner corpus --langs de --limit 2000 --output de.json
       python -m spacy dualner evaluate training/stage2/model-best corpus --langs zh,ja --raw
     """
-    from spacy.cli._util import setup_gpu
+    from ..folders import check_json
 
-    setup_gpu(gpu_id)
-    with clear_errors():
-        from ..data.files import write_json
-        from ..evaluation import evaluate
+    check_json(output, "result of evaluate", "languages", "mean")
+    use_device(gpu_id)
+    from ..data.files import write_json
+    from ..evaluation import evaluate
 
-        defaults = read_preset(preset)
-        found = sorted(path.stem for path in (corpus / split).glob("*.spacy"))
-        chosen = split_list(langs) or [*defaults.source, *defaults.targets] or found
-        results = evaluate(
-            model,
-            corpus,
-            chosen,
-            source=split_list(source) or defaults.source,
-            split=split,
-            limit=_number(limit) if limit else defaults.test_limit,
-            raw=raw,
-            progress=True,
-        )
-        if output is not None:
-            write_json(output, results)
+    defaults = read_preset(preset)
+    found = sorted(path.stem for path in (corpus / split).glob("*.spacy"))
+    chosen = split_list(langs) or [*defaults.source, *defaults.targets] or found
+    results = evaluate(
+        model,
+        corpus,
+        chosen,
+        source=split_list(source) or defaults.source,
+        split=split,
+        limit=_number(limit) if limit else defaults.test_limit,
+        raw=raw,
+        progress=True,
+    )
     print_scores(results)
     if output is not None:
+        write_json(output, results)
         msg.good(f"Scores written to {output}")
 
 
@@ -140,10 +139,9 @@ def compare_cli(
     Examples:
       python -m spacy dualner compare metrics/stage1.json metrics/stage2.json
     """
-    with clear_errors():
-        first, second = read_results(before), read_results(after)
-        if set(first["languages"]) != set(second["languages"]):
-            raise DualNerError(f"{before} and {after} are of different languages.")
+    first, second = read_results(before), read_results(after)
+    if set(first["languages"]) != set(second["languages"]):
+        raise DualNerError(f"{before} and {after} are of different languages.")
     pairs = [(n, first["languages"][n], second["languages"][n]) for n in first["languages"]]
     pairs += [(n, first[n], second[n]) for n in ("mean", "mean_targets")]
     old, new = own_decoding(first), own_decoding(second)

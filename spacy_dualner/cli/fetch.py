@@ -9,8 +9,9 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import clear_errors, split_list
-from .convert import print_counts
+from ._endings import going_on
+from ._util import split_list
+from .convert import ONE_BY_ONE, print_counts
 
 
 @dualner_cli.command("fetch")
@@ -43,17 +44,17 @@ def fetch_cli(
     """
     # Plain HTTP does for files of a few MB, and goes through mirrors. Read at import.
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
-    with clear_errors():
-        from ..data.fetch import LANGUAGES, REVISION, fetch
-        from ..data.panx import TYPES
+    from ..data.fetch import LANGUAGES, REVISION, fetch
+    from ..data.panx import TYPES
 
-        wanted = split_list(langs) or LANGUAGES
-        limits = {
-            "train": train_limit,
-            "dev": dev_limit,
-            "test": test_limit,
-            "unlabelled": unlabelled_limit,
-        }
+    wanted = split_list(langs) or LANGUAGES
+    limits = {
+        "train": train_limit,
+        "dev": dev_limit,
+        "test": test_limit,
+        "unlabelled": unlabelled_limit,
+    }
+    with going_on(ONE_BY_ONE):
         counts, faults = fetch(
             output, langs=wanted, revision=revision or REVISION, limits=limits, progress=True
         )

@@ -8,7 +8,6 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import clear_errors
 
 
 @dualner_cli.command("report")
@@ -30,8 +29,7 @@ def report_cli(
       python -m spacy dualner report results report
       python -m spacy dualner report results report --resamples 10000
     """
-    with clear_errors():
-        from ..report.page import write_report
+    from ..report.page import write_report
 
-        files = write_report(results, output, resamples)
-        msg.good(f"Report written to {output / files[0]}, with {len(files) - 1} files beside it")
+    files = write_report(results, output, resamples)
+    msg.good(f"Report written to {output / files[0]}, with {len(files) - 1} files beside it")

@@ -9,7 +9,7 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import clear_errors, split_list
+from ._util import split_list, use_device
 
 
 @dualner_cli.command("shrink")
@@ -40,30 +40,29 @@ def shrink_cli(
       python -m spacy dualner shrink training/stage2/model-best small --corpus corpus
       python -m spacy dualner shrink xx_dualner small --langs en,de --limit 2000 --tolerance 0.5
     """
-    from spacy.cli._util import setup_gpu
+    from ..folders import check_json
 
-    setup_gpu(gpu_id)
-    with clear_errors():
-        from ..data.files import write_json
-        from ..shrinking import shrink
+    check_json(output, "result of shrink", "before", "after")
+    use_device(gpu_id)
+    from ..data.files import write_json
+    from ..shrinking import shrink
 
-        results = shrink(
-            model,
-            out,
-            corpus,
-            split_list(langs),
-            splits=split_list(splits),
-            eval_split=eval_split,
-            limit=limit,
-            tolerance=tolerance,
-            component=component,
-            progress=True,
-        )
-        if output is not None:
-            write_json(output, results)
+    results = shrink(
+        model,
+        out,
+        corpus,
+        split_list(langs),
+        splits=split_list(splits),
+        eval_split=eval_split,
+        limit=limit,
+        tolerance=tolerance,
+        component=component,
+        progress=True,
+    )
     print_sizes(results)
     msg.good(f"Pipeline written to {out}")
     if output is not None:
+        write_json(output, results)
         msg.good(f"Measures written to {output}")
 
 

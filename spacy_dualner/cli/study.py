@@ -9,11 +9,13 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import clear_errors
+from ._endings import going_on
+from ._util import check_gpu, parse_overrides
 
 
 @dualner_cli.command("study", context_settings={"ignore_unknown_options": True})
 def study_cli(
+    ctx: typer.Context,
     studies: list[str] = typer.Argument(..., metavar="STUDY...", help="Study files"),
     output: Path = typer.Option(..., "--output", "-o", help="Results folder, new or begun"),
     encoder: str = typer.Option("", "--encoder", help="Hub name or folder, for all backbones"),
@@ -34,19 +36,20 @@ def study_cli(
       python -m spacy dualner study configs/studies/full/table2.cfg -o study --gpu-id 0
       python -m spacy dualner study table2.cfg -o study --data.corpus corpus --study.seeds '[0]'
     """
-    from spacy.cli._util import parse_config_overrides, show_validation_error
+    from spacy.cli._util import show_validation_error
 
     # Overrides follow the study files: typer cannot tell their values from more files.
     paths = list(takewhile(lambda part: not part.startswith("--"), studies))
-    overrides = parse_config_overrides(studies[len(paths) :])
-    with clear_errors():
-        from ..study.config import load_study
-        from ..study.loop import RESULTS, run_studies
+    overrides = parse_overrides(ctx, studies[len(paths) :])
+    check_gpu(gpu_id)
+    from ..study.config import load_study
+    from ..study.loop import RESULTS, run_studies
 
-        loaded = []
-        for path in map(Path, paths):
-            with show_validation_error(path, hint_fill=False):
-                loaded.append(load_study(path, overrides, encoder=encoder))
+    loaded = []
+    for path in map(Path, paths):
+        with show_validation_error(path, hint_fill=False):
+            loaded.append(load_study(path, overrides, encoder=encoder))
+    with going_on("Go on with the same command."):
         failed = run_studies(loaded, output, jobs=jobs, gpu_id=gpu_id, keep_models=keep_models)
     if failed:
         msg.fail(f"{len(failed)} runs failed: {', '.join(failed)}", exits=1)

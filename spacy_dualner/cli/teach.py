@@ -8,7 +8,8 @@ from pathlib import Path
 import typer
 
 from . import dualner_cli
-from ._util import clear_errors
+from ._endings import going_on
+from ._util import parse_overrides, use_device
 
 
 @dualner_cli.command(
@@ -32,18 +33,18 @@ def teach_cli(
       python -m spacy dualner teach stage2.cfg -o out --corpora.target.langs de,sw
       accelerate launch --multi_gpu -m spacy dualner teach stage2.cfg -o out --gpu-id 0
     """
-    from spacy.cli._util import parse_config_overrides, setup_gpu, show_validation_error
+    from spacy.cli._util import show_validation_error
     from spacy.util import load_config
 
-    overrides = parse_config_overrides(ctx.args)
+    overrides = parse_overrides(ctx, ctx.args)
     # Of several processes each has its own GPU, which accelerate's launcher names.
-    setup_gpu(int(os.environ.get("LOCAL_RANK", gpu_id)) if gpu_id >= 0 else gpu_id)
-    with clear_errors():
-        from ..presets import overridden
-        from ..teaching.config import resolve_config
-        from ..teaching.loop import teach
+    use_device(int(os.environ.get("LOCAL_RANK", gpu_id)) if gpu_id >= 0 else gpu_id)
+    from ..presets import overridden
+    from ..teaching.config import resolve_config
+    from ..teaching.loop import teach
 
-        with show_validation_error(config_path, hint_fill=False):
-            config = overridden(load_config(config_path, interpolate=False), overrides)
-            resolved = resolve_config(config)
+    with show_validation_error(config_path, hint_fill=False):
+        config = overridden(load_config(config_path, interpolate=False), overrides)
+        resolved = resolve_config(config)
+    with going_on("Go on with the same command and --resume."):
         teach(resolved, output, resume=resume)

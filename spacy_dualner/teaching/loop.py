@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
@@ -26,8 +24,10 @@ from wasabi import Printer
 from ..encoder.encode import bf16_pays
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
+from ..folders import check_output, written_aside
 from ..heads import split_logits
 from ..layout import Layout
+from ..loading import load_pipeline
 from ..losses import divergence_loss
 from ..portable import without_paths
 from ..training.batching import length_groups
@@ -63,8 +63,8 @@ def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path
     output (Path): Folder for `model-best` and the checkpoint.
     resume (bool): Go on from the checkpoint of an interrupted run of the same config.
     RETURNS (Path): The best pipeline.
-    Raises DualNerError where the pipeline cannot be taught, a corpus is missing, or a checkpoint
-    cannot be written or does not belong to this config.
+    Raises DualNerError where the pipeline cannot be taught, a corpus is missing, something else
+    would be lost, or a checkpoint cannot be written or does not belong to this config.
     """
     output.mkdir(parents=True, exist_ok=True)
     return Teaching(config, output).run(resume)
@@ -81,7 +81,8 @@ class Teaching:
         self.config = config
         self.settings = settings = config.settings
         self.output = output
-        self.nlp: Language = spacy.load(settings.model)
+        self.nlp: Language = load_pipeline(settings.model)
+        check_output(output / BEST, self.nlp.path)
         self.recogniser = Recogniser(self.nlp, settings.component)
         self.network = self.recogniser.network
         self.network.heads.dropout.p = settings.dropout
@@ -390,12 +391,8 @@ class Teaching:
                 best_step=self.best_step,
                 best_score=self.best_score,
             )
-            aside = self.output / f".{BEST}.part"
-            shutil.rmtree(aside, ignore_errors=True)
-            without_paths(self.nlp).to_disk(aside)
-            if best.exists():
-                shutil.rmtree(best)
-            aside.rename(best)
+            with written_aside(best) as aside:
+                without_paths(self.nlp).to_disk(aside)
             (self.output / FILE_NAME).unlink(missing_ok=True)
             self.msg.good(f"Saved pipeline to {best}")
         self.accelerator.wait_for_everyone()

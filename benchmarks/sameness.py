@@ -20,6 +20,7 @@ from wasabi import msg
 
 from benchmarks import common
 from spacy_dualner.data.text import PER_CHARACTER
+from spacy_dualner.pipeline import find_encoder
 
 Found = dict[tuple[int, int, str], float]  # entities of one text, with their scores
 
@@ -43,7 +44,7 @@ def main(
 ) -> None:
     """Compare with one call for each text, in one thread: half of the threads use `nlp.pipe`."""
     common.use_gpu(gpu_id)
-    nlp = spacy.load(model)
+    nlp = load(model)
     texts = read_texts(data, limit)
     alone = [found(nlp(text)) for text in texts]
     entities = sum(map(len, alone))
@@ -79,6 +80,13 @@ def main(
     common.save(
         output, texts=len(texts), entities=entities, worst=worst._asdict(), differences=differences
     )
+
+
+def load(model: Path) -> Any:
+    """A pipeline that computes in float32."""
+    nlp = spacy.load(model)
+    find_encoder(nlp, "dualner").bf16 = False
+    return nlp
 
 
 def read_texts(data: Path, limit: int) -> list[str]:
@@ -117,7 +125,7 @@ def read_in_threads(
 ) -> tuple[Difference, Difference]:
     """In a fresh process: all threads at once on a pipeline that has read nothing, then one."""
     common.use_gpu(gpu_id)
-    nlp: Any = spacy.load(model)
+    nlp = load(model)
     barrier = Barrier(n_threads)
 
     def read(number: int) -> Difference:

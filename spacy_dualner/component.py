@@ -28,7 +28,7 @@ from .labels import LabelScheme
 from .layout import Layout
 from .losses import labelled_loss
 from .model import get_calibrator, set_calibrator
-from .packing import read_model, write_model
+from .packing import load_model, read_model, unpack, write_model
 from .scorer import dualner_score
 from .training.optimizer import AdamW
 from .words import DocWords
@@ -354,8 +354,12 @@ class DualNer(TrainablePipe):
             super().finish_update(sgd)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "DualNer":
-        """As spaCy loads a component. Raises DualNerError for an unknown decoding."""
-        super().from_bytes(bytes_data, exclude=exclude)
+        """As spaCy loads a component, in less memory. Raises DualNerError as `from_disk`."""
+        exclude = list(exclude)
+        super().from_bytes(bytes_data, exclude=[*exclude, "model"])
+        packed = {} if "model" in exclude else unpack(bytes_data)
+        if "model" in packed:
+            load_model(self.model, unpack(packed["model"]))
         self._check_settings()
         return self
 
@@ -375,10 +379,7 @@ class DualNer(TrainablePipe):
         exclude = list(exclude)
         super().from_disk(path, exclude=[*exclude, "model"])
         if "model" not in exclude:
-            try:
-                read_model(self.model, Path(path) / "model")
-            except AttributeError:
-                raise ValueError(Errors.E149) from None
+            read_model(self.model, Path(path) / "model")
         self._check_settings()
         return self
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import srsly
+from spacy.errors import Errors
 from srsly.msgpack import Packer, msgpack_decoders
 from thinc.api import Model
 from thinc.util import convert_recursive, is_xp_array
@@ -87,7 +88,7 @@ def read_model(model: Model, path: Path) -> None:
 
     model (Model): A model of the same layers; changed in place.
     path (Path): The file.
-    Raises DualNerError where it is damaged.
+    Raises DualNerError where it is damaged, ValueError (spaCy's E149) where it is of other layers.
     """
     with path.open("rb") as file:
         try:
@@ -96,7 +97,15 @@ def read_model(model: Model, path: Path) -> None:
             raise DualNerError(
                 f"{path} is damaged, or a pointer of git-lfs ({error}). Get the pipeline anew."
             ) from None
-    model.from_dict(msg)
+    load_model(model, msg)
+
+
+def load_model(model: Model, msg: dict[str, Any]) -> None:
+    """Load an unpacked model. Raises ValueError (spaCy's E149) where it is of other layers."""
+    try:
+        model.from_dict(msg)
+    except AttributeError:
+        raise ValueError(Errors.E149) from None
 
 
 def open_view(view: memoryview) -> BufferedReader:

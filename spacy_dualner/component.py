@@ -4,33 +4,32 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import numpy as np
 import torch
-from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_get_examples
-from thinc.api import Config, Model, Optimizer, torch2xp, xp2torch
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import Config, Model, Optimizer, set_dropout_rate, xp2torch
 from thinc.types import Floats2d
 
 from .confidence import Calibrator, confidences
 from .decoding import read_entities
 from .encoder import forking  # noqa: F401 (acts at import)
-from .entity_group import EntityGroup
+from .entities import EntitySettings, Found, set_entities
 from .errors import DualNerError
-from .gold import example_labels
-from .heads import DECODINGS, HeadValues, check_decoding, split_logits
+from .heads import DECODINGS, check_decoding
 from .labels import LabelScheme
 from .layout import Layout
-from .losses import labelled_loss
 from .model import get_calibrator, set_calibrator
 from .packing import load_model, read_model, unpack, write_model
 from .scorer import dualner_score
+from .training.gold_loss import gold_loss
 from .training.optimizer import AdamW
+from .training.pieces import Pieces
 from .words import DocWords
 
 DEFAULT_MODEL = Config().from_str(
@@ -97,13 +96,6 @@ def make_dualner(
     )
 
 
-class Found(NamedTuple):
-    """Entities of one Doc, in order and never overlapping, and their confidences (0 to 1)."""
-
-    spans: list[Span]
-    confidences: list[float]
-
-
 class DualNer(TrainablePipe):
     """Named entity recogniser with a tag head and start/end heads over one encoder.
 
@@ -146,6 +138,7 @@ class DualNer(TrainablePipe):
         self.model = model
         self.name = name
         self.scorer = scorer
+        self._pieces = Pieces(name)
         self.cfg: dict[str, Any] = {
             "labels": [],
             "decode": decode,
@@ -297,36 +290,14 @@ class DualNer(TrainablePipe):
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Set `doc.ents` and the span group, also where nothing is found.
 
-        Tokens that were blocked (`doc.set_ents(blocked=...)`) stay so, and are in no entity, as
-        with spaCy's `ner`; of their entities alone `overwrite` disposes.
-
         docs (Iterable[Doc]): The Docs that were predicted.
         scores (Floats2d): From `predict`.
         """
         docs = list(docs)
-        key, threshold = self.cfg["spans_key"], self.cfg["threshold"]
-        score = key is not None or threshold > 0
+        settings = EntitySettings(*(self.cfg[name] for name in EntitySettings._fields))
+        score = settings.spans_key is not None or settings.threshold > 0
         for doc, found in zip(docs, self.find(docs, scores, score=score), strict=True):
-            iob, type_ = doc.to_array([ENT_IOB, ENT_TYPE]).T
-            blocked = np.flatnonzero((iob == 3) & (type_ == 0)).tolist()
-            earlier = [] if self.cfg["overwrite"] else list(doc.ents)
-            taken = {*blocked, *(i for ent in earlier for i in range(ent.start, ent.end))}
-            free = [
-                (span, confidence)
-                for span, confidence in zip(*found, strict=True)
-                if taken.isdisjoint(range(span.start, span.end))
-            ]
-            sure = [(span, confidence) for span, confidence in free if confidence >= threshold]
-            doc.set_ents(
-                [*earlier, *(span for span, _ in sure)],
-                blocked=[doc[i : i + 1] for i in blocked],
-                default="outside",
-            )
-            if key is not None:
-                kept = free if self.cfg["keep_candidates"] else sure
-                spans = [span for span, _ in kept]
-                attrs = {"scores": [confidence for _, confidence in kept]}
-                doc.spans[key] = EntityGroup(doc, name=key, spans=spans, attrs=attrs)
+            set_entities(doc, found, settings)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
         """The loss of equation 4 and its gradient.
@@ -335,12 +306,38 @@ class DualNer(TrainablePipe):
         scores (Floats2d): Logits of the predicted Docs' tokens.
         RETURNS (Tuple[float, Floats2d]): Loss, and its gradient over the logits.
         """
-        logits = xp2torch(scores).requires_grad_()
-        labels = example_labels(list(examples), self.scheme, logits.device)
-        span, tag = (logits.new_tensor(self.cfg[key]) for key in ("span_loss", "tag_loss"))
-        loss = labelled_loss(split_logits(logits), labels, HeadValues(tag, span, span))
-        (gradient,) = torch.autograd.grad(loss, logits)
-        return loss.item(), cast(Floats2d, torch2xp(gradient))
+        return gold_loss(list(examples), scores, self.scheme, self.cfg)[:2]
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch, or from a piece of one: the step is over the mean of all their words.
+
+        examples (Iterable[Example]): The Examples.
+        drop (float): Dropout of the word vectors.
+        sgd (Optional[Optimizer]): Steps at once; otherwise `finish_update` does, after all pieces.
+        losses (Optional[Dict[str, float]]): Gets the loss, once stepped the mean of all pieces.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "DualNer.update")
+        if not any(len(example.predicted) for example in examples):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update([example.predicted for example in examples])
+        loss, gradient, n_words = gold_loss(examples, scores, self.scheme, self.cfg)
+        weight = self._pieces.add(self.model, n_words, loss, losses)
+        backprop(gradient if weight == 1 else gradient * weight)
+        if sgd:
+            self.finish_update(sgd)
+        return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Apply the accumulated gradients.
@@ -348,6 +345,7 @@ class DualNer(TrainablePipe):
         sgd (Optimizer): `spacy-dualner.AdamW.v1` steps over the whole model at once (clipping by
             global norm, rates and decay by group); any other acts parameter by parameter.
         """
+        self._pieces.finish(self.model)
         if isinstance(sgd, AdamW):
             sgd.step_model(self.model)
         else:

@@ -173,3 +173,42 @@ def test_memory_is_given_back(model: str, tmp_path: Path, monkeypatch: pytest.Mo
         assert annotator.annotate(batch.records).texts == 3
         assert not any(f"n{n}" in annotator.nlp.vocab.strings for n in range(45))
     assert 1 < len(loaded) < 15
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "counts"),
+    [
+        ("a.txt", "Anna sings\n\nUlm\r", "3 (3 texts, 0 bad records)"),
+        (
+            "a.jsonl",
+            '{"text": "Anna"}\n\nbad\n\n',
+            "4 (1 texts, 1 bad records, 2 others (a header,",
+        ),
+        (
+            "a.csv",
+            'id,text\n1,"Anna\nsings"\n2\n',
+            "4 (1 texts, 1 bad records, 2 others (a header,",
+        ),
+        (
+            "a.tsv",
+            'id\ttext\n1\t"Anna\n2\tUlm"\n',
+            "3 (2 texts, 0 bad records, 1 others (a header,",
+        ),
+    ],
+)
+def test_lines_in_and_out_add_up(
+    model: str, tmp_path: Path, name: str, content: str, counts: str
+) -> None:
+    (tmp_path / name).write_text(content, newline="")
+    for n_texts in ("1", "64"):  # where a batch ends makes no difference
+        command = ["dualner", "annotate", model, tmp_path / name, tmp_path / "out.jsonl", "--force"]
+        status, printed = run_cli(*command, "--batch-size", n_texts)
+        assert status == 0
+        assert f"Lines: {counts}" in " ".join(printed.split())
+
+
+def test_docs_have_no_lines(model: str, tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.spacy", ROWS)
+    status, printed = run_cli("dualner", "annotate", model, source, tmp_path / "out.jsonl")
+    assert status == 0
+    assert "Lines:" not in printed

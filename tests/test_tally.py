@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from helpers_forms import FORMS, write
-from test_convert import TRAIN
+from test_convert import TRAIN, panx  # noqa: F401
 from test_convert_cli import run
 from test_forms import plain, put
 
@@ -93,6 +93,15 @@ def test_languages_that_differ_in_case_only(tmp_path) -> None:
     data = put(tmp_path / "data", {"train-de.tsv": "a\tB-LOC\n", "dev-DE.tsv": "a\tB-LOC\n"})
     with pytest.raises(DataError, match="holds data of DE and of de, which are one language"):
         convert(data, tmp_path / "corpus")
+
+
+def test_files_that_are_passed_over_are_said(panx, tmp_path) -> None:  # noqa: F811
+    (panx / "news-sw.tar").touch()
+    (panx / "README.md").touch()
+    status, output = run(panx, tmp_path / "a")
+    assert status == 0
+    assert f"Not read in {panx}: README.md, news-sw.tar" in output.replace("- ", "-")
+    assert "Not read" not in run(panx, tmp_path / "b", "--langs", "de")[1]
 
 
 def test_limits_count_what_was_read(tmp_path) -> None:

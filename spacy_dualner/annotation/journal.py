@@ -35,6 +35,7 @@ class Journal:
     error_bytes (int): The length of the report of faults.
     texts (int): Texts annotated, with their words and entities.
     faults (int): Records that could not be annotated.
+    lines (int): Lines of the whole input, where it has some.
     seconds (float): The time that it took.
     finished (bool): Whether the input was read to its end.
     """
@@ -48,6 +49,7 @@ class Journal:
     words: int = 0
     entities: int = 0
     faults: int = 0
+    lines: int = 0
     seconds: float = 0.0
     finished: bool = False
 

@@ -95,6 +95,8 @@ def annotate(
             work = annotate_batches(annotator, read, n_process, gpu_id)
             with closing(work), _progress_bar(reader, journal, progress) as bar:
                 _go_on(unfinished, journal, work, bar, _stop if strict else on_fault)
+            if reader.of_lines:
+                journal.lines = reader.position[1]
         unfinished.finish(journal, writer.finish)
     return journal
 

@@ -92,6 +92,8 @@ class LineReader(Reader):
     key (str): The key or column of the text.
     """
 
+    of_lines = True
+
     def __init__(self, path: Path, key: str) -> None:
         self.path = path
         self.key = key

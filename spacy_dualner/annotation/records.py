@@ -59,11 +59,13 @@ class Reader(ABC):
     """Reads records one after the other. One that cannot be read does not stop it.
 
     position (Position): After the record that was read last.
+    of_lines (bool): Whether the input is made of lines.
     size (Optional[int]): The bytes of the input, where they can be counted.
     done (int): How many of these bytes were read.
     """
 
     position: Position = (0, 0)
+    of_lines: bool = False
     size: int | None = None
     done: int = 0
 

@@ -101,3 +101,9 @@ def annotate_cli(
         f"{done.texts:,} texts, {done.entities:,} entities, {done.words:,} words in "
         f"{done.seconds:,.1f} s ({speed:,.0f} words/s), written to {output}"
     )
+    others = done.lines - done.texts - done.faults
+    if done.lines:
+        more = (
+            f", {others:,} others (a header, blank or further lines of a record)" if others else ""
+        )
+        msg.info(f"Lines: {done.lines:,} ({done.texts:,} texts, {done.faults:,} bad records{more})")

@@ -95,6 +95,7 @@ def convert_cli(
     # Text without tags is for languages without annotations.
     plain = form in FORMS and FORMS[form].plain
     default_langs = defaults.targets if plain else defaults.source + defaults.targets
+    wanted = split_list(langs) or list(default_langs)
     entity_types = split_list(types) or list(TYPES)
     new_types = parse_mapping(mapping)
     untagged: list[str] = []
@@ -103,7 +104,7 @@ def convert_cli(
         counts = convert(
             Path(source),
             output,
-            langs=split_list(langs) or list(default_langs),
+            langs=wanted,
             form=form,
             types=entity_types,
             mapping=new_types,
@@ -123,7 +124,20 @@ def convert_cli(
         held = ", ".join(untagged)
         msg.warn(f"No tags, so it cannot be scored and is not written as annotated text: {held}")
     print_tally(tally, "rows" if form == "hub" else "lines")
+    if not wanted:
+        unread = unread_entries(Path(source), tally)
+        if unread:
+            msg.info(f"Not read in {source}: {', '.join(unread)}")
     msg.good(f"Corpus written to {output}")
+
+
+def unread_entries(source: Path, tally: Tally) -> list[str]:
+    """The files and folders of INPUT of which nothing was read; but for hidden ones."""
+    read = {Path(file.source.removeprefix(f"{source}/")).parts[0] for file in tally.files}
+    # Of an archive, a member is named as well.
+    read = {name.partition(":")[0] for name in read}
+    entries = sorted(source.iterdir()) if source.is_dir() else []
+    return [e.name for e in entries if e.name not in read and not e.name.startswith(".")]
 
 
 def print_tally(tally: Tally, unit: str) -> None:

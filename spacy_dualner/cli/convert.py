@@ -133,11 +133,15 @@ def convert_cli(
 
 def unread_entries(source: Path, tally: Tally) -> list[str]:
     """The files and folders of INPUT of which nothing was read; but for hidden ones."""
-    read = {Path(file.source.removeprefix(f"{source}/")).parts[0] for file in tally.files}
-    # Of an archive, a member is named as well.
-    read = {name.partition(":")[0] for name in read}
+    read = [f"{file.source}/" for file in tally.files]
     entries = sorted(source.iterdir()) if source.is_dir() else []
-    return [e.name for e in entries if e.name not in read and not e.name.startswith(".")]
+    return [
+        entry.name
+        for entry in entries
+        if not entry.name.startswith(".")
+        # Of a folder a file was read, and of an archive a member.
+        and not any(name.startswith((f"{entry}/", f"{entry}:")) for name in read)
+    ]
 
 
 def print_tally(tally: Tally, unit: str) -> None:

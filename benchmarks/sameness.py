@@ -71,6 +71,7 @@ def main(
             during, after = pool.apply(read_in_threads, job)
             results[f"{threads} threads, process {number + 1}"] = during
             results[f"one thread after them, process {number + 1}"] = after
+            msg.info(f"Process {number + 1}: other entities in {during.texts}, then {after.texts}")
     rows = [[name, f"{own.texts:,}", f"{own.score:.1e}"] for name, own in results.items()]
     header = ["", "other entities", "scores"]
     msg.table(rows, header=header, divider=True, aligns=["l", "r", "r"], max_col=60)
@@ -129,7 +130,8 @@ def read_in_threads(
     barrier = Barrier(n_threads)
 
     def read(number: int) -> Difference:
-        common.use_gpu(gpu_id)  # Thinc keeps the device by thread
+        if gpu_id >= 0:
+            common.use_gpu(gpu_id)  # Thinc keeps the device by thread
         order = random.Random(seed * n_threads + number).choices(range(len(texts)), k=calls)
         chosen = [texts[i] for i in order]
         barrier.wait()

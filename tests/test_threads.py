@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SENTENCES, make_nlp
+from helpers_pipeline import python
 from spacy.language import Language
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
@@ -159,3 +160,25 @@ def test_copies_share_no_memory(own: Language) -> None:
     copy: EncoderShim = shim.copy()
     assert copy.words() is not shim.words()
     assert copy.shape() == shim.shape()
+
+
+FORK = """
+import os, threading, time
+from spacy_dualner.encoder.subwords import TOKENIZER_LOCK
+
+def hold():
+    with TOKENIZER_LOCK:
+        time.sleep(1)
+
+threading.Thread(target=hold).start()
+time.sleep(0.2)
+child = os.fork()
+if not child:
+    os._exit(not TOKENIZER_LOCK.acquire(timeout=10))
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_fork_waits_for_the_tokenizer() -> None:
+    """As for `nlp.pipe(n_process=2)`: else its lock would be held for ever, by no thread at all."""
+    assert python(FORK).strip() == "0"

@@ -112,10 +112,12 @@ class EntityMemory:
     """The last entities found, as constants to compare those of a batch with.
 
     size (int): How many.
+    device (torch.device): Where those of a batch are.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, device: torch.device | str = "cpu") -> None:
         self.size = size
+        self.device = device
         self._entities: Entities | None = None
 
     def add(self, entities: Entities) -> None:
@@ -137,7 +139,7 @@ class EntityMemory:
         """Remember what another memory did, or the last `size` of it."""
         self._entities = None
         if state:
-            self.add(Entities(**state))
+            self.add(Entities(**{name: x.to(self.device) for name, x in state.items()}))
 
 
 def _join(*parts: Entities) -> Entities:

@@ -7,23 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..errors import DualNerError
 
 FILE_NAME = "checkpoint.pt"
 
 
-def random_state() -> dict[str, Any]:
-    """The state of torch's generators, which dropout draws from; nothing else is drawn."""
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {"torch": torch.get_rng_state(), "cuda": cuda}
+def random_state(device: torch.device) -> dict[str, Tensor]:
+    """The state of torch's generators, which dropout draws from; nothing else is drawn.
+
+    device (torch.device): Where this process computes: of several GPUs its own alone counts.
+    """
+    state = {"torch": torch.get_rng_state()}
+    return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
-def restore_random_state(state: dict[str, Any]) -> None:
-    """Set torch's generators back."""
-    torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all([s.cpu() for s in state["cuda"]])
+def restore_random_state(state: dict[str, Tensor], device: torch.device) -> None:
+    """Set torch's generators back; one that the earlier run did not have stays as it is."""
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> int:
@@ -56,14 +60,18 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     """Read the checkpoint of a folder; None where there is none.
 
     folder (Path): The output folder of `teach`.
-    device (torch.device): Where its tensors go.
+    device (torch.device): Where its tensors will be used. To a GPU they go straight from the file:
+        so neither it nor the memory of several processes holds a copy.
+    RETURNS (Optional[Dict[str, Any]]): What was saved, on the CPU.
     Raises DualNerError where the file is not a checkpoint.
     """
     path = folder / FILE_NAME
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        return torch.load(
+            path, map_location="cpu", mmap=device.type != "cpu", weights_only=True
+        )
     except Exception as error:
         raise DualNerError(
             f"{path}: not a checkpoint of teach ({error}). Remove it and start without --resume."

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from accelerate.utils import gather_object
 from torch import nn
 
 from ..encoder.blocks import Shape
@@ -81,18 +82,36 @@ class Development:
             columns |= {f"{AGREEMENT}{name}": f"{AGREEMENT}{name}" for name in self.selecting}
         return columns
 
-    def score(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        """Score a network.
+    def score(
+        self, network: nn.Module, process: int = 0, n_processes: int = 1
+    ) -> tuple[float, dict[str, float]]:
+        """Score a network. Of several processes each takes some languages, and all have to call.
 
-        network (nn.Module): As `predict_tags` takes it.
+        network (nn.Module): As `predict_tags` takes it, the same in all processes.
+        process (int): Number of this process.
+        n_processes (int): Number of processes.
         RETURNS (Tuple[float, Dict[str, float]]): The score that selects, and all scores from 0 to
             1: `ents_f_xx` on development text, `agree_xx` of the heads on text held back, or where
             there is none on development text.
         """
         was_training = network.training
         network.eval()
+        # The largest first, so that no process has much more than another.
+        parts = self.dev, self.held_back
+        sizes = {name: 0 for part in parts for name in part.lang_names}
+        for part in parts:
+            for name in part.lang_names:
+                sizes[name] += int(part.subword_counts()[part.of_lang(name)].sum())
+        own = sorted(sizes, key=lambda name: -sizes[name])[process::n_processes]
+        gathered = gather_object([self._scores(network, set(own))])
+        network.train(was_training)
+        scores = {name: value for found in gathered for name, value in found.items()}
+        prefix = AGREEMENT if self.select == "agreement" else F1
+        return sum(scores[f"{prefix}{n}"] for n in self.selecting) / len(self.selecting), scores
+
+    def _scores(self, network: nn.Module, langs: set[str]) -> dict[str, float]:
         scores = {}
-        for name in self.dev.lang_names:
+        for name in langs.intersection(self.dev.lang_names):
             sentences = self.dev.of_lang(name)
             gold = np.split(
                 self.dev.select(sentences)[1],
@@ -101,13 +120,11 @@ class Development:
             predicted = predict_tags(network, self.dev, sentences, self.shape)
             scores[f"{F1}{name}"] = self._f1(gold, predicted["span"])
             scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
-        for name in self.held_back.lang_names:
+        for name in langs.intersection(self.held_back.lang_names):
             sentences = self.held_back.of_lang(name)
             predicted = predict_tags(network, self.held_back, sentences, self.shape)
             scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
-        network.train(was_training)
-        prefix = AGREEMENT if self.select == "agreement" else F1
-        return sum(scores[f"{prefix}{n}"] for n in self.selecting) / len(self.selecting), scores
+        return scores
 
     def remarks(self, scores: Mapping[str, float]) -> list[str]:
         """What is to be said of the scores of a model that is about to teach."""

@@ -92,8 +92,11 @@ class Teaching:
         self.accelerator = Accelerator(
             cpu=device.type == "cpu",
             mixed_precision="bf16" if settings.mixed_precision and bf16_pays(device) else "no",
-            # They are constants, and processes need not run the network equally often.
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+            # Buffers are constants, and processes need not run the network equally often. Of
+            # gradients there is one copy.
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
+            ],
         )
         self.device = device
         self.msg = Printer(no_print=not self.accelerator.is_main_process)
@@ -177,14 +180,9 @@ class Teaching:
 
     def run(self, resume: bool) -> Path:
         """Teach to the end of the last epoch and write the best pipeline."""
-        checkpoint = load_checkpoint(self.output, self.device) if resume else None
-        if checkpoint is not None:
-            self._restore(checkpoint)
-            self.msg.good(f"Resumed at step {self.step:,} of {self.total_steps:,}")
-        elif resume:
-            self.msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
+        resumed = resume and self._resume()
         with self._log() as log:
-            if checkpoint is None:
+            if not resumed:
                 score, scores = self._score()
                 self.best_score = score
                 for remark in self.development.remarks(scores):
@@ -314,8 +312,10 @@ class Teaching:
         return self.settings.noise.consistency * divergence_loss(first, second, n_target)
 
     def _score(self) -> tuple[float, dict[str, float]]:
-        """Score the student; all processes get the same answer."""
-        return self._on_main(lambda: self.development.score(self.teacher.candidate(self.network)))
+        """Score the student, each process its share of the texts; all get the same answer."""
+        processes = self.accelerator.process_index, self.accelerator.num_processes
+        with self.accelerator.autocast():
+            return self.development.score(self.teacher.candidate(self.network), *processes)
 
     def _on_main(self, compute: Callable[[], Any]) -> Any:
         """What the main process computes, for all processes."""
@@ -326,7 +326,7 @@ class Teaching:
         return broadcast_object_list(answer)[0]
 
     def _save_checkpoint(self) -> None:
-        random = gather_object([random_state()])
+        random = gather_object([random_state(self.device)])
         if not self.accelerator.is_main_process:
             return
         first = not (self.output / FILE_NAME).exists()
@@ -348,7 +348,12 @@ class Teaching:
         if first:
             self.msg.info(f"Checkpoint of {size / 1e6:,.0f} MB in {self.output / FILE_NAME}")
 
-    def _restore(self, checkpoint: dict[str, Any]) -> None:
+    def _resume(self) -> bool:
+        """Go on from the checkpoint, if there is one. Nothing holds it afterwards."""
+        checkpoint = load_checkpoint(self.output, self.device)
+        if checkpoint is None:
+            self.msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
+            return False
         if checkpoint["config"] != self._fingerprint:
             raise DualNerError(
                 f"{self.output / FILE_NAME}: the checkpoint is of a run with another config or "
@@ -364,7 +369,10 @@ class Teaching:
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         # One state per process; with more processes than before, the last ones keep their own.
         if self.accelerator.process_index < len(checkpoint["random"]):
-            restore_random_state(checkpoint["random"][self.accelerator.process_index])
+            state = checkpoint["random"][self.accelerator.process_index]
+            restore_random_state(state, self.device)
+        self.msg.good(f"Resumed at step {self.step:,} of {self.total_steps:,}")
+        return True
 
     def _write_best(self) -> Path:
         """Put the best student into the pipeline and write it; then the checkpoint may go."""

@@ -91,7 +91,7 @@ class Memory:
         size, labels = settings.regulariser.memory, settings.pseudo_labels
         sizes = n_langs, n_types, device
         return cls(
-            EntityMemory(size) if size else None,
+            EntityMemory(size, device) if size else None,
             Quotas(labels.quota, *sizes) if labels.quota < 1 else None,
             TypeBalance(labels.balance, gold, *sizes) if labels.balance else None,
         )

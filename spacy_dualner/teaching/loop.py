@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import (
-    DistributedDataParallelKwargs,
-    broadcast_object_list,
-    gather_object,
-    set_seed,
-)
+from accelerate.utils import gather_object, set_seed
 from spacy.language import Language
 from torch import Tensor
 from wasabi import Printer
 
-from ..encoder.encode import bf16_pays
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
 from ..folders import check_output, written_aside
@@ -45,6 +35,7 @@ from .development import Development
 from .log import TeachingLog
 from .network import Recogniser
 from .objective import Memory, Piece, stage2_loss
+from .processes import make_accelerator, on_main
 from .pseudo_labels import Words
 from .record import KEY, teaching_record
 from .sampling import draw_epoch
@@ -87,17 +78,7 @@ class Teaching:
         self.network = self.recogniser.network
         self.network.heads.dropout.p = settings.dropout
         device = next(self.network.parameters()).device
-        # A process may teach more than once, in one precision and then another.
-        AcceleratorState._reset_state()
-        self.accelerator = Accelerator(
-            cpu=device.type == "cpu",
-            mixed_precision="bf16" if settings.mixed_precision and bf16_pays(device) else "no",
-            # Buffers are constants, and processes need not run the network equally often. Of
-            # gradients there is one copy.
-            kwargs_handlers=[
-                DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True)
-            ],
-        )
+        self.accelerator = make_accelerator(device, mixed_precision=settings.mixed_precision)
         self.device = device
         self.msg = Printer(no_print=not self.accelerator.is_main_process)
         set_seed(settings.seed, device_specific=True)
@@ -171,7 +152,7 @@ class Teaching:
             "joint" if labels.heads == "joint" else "span",
             self.views.frequent,
         )
-        found = self._on_main(lambda: survey(*arguments))
+        found = on_main(self.accelerator, lambda: survey(*arguments))
         for name, finds in found.items():
             if finds.share_taken > MOST_TAKEN:
                 self.views.spare(name)
@@ -316,14 +297,6 @@ class Teaching:
         processes = self.accelerator.process_index, self.accelerator.num_processes
         with self.accelerator.autocast():
             return self.development.score(self.teacher.candidate(self.network), *processes)
-
-    def _on_main(self, compute: Callable[[], Any]) -> Any:
-        """What the main process computes, for all processes."""
-        answer: list[Any] = [None]
-        if self.accelerator.is_main_process:
-            with self.accelerator.autocast():
-                answer = [compute()]
-        return broadcast_object_list(answer)[0]
 
     def _save_checkpoint(self) -> None:
         random = gather_object([random_state(self.device)])

@@ -90,7 +90,7 @@ def test_the_state_of_chance_is_of_the_own_gpu_alone(monkeypatch: pytest.MonkeyP
 
 def test_remembered_entities_come_back_to_the_device() -> None:
     """Checkpoints are read on the CPU."""
-    state = {"r": torch.ones(2, 4), "type": torch.ones(2), "lang": torch.zeros(2)}
+    state = {"vectors": torch.ones(2, 4), "type": torch.ones(2), "lang": torch.zeros(2)}
     memory = EntityMemory(5, torch.device("meta"))
     memory.load_state_dict(state)
     assert {x.device.type for x in memory.state_dict().values()} == {"meta"}

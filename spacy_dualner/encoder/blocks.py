@@ -101,6 +101,23 @@ def make_blocks(batch: SubwordBatch, shape: Shape) -> list[Block]:
     return blocks
 
 
+def count_windows(lengths: Ints, shape: Shape) -> Ints:
+    """How many windows sentences of so many sub-words are cut into."""
+    beyond = np.maximum(lengths - shape.window, 0)
+    return np.where(lengths > 0, 1 + -(-beyond // (shape.window - shape.overlap)), 0)
+
+
+def padded_widths(lengths: Ints, shape: Shape) -> Ints:
+    """How wide the rows of windows are in their blocks, special sub-words counted.
+
+    lengths (Ints1d): Sub-words of windows, falling. Those of the first ones alone do not depend on
+        those after them.
+    """
+    bounds = _group(lengths, shape)
+    widths = lengths[bounds[:-1]] + len(shape.prefix) + len(shape.suffix)
+    return np.repeat(widths, np.diff(bounds))
+
+
 def _cut_windows(batch: SubwordBatch, word_first: Ints, shape: Shape) -> _Windows:
     """Windows over all sentences; a word belongs to the window that gives it most context."""
     size, stride = shape.window, shape.window - shape.overlap
@@ -110,7 +127,7 @@ def _cut_windows(batch: SubwordBatch, word_first: Ints, shape: Shape) -> _Window
     begins, ends = sub_ends[last_word - n_words], sub_ends[last_word]
     n_sub = ends - begins
     beyond = np.maximum(n_sub - size, 0)
-    counts = np.where(n_sub > 0, 1 + -(-beyond // stride), 0)
+    counts = count_windows(n_sub, shape)
     sentence = np.repeat(np.arange(len(n_sub)), counts)
     number = ragged_arange(np.zeros_like(counts), counts)
     # The last window of a sentence ends where the sentence ends, so that it is full as well.

@@ -69,9 +69,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     if not path.exists():
         return None
     try:
-        return torch.load(
-            path, map_location="cpu", mmap=device.type != "cpu", weights_only=True
-        )
+        return torch.load(path, map_location="cpu", mmap=device.type != "cpu", weights_only=True)
     except Exception as error:
         raise DualNerError(
             f"{path}: not a checkpoint of teach ({error}). Remove it and start without --resume."

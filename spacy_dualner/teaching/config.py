@@ -35,6 +35,7 @@ select = "mean"
 held_back = 300
 batch_size = 128
 accumulate_gradient = 1
+piece_size = 0
 max_epochs = 8
 warmup_steps = 300
 eval_frequency = 250

@@ -22,6 +22,7 @@ from ..losses import divergence_loss
 from ..portable import without_paths
 from ..training.batching import length_groups
 from ..training.optimizer import set_rate, warmup_linear
+from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..training.steps import fitted_warmup
 from .checkpoint import (
     FILE_NAME,
@@ -83,6 +84,7 @@ class Teaching:
         self.msg = Printer(no_print=not self.accelerator.is_main_process)
         set_seed(settings.seed, device_specific=True)
         self._read_corpora()
+        self.piece_size = self._piece_size()
         self.teacher = Teacher(self.network, settings.teacher)
         self.student, self.optimizer = self.accelerator.prepare(
             self.network, config.optimizer.build([self.network.encoder], self.network.heads)
@@ -225,7 +227,7 @@ class Teaching:
 
         RETURNS (Tensor): Its loss, without gradient; with several processes, their mean is.
         """
-        settings, accelerator = self.settings, self.accelerator
+        accelerator = self.accelerator
         at = self.step % self.steps_per_round
         rate = warmup_linear(at, self.warmup_steps, self.steps_per_round)
         set_rate(self.optimizer, self.config.optimizer.learn_rate * rate)
@@ -242,7 +244,7 @@ class Teaching:
         # Each has to take part in the exchange of gradients, also where a batch is too small.
         counts = float(len(own) > 0)
         own = own if counts else batch[:1]
-        pieces = [p for p in np.array_split(own, settings.accumulate_gradient) if len(p)]
+        pieces = self._cut(own)
         share = 1 / (len(pieces) * min(n_processes, len(batch)))
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         for number, piece in enumerate(pieces, start=1):
@@ -259,6 +261,21 @@ class Teaching:
         self.optimizer.step()
         self.optimizer.zero_grad()
         return total
+
+    def _piece_size(self) -> PieceSize:
+        settings, shape, passes = self.settings, self.recogniser.shape, self.views.passes
+        if settings.piece_size:
+            return PieceSize(shape, settings.piece_size / passes)
+        encoder, mixed_precision = self.network.encoder, settings.mixed_precision
+        fits = fitting_pieces(encoder, shape, mixed_precision=mixed_precision, passes=passes)
+        self.msg.info(f"Pieces of at most {fits.subwords:,} padded sub-words in short sentences")
+        return fits
+
+    def _cut(self, sentences: Ints) -> list[Ints]:
+        """As many pieces as are asked for, and those in parts that memory takes."""
+        pieces = np.array_split(sentences, self.settings.accumulate_gradient)
+        fits = self.piece_size.cut
+        return [p[at] for p in pieces if len(p) for at in fits(self.views.sizes[p])]
 
     def _piece_loss(self, drawn: Ints, n_source: Tensor, n_target: Tensor, share: float) -> Tensor:
         # Anew for each piece, so that a resumed run draws the same.

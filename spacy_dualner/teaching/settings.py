@@ -149,7 +149,12 @@ class ConfigSchemaTeaching(BaseModel):
     )
     held_back: StrictInt = Field(..., title="Sentences per language kept for agreement", ge=1)
     batch_size: StrictInt = Field(..., title="Sentences a step, over all processes", ge=1)
-    accumulate_gradient: StrictInt = Field(..., title="Pieces that a step is computed in", ge=1)
+    accumulate_gradient: StrictInt = Field(
+        ..., title="Pieces that a step is computed in, at least", ge=1
+    )
+    piece_size: StrictInt = Field(
+        ..., title="Padded sub-words of a piece at most; 0: what the device has memory for", ge=0
+    )
     max_epochs: StrictInt = Field(..., title="Passes over source and target text a round", ge=1)
     warmup_steps: StrictInt = Field(
         ..., title="Steps to the peak learning rate, at most a quarter of all", ge=0

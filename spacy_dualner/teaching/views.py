@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,17 @@ class Views:
         if self.partners is None:
             return sentences
         return np.concatenate((self.partners[sentences], sentences))
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Sub-words of each sentence; with partners, of the longer of both."""
+        sizes = self.corpus.subword_counts()
+        return sizes if self.partners is None else np.maximum(sizes, sizes[self.partners])
+
+    @property
+    def passes(self) -> int:
+        """How often a sentence that is drawn goes through the student in a step, at most."""
+        return 1 + (self.partners is not None) + (self.noise.settings.consistency > 0)
 
     def make(self, drawn: Ints, rng: np.random.Generator) -> View:
         """What both see of some sentences. drawn (Ints1d): Sentence numbers, without partners."""

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 import spacy_dualner.encoder.piece_size as pieces_module
 from spacy_dualner.encoder.blocks import Shape, make_blocks
 from spacy_dualner.encoder.encode import encode_words
-from spacy_dualner.encoder.shim import load_encoder
+from spacy_dualner.encoder.loading import load_encoder
+from spacy_dualner.encoder.piece_size import CPU_BYTES, PieceSize, fitting_pieces
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.loop import Teaching
-from spacy_dualner.encoder.piece_size import CPU_BYTES, PieceSize, fitting_pieces
 
 SHAPE = Shape((0,), (2,), 1, 30, 15, 200)
 

@@ -135,7 +135,9 @@ def test_the_best_student_is_what_is_written(
     given = iter([0.3, 0.2, 0.6, 0.6, 0.5, 0.1, 0.2, 0.3, 0.4])
     students: list[dict[str, torch.Tensor]] = []
 
-    def score(self: Development, network: torch.nn.Module) -> tuple[float, dict[str, float]]:
+    def score(
+        self: Development, network: torch.nn.Module, *_: int
+    ) -> tuple[float, dict[str, float]]:
         students.append({k: v.clone() for k, v in network.state_dict().items()})
         return next(given), dict.fromkeys(self.columns, 0.0)
 
@@ -157,7 +159,7 @@ def test_the_best_student_becomes_the_teacher(
 ) -> None:
     given = iter([0.3, 0.4, 0.2])
     monkeypatch.setattr(
-        Development, "score", lambda self, n: (next(given), dict.fromkeys(self.columns, 0.0))
+        Development, "score", lambda self, *_: (next(given), dict.fromkeys(self.columns, 0.0))
     )
     teaching = start(folder, tmp_path, teaching__max_epochs=1)
     first = {k: v.clone() for k, v in teaching.teacher.network.state_dict().items()}

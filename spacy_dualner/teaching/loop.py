@@ -12,6 +12,7 @@ from spacy.language import Language
 from torch import Tensor
 from wasabi import Printer
 
+from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
 from ..folders import check_output, written_aside
@@ -22,7 +23,6 @@ from ..losses import divergence_loss
 from ..portable import without_paths
 from ..training.batching import length_groups
 from ..training.optimizer import set_rate, warmup_linear
-from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..training.steps import fitted_warmup
 from .checkpoint import (
     FILE_NAME,

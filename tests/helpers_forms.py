@@ -67,6 +67,10 @@ def check(form: str, lang: str, split: str, sentences: list[Tagged]) -> None:
             if reason := fault(form, word, number == place == 1):
                 where = f"{lang} {split}, sentence {number}, token {place}"
                 raise UnwritableError(f"{where}: {form} cannot hold {word!r}, {reason}.")
+    held = [word for words, _ in sentences for word in words]
+    alike = held and (all(word.isdecimal() for word in held) or len(set(held)) == 1)
+    if form == "conll" and len(held) > 1 and alike:
+        raise UnwritableError(f"{lang} {split}: {form} takes no numbers alone for words.")
 
 
 def write(form: str, folder: Path, lang: str, splits: dict[str, list[Tagged]]) -> Path:

@@ -95,6 +95,7 @@ def test_real_archives_give_the_same_bytes_in_every_form(tmp_path, archive) -> N
 @example(sentences=[[("O", ["\u00a0"]), ("LOC", ["\u3000", "\u200b"])]], scheme="IOB1")
 @example(sentences=[[("O", [":", "-DOCSTART-", "#", "1"]), ("PER", ["a\tb", "c d"])]], scheme="BIO")
 @example(sentences=[[("O", ["\ufeff"])]], scheme="BIO")
+@example(sentences=[[("O", ["0", "1"])], [("LOC", ["1"])]], scheme="BIO")
 def test_any_sentence_gives_the_bytes_of_spacy(tmp_path_factory, form, sentences, scheme) -> None:
     folder = tmp_path_factory.mktemp(form)
     if form == "hub":
@@ -261,6 +262,8 @@ def test_a_wrong_line_is_named(layout, line, fault, end) -> None:
         (Tsv, "1\ta\tO\n2\tb\tO", " the first column counts words.*--form conllu"),
         (Conll, "1 a X O\n2 b X O\n" + "\n1 a X O\n" * 200 + "3 b X O", "403: .* the index 2"),
         (Conll, "a O\n# id 1 = 2", "2: 5 in place of 2 columns"),
+        (Conll, "\n\n".join(f"{i} w{i} O" for i in range(1, 12)), " the first column holds numb"),
+        (Conll, "doc_1 a X O\n" * 10, " the first column holds numbers, or the same"),
     ],
 )
 def test_lines_that_do_not_fit_the_ones_before(layout, content, fault) -> None:

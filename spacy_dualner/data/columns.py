@@ -24,6 +24,8 @@ _BLANKS = re.compile(f"[{BLANK}]+")
 _NOT_A_WORD = re.compile(r"\d+-\d+|\d+\.\d+")
 # Whether the first column counts words is told by so many lines.
 _N_FIRST = 200
+# In so many lines, words differ and are not all numbers.
+_MIN_ALIKE = 10
 _MARK = "\ufeff"
 
 _COMMENT = "comment"
@@ -122,10 +124,17 @@ class Conll(Layout):
 
     def begin(self, lines: Sequence[str]) -> None:
         """See `Layout`."""
-        entries = [line for line in lines if not (line.startswith((DOCSTART, "#")))]
-        self._numbered = _is_numbered(_BLANKS.split(line.rstrip(BLANK)) for line in entries)
+        entries = [line for line in lines if not line.startswith((DOCSTART, "#"))]
+        rows = [_BLANKS.split(line.rstrip(BLANK)) for line in entries]
+        self._numbered = _is_numbered(rows)
         if self._numbered:
             self.shape = f"index {self.shape}"
+            return
+        first = [columns[0] for columns in rows if len(columns) > 2]
+        numbers = all(map(str.isdecimal, first)) or len(set(first)) == 1
+        if numbers and len(first) == sum(map(any, rows)) >= _MIN_ALIKE:
+            message = "the first column holds numbers, or the same in each line, and no words."
+            raise LineFault(f"{message} Remove it, as with `cut -d' ' -f2-`.")
 
     def read(self, line: str, place: int) -> Entry | str:
         """See `Layout`."""

@@ -9,6 +9,7 @@ import multiprocessing
 import random
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from threading import Barrier
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from benchmarks import common
+from spacy_dualner.data.panx import read_splits
 from spacy_dualner.data.text import PER_CHARACTER
 from spacy_dualner.pipeline import find_encoder
 
@@ -91,11 +93,14 @@ def load(model: Path) -> Any:
 
 
 def read_texts(data: Path, limit: int) -> list[str]:
-    """The first test sentences of every archive in a folder."""
+    """The first sentences of every archive in a folder, of whichever split comes first in it."""
     texts = []
     for path in sorted(data.glob("*.tar.gz")):
-        space = "" if path.name.partition(".")[0] in PER_CHARACTER else " "
-        texts += [space.join(words) for words, _ in common.load_sentences(path, limit)]
+        lang = path.name.partition(".")[0]
+        space = "" if lang in PER_CHARACTER else " "
+        splits = read_splits(path, lang)
+        _, sentences = next(splits)
+        texts += [space.join(words) for words, _ in islice(sentences, limit)]
     return texts
 
 

@@ -59,11 +59,11 @@ def main(
     }
     results = {}
     for name, order in orders.items():
-        for size in (1, 7, 64, 256, len(texts)):
+        for size in (1, 16, 256, len(texts)):
             docs = nlp.pipe([texts[i] for i in order], batch_size=size)
             results[f"batches of {size}, {name}"] = compare(docs, [alone[i] for i in order])
     # Words far longer than any window, before each.
-    beside = [text for own in texts for text in ("x" * 2000 + " " + own * 20, own)]
+    beside = [text for own in texts for text in ("x" * 2000 + " " + own * 4, own)]
     docs = list(nlp.pipe(beside, batch_size=64))[1::2]
     results["beside long texts"] = compare(docs, alone)
     pool = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)

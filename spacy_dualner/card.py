@@ -8,9 +8,8 @@ HUB_README.md has them all, as the hub wants them.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,19 @@ from .errors import DataError, DualNerError
 from .folders import check_file, check_output, is_pipeline, written_aside
 from .loading import read_settings
 from .origin import Origin, read_origin
+from .wording import (
+    NOT_STATED,
+    READ_FROM,
+    SETTINGS,
+    counted,
+    listed,
+    markdown,
+    outcome,
+    share,
+    shown,
+)
 
 README, HUB_README = "README.md", "HUB_README.md"
-NOT_STATED = "not stated"
 
 PAPER = "https://aclanthology.org/2022.findings-emnlp.132"
 BIBTEX = f"""\
@@ -46,28 +55,6 @@ BIBTEX = f"""\
 
 # Stands in each card, and tells it from any other text.
 _MADE_WITH = "It needs the package `spacy-dualner`"
-
-# Settings of both stages.
-SETTINGS = {
-    "max_epochs": "epochs",
-    "batch_size": "sentences a step",
-    "learn_rate": "peak learning rate",
-    "heads_factor": "the heads' rate, times that",
-    "warmup_steps": "warm-up steps",
-    "weight_decay": "weight decay",
-    "dropout": "dropout",
-    "seed": "seed",
-}
-_READ_FROM = {
-    "span": "the start/end heads",
-    "tag": "the tag head",
-    "joint": "the best path over all heads",
-}
-SELECT = {
-    "mean": "the mean F1 of the development languages",
-    "source": "the F1 on development text of the source languages",
-    "agreement": "the agreement of both kinds of heads on unlabelled text",
-}
 
 
 @dataclass(frozen=True)
@@ -198,7 +185,7 @@ class Card:
 
     def description(self) -> str:
         """The pipeline in one sentence."""
-        source, target = (_listed(langs) for langs in (self.origin.source, self.origin.target))
+        source, target = (listed(langs) for langs in (self.origin.source, self.origin.target))
         what = f"Named entities ({', '.join(self.origin.types)})"
         trained = f"trained on annotated text of {source or f'languages that are {NOT_STATED}'}"
         if target:
@@ -211,7 +198,7 @@ class Card:
         """The card in Markdown, without metadata."""
         md = MarkdownRenderer()
         md.add(md.title(1, self.package))
-        md.add(_markdown(self.description()))
+        md.add(markdown(self.description()))
         usage = f'import spacy\n\nnlp = spacy.load("{self.package}")'
         md.add(md.code_block(usage, lang="python"))
         md.add(f"{_MADE_WITH}; version {__version__} wrote this card.")
@@ -234,8 +221,8 @@ class Card:
         return MarkdownRenderer().list(
             [
                 f"Data: {said.data or NOT_STATED}{link}",
-                f"Sentences with annotations: {_counted(origin.source) or NOT_STATED}",
-                f"Sentences without annotations: {_counted(origin.target) or 'none'}",
+                f"Sentences with annotations: {counted(origin.source) or NOT_STATED}",
+                f"Sentences without annotations: {counted(origin.target) or 'none'}",
             ]
         )
 
@@ -243,15 +230,15 @@ class Card:
         stages = self.origin.stages
         rows = [["method", *self.origin.methods]]
         for key, label in SETTINGS.items():
-            rows.append([label, *(_shown(settings.get(key)) for settings in stages.values())])
-        heads = _READ_FROM[self.origin.decode]
+            rows.append([label, *(shown(settings.get(key)) for settings in stages.values())])
+        heads = READ_FROM[self.origin.decode]
         parts = [
             "A tag head and start/end heads over one multilingual encoder "
             f"({self.encoder}); entities are read from {heads}.",
             MarkdownRenderer().table(rows, ["", *stages]),
         ]
         if self.origin.stage2 is not None:
-            parts.append(_outcome(self.origin.stage2))
+            parts.append(outcome(self.origin.stage2))
         return "\n\n".join(parts)
 
     def _scores(self) -> str:
@@ -269,7 +256,7 @@ class Card:
             for lang, scores in languages.items()
         ]
         rows += [self._score_row(name, self.results[name], before.get(name)) for name in means]
-        header = ["", "trained on", "P", "R", "F1", *map(_markdown, self.origin.types)]
+        header = ["", "trained on", "P", "R", "F1", *map(markdown, self.origin.types)]
         said = (
             "Entity precision, recall and F1 in percent (seqeval) on given tokens, F1 of each type"
         )
@@ -338,7 +325,7 @@ class Card:
                 dataset_config=lang,
                 metric_type="f1",
                 metric_name="NER F1",
-                metric_value=_share(scores[origin.decode]["f"]),
+                metric_value=share(scores[origin.decode]["f"]),
             )
             for lang, scores in scored.items()
         ]
@@ -377,43 +364,7 @@ class Card:
             scored = {"mean_targets": self.results["mean_targets"]} if self._has_targets else {}
             f1 = {n: own[decode]["f"] for n, own in (scored | self.results["languages"]).items()}
             filled["performance"] = {
-                **{f"ents_{key}": _share(self.results["mean"][decode][key]) for key in "prf"},
-                **{f"ents_f_{name}": _share(f) for name, f in f1.items()},
+                **{f"ents_{key}": share(self.results["mean"][decode][key]) for key in "prf"},
+                **{f"ents_f_{name}": share(f) for name, f in f1.items()},
             }
         return filled
-
-
-def _markdown(text: str) -> str:
-    """Text that is no HTML in Markdown, and no border of a table."""
-    return escape(text, quote=False).replace("|", "\\|")
-
-
-def _outcome(record: dict[str, Any]) -> str:
-    chosen = SELECT[record["select"]]
-    if not record["best_step"]:
-        return f"No student of stage 2 was better by {chosen}: this is the stage-1 model."
-    return (
-        f"The best student by {chosen} is kept: that of step {record['best_step']:,} of "
-        f"{record['steps']:,}, at {100 * record['best_score']:.1f}."
-    )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value) if isinstance(value, int) else NOT_STATED
-
-
-def _share(percent: float) -> float:
-    return round(percent / 100, 6)
-
-
-def _listed(langs: Iterable[str]) -> str:
-    *most, last = [*langs] or [""]
-    return f"{', '.join(most)} and {last}" if most else last
-
-
-def _counted(langs: Mapping[str, int | None]) -> str:
-    return ", ".join(
-        lang if count is None else f"{lang} ({count:,})" for lang, count in langs.items()
-    )

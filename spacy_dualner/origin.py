@@ -11,6 +11,7 @@ import srsly
 from thinc.api import Config
 
 from .errors import DualNerError
+from .heads import check_decoding
 from .portable import shorten_paths
 from .teaching.record import KEY
 from .training.corpus import parse_langs
@@ -82,7 +83,7 @@ def read_origin(config: Config, meta: Settings, folder: Path | None = None) -> O
     folder (Optional[Path]): Where it lies: a component's settings that are stored there go before
         those in the config.
     RETURNS (Origin): What they tell.
-    Raises DualNerError where it has no dualner component.
+    Raises DualNerError where it has no dualner component, or an unknown decoding.
     """
     components = config["components"]
     names = [name for name, part in components.items() if part.get("factory") == "dualner"]
@@ -103,7 +104,7 @@ def read_origin(config: Config, meta: Settings, folder: Path | None = None) -> O
         source, target = dict.fromkeys(parse_langs(langs)), {}
     return Origin(
         types=meta.get("labels", {}).get(names[0], []),
-        decode=component.get("decode", "span"),
+        decode=check_decoding(component.get("decode", "span")),
         encoder=shorten_paths(str(component["model"]["tok2vec"].get("name") or "")),
         losses={kind: component.get(f"{kind}_loss", 1.0) for kind in ("tag", "span")},
         source=source,

@@ -21,7 +21,7 @@ from spacy.cli.package import package
 from spacy.cli.train import train
 from thinc.api import Config
 
-from spacy_dualner.card import HUB_README, README, SELECT, Statements
+from spacy_dualner.card import HUB_README, README, Statements
 from spacy_dualner.cli.card import read_statements
 from spacy_dualner.cli.configure import configure
 from spacy_dualner.errors import DataError
@@ -29,6 +29,7 @@ from spacy_dualner.evaluation import evaluate
 from spacy_dualner.origin import Origin
 from spacy_dualner.teaching.config import ConfigSchemaTeaching, resolve_config
 from spacy_dualner.teaching.loop import teach
+from spacy_dualner.wording import SELECT
 
 PRESETS = sorted(path.parent for path in (ROOT / "configs").glob("*/preset.cfg"))
 
@@ -167,6 +168,9 @@ def test_scores_are_those_of_the_pipelines_decoding(folder: Path, tmp_path: Path
     text = card(tmp_path, tmp_path / "out", "tags", "-s", folder / "stage2.json")
     assert "read from the tag head" in text
     assert [row["F1"] for row in table(text, "Scores")][:3] == ["16.0", "17.0", "18.0"]
+    srsly.write_json(stored, srsly.read_json(stored) | {"decode": "crf"})
+    status, said = run_cli("dualner", "card", tmp_path / "tags", "--output", tmp_path / "out")
+    assert status == 1 and "Unknown decoding 'crf'" in said
 
 
 def test_languages_and_sentences_of_both_stages(folder: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from helpers_forms import FORMS, write
-from test_convert import TRAIN, panx  # noqa: F401
+from test_convert import TRAIN, panx, words_of  # noqa: F401
 from test_convert_cli import run
 from test_forms import plain, put
 
@@ -84,9 +84,11 @@ def test_annotated_text_without_an_entity_is_said(tmp_path) -> None:
 def test_files_that_were_put_together_are_said(tmp_path) -> None:
     data = put(tmp_path / "data", {"train-de.tsv": "\ufeffa\tO\n\n\ufeffb\tB-LOC\n"})
     tally = tally_of(data, tmp_path / "corpus")
-    assert "train-de.tsv: words after the first that begin with a byte order mark" in warnings(
-        tally
-    )
+    said = "lines after the first that begin with a byte order mark (U+FEFF): 1."
+    assert f"train-de.tsv: {said}" in warnings(tally)
+    text = put(tmp_path / "text", {"de.txt": "\ufeffEins\n\ufeffZwei drei\n"})
+    assert f"de.txt: {said}" in warnings(tally_of(text, tmp_path / "corpus"))
+    assert words_of(tmp_path / "corpus/unlabelled/de.spacy") == ["Eins", "Zwei drei"]
 
 
 def test_languages_that_differ_in_case_only(tmp_path) -> None:

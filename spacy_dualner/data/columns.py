@@ -13,7 +13,7 @@ from .lines import excerpt, numbered_lines, open_lines
 from .names import split_of
 from .tags import Sentence, count_repairs, is_tag, repair_tags, tagset, unknown_tag
 from .tally import BLANK as BLANK_LINE
-from .tally import FileTally, Tally
+from .tally import MARK, FileTally, Tally
 
 # No-break and ideographic spaces do occur as tokens, so they separate nothing.
 BLANK = " \t"
@@ -26,7 +26,6 @@ _NOT_A_WORD = re.compile(r"\d+-\d+|\d+\.\d+")
 _N_FIRST = 200
 # In so many lines, words differ and are not all numbers.
 _MIN_ALIKE = 10
-_MARK = "\ufeff"
 
 _COMMENT = "comment"
 _RANGE = "range or empty node"
@@ -279,7 +278,7 @@ def read_numbered(
                 raise DataError(source, str(fault), line=number, text=excerpt(line)) from None
             start = start if words else number
             words.append(token)
-            tally.marks += line.startswith(_MARK)
+            tally.marks += line.startswith(MARK)
             continue
         tally.left_out[BLANK_LINE] += 1
         if words:

@@ -10,6 +10,7 @@ LONG_SENTENCE = 2_000
 """More words in a sentence are a sign of missing sentence ends; PAN-X's longest has 1,028."""
 
 BLANK = "blank"
+MARK = "\ufeff"
 
 
 @dataclass
@@ -22,7 +23,7 @@ class FileTally:
     sentences (int): The sentences.
     left_out (Counter[str]): The other lines by what they are; `read` is `used` and these together.
     repaired (int): Tags that begin an entity, but do not say so.
-    marks (int): Words, but for the first, that begin with a byte order mark.
+    marks (int): Lines, but for the first, that begin with a byte order mark.
     long (int): Sentences of more words than LONG_SENTENCE, the first of them `long_words` words
         from the line `long_line` on.
     """
@@ -64,8 +65,8 @@ class FileTally:
             found.append(f"{self.source}: holds no sentences.")
         if self.marks:
             found.append(
-                f"{self.source}: words after the first that begin with a byte order mark (U+FEFF): "
-                f"{self.marks:,}. Where files were put together, remove it; put a blank line there."
+                f"{self.source}: lines after the first that begin with a byte order mark (U+FEFF): "
+                f"{self.marks:,}. Files put together? Remove it, and see to line ends there."
             )
         return found
 

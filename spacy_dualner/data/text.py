@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from .lines import excerpt, open_lines
-from .tally import BLANK, FileTally
+from .tally import BLANK, MARK, FileTally
 
 # Written without spaces: PAN-X splits these by character, Latin letters and digits included.
 PER_CHARACTER = frozenset({"ja", "th", "zh"})
@@ -28,7 +28,7 @@ def read_text(path: Path, lang: str, tally: FileTally | None = None) -> Iterator
     """
     tally = tally or FileTally(str(path))
     with open_lines(path) as numbered:
-        lines = (line for _, line in numbered)
+        lines = _unmarked(numbered, tally)
         if lang in PER_CHARACTER:
             sentences: Iterable[list[str]] = map(_characters, lines)
         else:
@@ -57,6 +57,7 @@ def read_translations(path: Path, lang: str, tally: FileTally | None = None) -> 
     with open_lines(path) as lines:
         for number, line in lines:
             tally.read = number
+            tally.marks += line.startswith(MARK)
             if "\t" in line:
                 message = "a tab in a line of plain text. Mend the line, or choose another --form."
                 raise DataError(path, message, line=number, text=excerpt(line))
@@ -73,6 +74,13 @@ def read_translations(path: Path, lang: str, tally: FileTally | None = None) -> 
             tally.used += 1
             tally.add_sentence(number, len(words))
             yield words
+
+
+def _unmarked(lines: Iterable[tuple[int, str]], tally: FileTally) -> Iterator[str]:
+    """Lines without the byte order marks of files that were put together, which are no text."""
+    for _, line in lines:
+        tally.marks += line.startswith(MARK)
+        yield line.removeprefix(MARK)
 
 
 def _characters(line: str) -> list[str]:

@@ -217,11 +217,19 @@ def test_empty_docs(layer, direct) -> None:
     torch.testing.assert_close(anna, direct.words(TEXTS[0]), **CLOSE)
 
 
-@pytest.mark.parametrize("odd", [" ", "\n\n", "\u200b", "\ufeff", "🦜", "好"])
+@pytest.mark.parametrize("space", [" ", "\n\n", "\u3000"])
+def test_white_space_is_no_word(layer, direct, space) -> None:
+    """Whatever the vocabulary knows: this one knows nothing."""
+    (vectors,) = predict(layer, [["Anna", space, "works", space]])
+    torch.testing.assert_close(vectors[[0, 2]], direct.words(["Anna", "works"]), **CLOSE)
+    assert not vectors[[1, 3]].any()
+
+
+@pytest.mark.parametrize("odd", ["\u200b", "\ufeff", "🦜", "好"])
 def test_odd_words_have_vectors_and_leave_the_others_in_place(
     encoder_path, bpe_path, bert_path, odd
 ) -> None:
-    """White space, invisible and unknown characters; BERT's tokenizer maps some to nothing."""
+    """Invisible and unknown characters; BERT's tokenizer maps some to nothing."""
     words = ["Anna", odd, "works", odd]
     for path, settings_ in (
         (encoder_path, {}),
@@ -238,7 +246,7 @@ def test_odd_words_have_vectors_and_leave_the_others_in_place(
 
 def test_some_words_are_nothing_to_bert(bert_path) -> None:
     """So that the test above tests what it says."""
-    assert [Direct(bert_path).subwords(w) for w in (" ", "\u200b", "\ufeff")] == [[], [], []]
+    assert [Direct(bert_path).subwords(w) for w in ("\u200b", "\ufeff")] == [[], []]
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])

@@ -29,7 +29,8 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.calibration.calibrate import AnnotatedSentences
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.encoder.blocks import Block
+from spacy_dualner.encoder.blocks import Block, make_blocks
+from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation import predict_docs
 from spacy_dualner.gold import doc_tags, example_labels
@@ -286,6 +287,14 @@ def test_values_of_another_length_are_refused(vocab) -> None:
                   lambda: Layout([2]).gather(torch.ones(4))):  # fmt: skip
         with pytest.raises(ValueError, match="values for"):
             wrong()
+
+
+@pytest.mark.parametrize("lengths", [([1, 2], [3]), ([1, 1, 1], [2]), ([3], [1])])
+def test_sub_words_that_do_not_add_up_are_refused(shaken: Language, lengths) -> None:
+    of_words, of_sentences = map(np.array, lengths)
+    batch = SubwordBatch(np.arange(4), of_words, of_sentences)
+    with pytest.raises(ValueError, match="values for"):
+        make_blocks(batch, find_encoder(shaken, "dualner").shape())
 
 
 def test_a_component_that_changes_tokens_before_the_recogniser(own: Language) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..words import check_lengths
 from .subwords import Ints, SubwordBatch, ragged_arange
 
 
@@ -68,7 +69,10 @@ def make_blocks(batch: SubwordBatch, shape: Shape) -> list[Block]:
     batch (SubwordBatch): The sentences.
     shape (Shape): Sizes and special ids.
     RETURNS (List[Block]): Longest first; each word of the batch stands in exactly one block.
+    Raises ValueError where sub-words, words and sentences of the batch do not add up.
     """
+    check_lengths("word", int(batch.sentence_lengths.sum()), len(batch.word_lengths))
+    check_lengths("sub-word", int(batch.word_lengths.sum()), len(batch.ids))
     word_first = np.cumsum(batch.word_lengths) - batch.word_lengths
     windows = _cut_windows(batch, word_first, shape)
     if not len(windows.lengths):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..words import check_lengths
 from .blocks import Block
 
 
@@ -25,6 +26,7 @@ def encode_words(
     """
     config: Any = transformer.config
     device = next(transformer.parameters()).device
+    check_lengths("word", n_words, sum(len(block.words) for block in blocks))
     if not blocks:
         return torch.zeros((n_words, config.hidden_size), device=device, dtype=torch.float32)
     vectors, order = [], []

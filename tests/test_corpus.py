@@ -10,9 +10,11 @@ import spacy
 from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.training.corpus import MAX_WORDS, Corpus
+from spacy_dualner.data.tally import LONG_SENTENCE
+from spacy_dualner.errors import DataError
+from spacy_dualner.training.corpus import Corpus
 
-LENGTHS = [3, MAX_WORDS + 1, MAX_WORDS, 20_000, 1]
+LENGTHS = [3, LONG_SENTENCE + 1, LONG_SENTENCE, 20_000, 1]
 
 
 @pytest.mark.parametrize("shard_size", [2, 100])
@@ -25,14 +27,14 @@ def test_a_sentence_that_is_none_is_left_out_and_named(
         for n in LENGTHS:
             writer.add(["w"] * n, ["O"] * n)
     corpus = Corpus(tmp_path / "train", limit=limit)
-    kept = [n for n in LENGTHS[: limit or None] if n <= MAX_WORDS]
+    kept = [n for n in LENGTHS[: limit or None] if n <= LONG_SENTENCE]
     assert corpus.count() == len(kept)
     said = rf"en\.spacy: 2 of {limit or 5} sentences .* number 2, of 2,001 words"
     with pytest.warns(UserWarning, match=said):
         assert [len(doc) for doc in corpus.docs(Vocab())] == kept
     with pytest.warns(UserWarning, match=said):
         # For translations, which stay with their sentences.
-        in_place = [n if n <= MAX_WORDS else 0 for n in LENGTHS[: limit or None]]
+        in_place = [n if n <= LONG_SENTENCE else 0 for n in LENGTHS[: limit or None]]
         assert [len(doc) for shard in corpus.shards() for doc in shard] == in_place
     with pytest.warns(UserWarning, match=said):
         assert [len(eg.predicted) for eg in corpus(spacy.blank("xx"))] == kept
@@ -40,7 +42,18 @@ def test_a_sentence_that_is_none_is_left_out_and_named(
 
 def test_nothing_is_said_of_sentences(tmp_path: Path) -> None:
     with DocBinWriter(corpus_path(tmp_path, "train", "en"), "en", labelled=True) as writer:
-        writer.add(["w"] * MAX_WORDS, ["O"] * MAX_WORDS)
+        writer.add(["w"] * LONG_SENTENCE, ["O"] * LONG_SENTENCE)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         assert len(list(Corpus(tmp_path / "train").docs(Vocab()))) == 1
+
+
+def test_nothing_but_such_a_text_is_refused(tmp_path: Path) -> None:
+    """A file without blank lines took more than 12 GB in `teach`."""
+    path = corpus_path(tmp_path, "train", "en")
+    with DocBinWriter(path, "en", labelled=True) as writer:
+        writer.add(["w"] * 20_000, ["O"] * 20_000)
+    corpus = Corpus(tmp_path / "train")
+    for read in (lambda: list(corpus.docs(Vocab())), lambda: list(map(list, corpus.shards()))):
+        with pytest.raises(DataError, match=r"1 of 1 sentences .* 20,000 words\. Is a blank line"):
+            read()

@@ -153,7 +153,8 @@ def test_spacy_train_keeps_a_trained_model_of_a_small_corpus(
         training__logger__output_file=str(log),
     )
     config.to_disk(tmp_path / "stage1.cfg", interpolate=False)
-    train(tmp_path / "stage1.cfg", tmp_path)
+    with pytest.warns(UserWarning, match="80 steps are few .* training.max_epochs to 25 or more"):
+        train(tmp_path / "stage1.cfg", tmp_path)
     rows = list(srsly.read_jsonl(log))
     assert [row["step"] for row in rows] == list(range(0, 79, 3))
     best, last = (spacy.load(tmp_path / name) for name in ("model-best", "model-last"))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..conversions import Spans
-from ..encoder.subwords import Ints, ragged_arange
+from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
 from .arrays import SentenceArrays
 
 Bools = NDArray[np.bool_]
@@ -61,12 +61,9 @@ def name_words(corpus: SentenceArrays, chosen: Bools, tokenizer: Any) -> dict[st
     RETURNS (Dict[str, List[str]]): By language; languages without one are left out.
     """
     of_lang = np.repeat(corpus.langs, corpus.word_counts())
-    ends = np.cumsum(corpus.word_lengths, dtype=np.int64)
     named = {}
     for lang in np.unique(of_lang[chosen]):
-        word = np.flatnonzero(chosen & (of_lang == lang))
-        lengths = corpus.word_lengths[word].astype(np.int64)
-        ids = corpus.ids[ragged_arange(ends[word] - lengths, lengths)].astype(np.int64)
+        ids, lengths = _subwords(corpus, chosen & (of_lang == lang))
         _, first, counts = np.unique(_keys(ids, lengths), return_index=True, return_counts=True)
         begins = (np.cumsum(lengths) - lengths)[first]
         named[corpus.lang_names[lang]] = [
@@ -77,6 +74,27 @@ def name_words(corpus: SentenceArrays, chosen: Bools, tokenizer: Any) -> dict[st
             )
         ]
     return named
+
+
+def same_words(corpus: SentenceArrays, chosen: Bools, batch: SubwordBatch) -> Bools:
+    """Which words of some text are among those that were chosen in a corpus.
+
+    corpus (SentenceArrays): The corpus.
+    chosen (Bools1d): For each word of it.
+    batch (SubwordBatch): The text.
+    RETURNS (Bools1d): For each word of the text.
+    """
+    if not chosen.any():
+        return np.zeros(len(batch.word_lengths), dtype=bool)
+    return np.isin(_keys(batch.ids, batch.word_lengths), _keys(*_subwords(corpus, chosen)))
+
+
+def _subwords(corpus: SentenceArrays, chosen: Bools) -> tuple[Ints, Ints]:
+    """Ids of the sub-words of the words that were chosen, end to end, and their number a word."""
+    ends = np.cumsum(corpus.word_lengths, dtype=np.int64)
+    word = np.flatnonzero(chosen)
+    lengths = corpus.word_lengths[word].astype(np.int64)
+    return corpus.ids[ragged_arange(ends[word] - lengths, lengths)].astype(np.int64), lengths
 
 
 def _edges_of_names(corpus: SentenceArrays, n_source: int) -> NDArray[np.uint64]:

@@ -40,7 +40,7 @@ from .processes import make_accelerator, on_main
 from .pseudo_labels import Words
 from .record import KEY, teaching_record
 from .sampling import draw_epoch
-from .survey import MOST_TAKEN, survey
+from .survey import survey
 from .teacher import Teacher
 from .texts import read_texts
 from .views import View, make_views
@@ -145,18 +145,15 @@ class Teaching:
 
     def _survey(self, target: dict[str, Ints]) -> None:
         """See what the teacher finds, and spare languages whose names frequent words would take."""
-        labels = self.settings.pseudo_labels
-        arguments = (
-            self.network,
-            self.corpus,
-            target,
-            self.recogniser.shape,
-            "joint" if labels.heads == "joint" else "span",
-            self.views.frequent,
+        decode = "joint" if self.settings.pseudo_labels.heads == "joint" else "span"
+        shape, frequent = self.recogniser.shape, self.views.frequent
+        dev = self.development.annotated()
+        found = on_main(
+            self.accelerator,
+            lambda: survey(self.network, self.corpus, target, shape, decode, frequent, dev),
         )
-        found = on_main(self.accelerator, lambda: survey(*arguments))
         for name, finds in found.items():
-            if finds.share_taken > MOST_TAKEN:
+            if finds.suffers:
                 self.views.spare(name)
             for remark in finds.remarks(name):
                 self.msg.warn(remark)

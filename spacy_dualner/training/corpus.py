@@ -11,14 +11,11 @@ from spacy.util import registry
 from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs, read_shards, shard_paths
+from ..data.tally import LONG_SENTENCE
 from ..errors import DataError, DualNerError
 from ..gold_types import check_types, foreign_types, noting_types
 
 FILE_SUFFIX = ".spacy"
-
-MAX_WORDS = 2000
-"""Words of the longest sentence that is trained on: more is a text whose sentences were not told
-apart, and takes more memory than a batch of sentences does."""
 
 
 def parse_langs(langs: str) -> dict[str, int]:
@@ -85,7 +82,7 @@ class Corpus:
         total = 0
         for path, limit in self.files().values():
             words = [len(rows) for s in shard_paths(path) for rows in DocBin().from_disk(s).tokens]
-            total += sum(n <= MAX_WORDS for n in words[: limit or None])
+            total += sum(n <= LONG_SENTENCE for n in words[: limit or None])
         return total
 
     def docs(self, vocab: Vocab) -> Iterator[Doc]:
@@ -141,7 +138,7 @@ class _Sentences:
         """Docs as they come; those left out, or emptied, are noted."""
         for doc in docs:
             self._n_read += 1
-            if len(doc) <= MAX_WORDS:
+            if len(doc) <= LONG_SENTENCE:
                 yield doc
             else:
                 self._too_long.append((self._n_read, len(doc)))
@@ -149,14 +146,16 @@ class _Sentences:
                     yield Doc(doc.vocab, user_data=doc.user_data)
 
     def warn(self) -> None:
-        """Say what was left out, if anything was."""
+        """Say what was left out, if anything was. Raises DataError where nothing is left."""
         if not self._too_long:
             return
         number, words = self._too_long[0]
-        warnings.warn(
-            f"{self.path}: {len(self._too_long):,} of {self._n_read:,} sentences have more than "
-            f"{MAX_WORDS:,} words and are left out; the first is number {number:,}, of {words:,} "
-            "words. Is a blank line missing between sentences? Convert the text again, a sentence "
-            "at a time.",
-            stacklevel=2,
+        message = (
+            f"{len(self._too_long):,} of {self._n_read:,} sentences have more than "
+            f"{LONG_SENTENCE:,} words and are left out; the first is number {number:,}, of "
+            f"{words:,} words. Is a blank line missing between sentences? Convert the text again, "
+            "a sentence at a time."
         )
+        if len(self._too_long) == self._n_read:
+            raise DataError(self.path, message)
+        warnings.warn(f"{self.path}: {message}", stacklevel=2)

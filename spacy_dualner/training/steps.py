@@ -6,6 +6,7 @@ would leave no step at full rate, or none that is evaluated once something has b
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ from .corpus import Corpus
 
 WARMUP_SHARE = 0.25
 """Share of a run's steps that warm-up takes at most. The paper's 300 of 1,256 are 24%."""
+
+FEW_STEPS = 100
+"""Steps below which a run is said to be short: an encoder has hardly begun to learn."""
 
 
 class Steps(NamedTuple):
@@ -94,7 +98,7 @@ def evaluate_epochs(nlp: Language) -> Language:
 
     Without this a corpus of few batches is evaluated after the first step alone, and that becomes
     `model-best`. With `eval_frequency` handed to `spacy-dualner.warmup_epochs.v1` the rate falls
-    to 0 at the last evaluation, so that it is of what the run ends with.
+    to 0 at the last evaluation, so that it is of what the run ends with. Warns where steps are few.
 
     nlp (Language): The pipeline; its config is changed in place, and left alone where the corpus
         is none that can be counted, or the run has no end.
@@ -108,4 +112,10 @@ def evaluate_epochs(nlp: Language) -> Language:
     if steps and steps.total:
         interval = fitted_interval(steps, training["eval_frequency"])
         nlp.config["training"]["eval_frequency"] = interval
+        if steps.total < FEW_STEPS:
+            warnings.warn(
+                f"{steps.total} steps are few to learn in. If the model finds next to nothing, set "
+                f"training.max_epochs to {-(-FEW_STEPS // steps.per_epoch)} or more.",
+                stacklevel=2,
+            )
     return nlp

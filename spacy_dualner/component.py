@@ -24,7 +24,7 @@ from .errors import DualNerError
 from .heads import DECODINGS, check_decoding
 from .labels import LabelScheme
 from .layout import Layout
-from .model import get_calibrator, set_calibrator
+from .model import fitting, get_calibrator, set_calibrator
 from .packing import load_model, read_model, unpack, write_model
 from .scorer import dualner_score
 from .training.gold_loss import gold_loss
@@ -316,7 +316,7 @@ class DualNer(TrainablePipe):
         sgd: Optimizer | None = None,
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Learn from a batch, or from a piece of one: the step is over the mean of all their words.
+        """Learn from a batch, in pieces that memory takes: the step is over the mean of all words.
 
         examples (Iterable[Example]): The Examples.
         drop (float): Dropout of the word vectors.
@@ -331,10 +331,11 @@ class DualNer(TrainablePipe):
         if not any(len(example.predicted) for example in examples):
             return losses
         set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update([example.predicted for example in examples])
-        loss, gradient, n_words = gold_loss(examples, scores, self.scheme, self.cfg)
-        weight = self._pieces.add(self.model, n_words, loss, losses)
-        backprop(gradient if weight == 1 else gradient * weight)
+        for piece in fitting(self.model, examples):
+            scores, backprop = self.model.begin_update([example.predicted for example in piece])
+            loss, gradient, n_words = gold_loss(piece, scores, self.scheme, self.cfg)
+            weight = self._pieces.add(self.model, n_words, loss, losses)
+            backprop(gradient if weight == 1 else gradient * weight)
         if sgd:
             self.finish_update(sgd)
         return losses

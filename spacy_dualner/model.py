@@ -1,16 +1,17 @@
 """`spacy-dualner.DualNer.v1`: an encoder and the three heads as one Thinc model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Model, PyTorchShim, PyTorchWrapper_v3
 from thinc.types import ArgsKwargs, Floats2d
 
 from .confidence import Calibrator
-from .encoder.transformer import unflatten
+from .encoder.transformer import LAYER_NAME, fitting_docs, unflatten
 from .heads import Heads, deserialize_heads, serialize_heads
 from .labels import LabelScheme
 
@@ -71,6 +72,19 @@ def set_calibrator(model: Model, decode: str, calibrator: Calibrator | None) -> 
     if calibrator is not None:
         others[decode] = [values.cpu().numpy() for values in calibrator]
     model.attrs[CALIBRATORS] = others
+
+
+def fitting(model: Model, examples: Sequence[Example]) -> list[Sequence[Example]]:
+    """The pieces of a batch that memory takes in training.
+
+    model (Model): A DualNer.v1 model; any batch is one piece unless its encoder is Transformer.v1.
+    examples (Sequence[Example]): The batch.
+    """
+    layer = model.get_ref("tok2vec")
+    if layer.name != LAYER_NAME:
+        return [examples]
+    pieces = fitting_docs(layer, [example.predicted for example in examples])
+    return [[examples[i] for i in places] for places in pieces]
 
 
 def init(model: Model, X: list[Doc] | None = None, Y: LabelScheme | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,17 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import train_nlp
+from conftest import make_examples, make_nlp, train_nlp
 from helpers_corpus import stage2_config, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import spacy_dualner.encoder.piece_size as pieces_module
+import spacy_dualner.encoder.piece_size as piece_size
 from spacy_dualner.encoder.blocks import Shape, make_blocks
 from spacy_dualner.encoder.encode import encode_words
 from spacy_dualner.encoder.loading import load_encoder
 from spacy_dualner.encoder.piece_size import CPU_BYTES, PieceSize, fitting_pieces
 from spacy_dualner.encoder.subwords import SubwordBatch
+from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.loop import Teaching
 
@@ -108,7 +110,7 @@ def test_a_gpu_gives_what_its_weights_leave(
 
     monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
     encoder: Any = SimpleNamespace(parameters=lambda: iter([weight]))
-    left = pieces_module._bytes_to_keep(encoder)
+    left = piece_size._bytes_to_keep(encoder)
     # Student, gradient, two moments and teacher, and something to spare.
     assert 0.2 * gigabytes * 1e9 < left < gigabytes * 1e9 - 5 * 4 * 278e6
     assert seen == [weight.device]
@@ -162,5 +164,49 @@ def test_what_fits_is_computed_as_a_whole(
     """As before there was a size; and by memory where there is less of it."""
     asked = pieces_of_a_step(folder, tmp_path, monkeypatch, teaching__accumulate_gradient=2)
     assert len(asked) == 2
-    monkeypatch.setattr(pieces_module, "CPU_BYTES", 1e6)
+    monkeypatch.setattr(piece_size, "CPU_BYTES", 1e6)
     assert len(pieces_of_a_step(folder, tmp_path, monkeypatch)) > 2
+
+
+def test_stage_1_steps_alike_in_pieces_that_fit(
+    encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The encoder is given less at once; the gradient is that of the batch's mean."""
+    found: list[tuple[int, float, list[torch.Tensor]]] = []
+    for available in (CPU_BYTES, 3e5):
+        monkeypatch.setattr(piece_size, "CPU_BYTES", available)
+        torch.manual_seed(0)
+        nlp = make_nlp(encoder_path)
+        nlp.initialize(lambda nlp=nlp: make_examples(nlp))
+        pipe = nlp.get_pipe("dualner")
+        shim = encoder_shim(pipe.model.get_ref("tok2vec"))
+        for module in shim.transformer.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+            if hasattr(module, "dropout_prob"):  # of the attention
+                module.dropout_prob = 0.0
+        begin_update, calls = shim.begin_update, []
+        monkeypatch.setattr(
+            shim, "begin_update", lambda x, b=begin_update, c=calls: c.append(1) or b(x)
+        )
+        losses: dict[str, float] = {}
+        pipe.update(make_examples(nlp), losses=losses)
+        pipe._pieces.finish(pipe.model)
+        gradients = [p.grad for p in shim.transformer.parameters() if p.grad is not None]
+        found.append((len(calls), losses["dualner"], gradients))
+    (one, loss, whole), (several, same_loss, cut) = found
+    assert one == 1 and several > 1
+    assert same_loss == pytest.approx(loss, rel=1e-4)
+    for ours, theirs in zip(cut, whole, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-3)
+
+
+def test_kernels_are_bounded_unless_the_user_says_otherwise(
+    encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "7")
+    nlp = make_nlp(encoder_path)
+    nlp.initialize(lambda: make_examples(nlp))
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
+    assert os.environ["LRU_CACHE_CAPACITY"] == "7"

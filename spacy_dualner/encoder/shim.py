@@ -22,6 +22,7 @@ from ..packing import binary_header, open_view, pack, unpack
 from .blocks import Shape
 from .encode import autocast, block_budget, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
+from .piece_size import PieceSize, fitting_pieces
 from .subwords import WordTokenizer, special_ids
 
 # Shortest window in sub-words, special ones not counted.
@@ -80,6 +81,7 @@ class EncoderShim(HFShim):
         # Asked for now, as threads share the tokenizer later.
         self._special = special_ids(hf_model.tokenizer) if hf_model.tokenizer else ((), ())
         self._words = None
+        self._piece_size: PieceSize | None = None
         self._stored_in = torch.float32
 
     def store_in(self, dtype: torch.dtype) -> None:
@@ -112,6 +114,13 @@ class EncoderShim(HFShim):
             # Of two threads that come here at once, one makes a memory that is soon forgotten.
             self._words = words = WordTokenizer(self._hfmodel.tokenizer, max_word=overlap)
         return words
+
+    def piece_size(self) -> PieceSize:
+        """The pieces of a batch that memory takes in training, measured at first use."""
+        if self._piece_size is None:
+            arguments = self.transformer, self.shape()
+            self._piece_size = fitting_pieces(*arguments, mixed_precision=self.bf16)
+        return self._piece_size
 
     def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
         """Word vectors without gradient or dropout. inputs: arguments of `encode_words`."""

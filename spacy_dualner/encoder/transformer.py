@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, cast
 
+import numpy as np
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
@@ -11,8 +12,10 @@ from thinc.types import Floats2d, Ints1d
 
 from ..words import DocWords
 from .blocks import make_blocks
+from .kernels import keep_few_kernels
 from .loading import load_encoder
 from .shim import EncoderShim
+from .subwords import Ints
 
 LAYER_NAME = "dualner_transformer"
 
@@ -58,10 +61,24 @@ def encoder_shim(model: Model) -> EncoderShim:
 
 def init(model: Model, X: list[Doc] | None = None, Y: object = None, *, name: str) -> None:
     """Load the pre-trained weights, unless the layer has weights already."""
+    keep_few_kernels()
     shim = encoder_shim(model)
     if not shim.is_loaded:
         shim.set_encoder(load_encoder(name))
     model.set_dim("nO", shim.width)
+
+
+def fitting_docs(layer: Model, docs: Sequence[Doc]) -> list[Ints]:
+    """Places of the Docs in each piece of a batch that memory takes in training.
+
+    layer (Model): A Transformer.v1.
+    docs (Sequence[Doc]): The batch.
+    """
+    shim = encoder_shim(layer)
+    batch = shim.words().encode(DocWords(docs))
+    ends = np.concatenate(([0], np.cumsum(batch.word_lengths)))
+    bounds = np.concatenate(([0], np.cumsum(batch.sentence_lengths)))
+    return shim.piece_size().cut(np.diff(ends[bounds]))
 
 
 def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:

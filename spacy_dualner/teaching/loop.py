@@ -12,6 +12,7 @@ from spacy.language import Language
 from torch import Tensor
 from wasabi import Printer
 
+from ..encoder.kernels import keep_few_kernels
 from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
@@ -59,6 +60,7 @@ def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path
     would be lost, or a checkpoint cannot be written or does not belong to this config.
     """
     output.mkdir(parents=True, exist_ok=True)
+    keep_few_kernels()
     return Teaching(config, output).run(resume)
 
 

@@ -57,26 +57,27 @@ def main(
         "by length": sorted(range(len(texts)), key=lambda i: len(texts[i])),
         "shuffled": rng.sample(range(len(texts)), len(texts)),
     }
-    results = {}
+    results: dict[str, Difference] = {}
+
+    def note(name: str, own: Difference) -> None:
+        results[name] = own
+        msg.info(f"{name}: other entities in {own.texts:,}, scores within {own.score:.1e}")
+
     for name, order in orders.items():
-        for size in (1, 16, 256, len(texts)):
+        for size in (len(texts), 256, 16):
             docs = nlp.pipe([texts[i] for i in order], batch_size=size)
-            results[f"batches of {size}, {name}"] = compare(docs, [alone[i] for i in order])
+            note(f"batches of {size}, {name}", compare(docs, [alone[i] for i in order]))
     # Words far longer than any window, before each.
     beside = [text for own in texts for text in ("x" * 2000 + " " + own * 4, own)]
     docs = list(nlp.pipe(beside, batch_size=64))[1::2]
-    results["beside long texts"] = compare(docs, alone)
+    note("beside long texts", compare(docs, alone))
     pool = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)
     with pool:
         for number in range(processes):
             job = (model, texts, alone, threads, calls, number, gpu_id)
             during, after = pool.apply(read_in_threads, job)
-            results[f"{threads} threads, process {number + 1}"] = during
-            results[f"one thread after them, process {number + 1}"] = after
-            msg.info(f"Process {number + 1}: other entities in {during.texts}, then {after.texts}")
-    rows = [[name, f"{own.texts:,}", f"{own.score:.1e}"] for name, own in results.items()]
-    header = ["", "other entities", "scores"]
-    msg.table(rows, header=header, divider=True, aligns=["l", "r", "r"], max_col=60)
+            note(f"{threads} threads, process {number + 1}", during)
+            note(f"one thread after them, process {number + 1}", after)
     worst = Difference(*(max(values) for values in zip(*results.values(), strict=True)))
     msg.info(f"At most {worst.texts} texts with other entities, scores within {worst.score:.1e}")
     differences = {name: own._asdict() for name, own in results.items()}

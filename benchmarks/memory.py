@@ -1,7 +1,9 @@
-"""Resident memory of `convert`, `nlp.pipe` and `teach` on ever-new words, and of loading.
+r"""Resident memory of `convert`, `nlp.pipe` and `teach` on ever-new words, of loading, of training.
 
 python -m benchmarks.memory --sentences 1000000
 python -m benchmarks.memory --cases load --shape 6x768 --vocabulary 60000
+python -m benchmarks.memory --cases stage2 --data en.tar.gz --limit 20000 --longest 256 \
+    --shape 12x384 --vocabulary 89616 --bf16
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +25,17 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from wasabi import msg
 
-from benchmarks import common, peers
+from benchmarks import common, peers, training
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
+from spacy_dualner.data.panx import Sentence
+from spacy_dualner.encoder.kernels import keep_few_kernels
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.loop import Teaching
 from spacy_dualner.training.batching import length_groups
 
 CASES = "convert,pipe,blank,teach,load"
+STAGES = {"stage1": training.stage1, "stage2": training.stage2}
 WORDS = 8
 
 
@@ -50,7 +55,12 @@ def sentences(n: int, new: int = 2) -> Iterator[list[str]]:
 def main(
     n: int = typer.Option(1_000_000, "--sentences", help="Number of sentences"),
     new: int = typer.Option(2, "--new-words", help="New words a sentence, of 8"),
-    cases: str = typer.Option(CASES, help="Which to run, out of " + CASES),
+    cases: str = typer.Option(CASES, help=f"Which to run, out of {CASES},{','.join(STAGES)}"),
+    data: Path = common.Data,
+    limit: int = common.Limit,
+    longest: int = typer.Option(0, help="Of these the N longest; 0 for all"),
+    rounds: int = typer.Option(5, help="Epochs of stage1 and stage2 over the first sentences"),
+    bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in stage1 and stage2"),
     shape: str = typer.Option("2x128", "--shape", help="LAYERSxWIDTH of the encoder"),
     vocabulary: int = common.Vocabulary,
     encoder: Path = common.Encoder,
@@ -75,6 +85,10 @@ def main(
                 results["the same without dualner"] = pipe(n, new, spacy.blank("xx"))
             if case == "teach":
                 results["teach"] = teach(folder, Path(temp), steps, max_memory_mb)
+            if case in STAGES:
+                chosen = common.load_sentences(data, limit, "train")
+                chosen = sorted(chosen, key=lambda sentence: len(sentence[0]))[-longest:]
+                results[case] = train(STAGES[case], folder, chosen, rounds, bf16, Path(temp))
             if case == "load":
                 results["load and save"] = load_and_save(folder, Path(temp))
     for name, found in results.items():
@@ -201,6 +215,23 @@ def _peak() -> float:
     """The most megabytes that this process ever had in memory."""
     (line,) = (k for k in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in k)
     return int(line.split()[1]) * 1024 / 1e6
+
+
+def train(
+    stage: Callable, folder: Path, chosen: list[Sentence], rounds: int, bf16: bool, temp: Path
+) -> dict[str, float]:
+    """Epochs of steps of 64 sentences, in this process after others: a process for each is best."""
+    keep_few_kernels()
+    arguments = (1, bf16, temp) if stage is training.stage2 else (-(-len(chosen) // 64), bf16)
+    job = stage(folder, chosen, 64, *arguments)
+    found = {"MB before": resident()}
+    for number in range(1, rounds + 1):
+        begin, peak = time.process_time(), Peak()
+        with peak:
+            job()
+        found |= {f"MB after {number}": resident(), f"MB at most in {number}": peak.most}
+        found[f"CPU seconds of {number}"] = time.process_time() - begin
+    return found
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def test_what_an_encoder_keeps_is_measured_and_chance_left_alone(encoder_path: P
     n_tensors = sum(isinstance(x, torch.Tensor) for x in gc.get_objects())
     size = fitting_pieces(encoder, shape, mixed_precision=False)
     assert torch.equal(torch.get_rng_state(), before)
-    assert not encoder.training and size.most == CPU_BYTES
+    assert not encoder.training and 0.7 * CPU_BYTES < size.most < 0.8 * CPU_BYTES
     # Nothing of the measurement stays.
     gc.collect()
     assert sum(isinstance(x, torch.Tensor) for x in gc.get_objects()) <= n_tensors + 1
@@ -164,7 +164,8 @@ def test_what_fits_is_computed_as_a_whole(
     """As before there was a size; and by memory where there is less of it."""
     asked = pieces_of_a_step(folder, tmp_path, monkeypatch, teaching__accumulate_gradient=2)
     assert len(asked) == 2
-    monkeypatch.setattr(piece_size, "CPU_BYTES", 1e6)
+    monkeypatch.setattr(piece_size, "CPU_BYTES", 0)
+    monkeypatch.setattr(piece_size, "_LEAST_BYTES", 1e6)
     assert len(pieces_of_a_step(folder, tmp_path, monkeypatch)) > 2
 
 
@@ -173,8 +174,9 @@ def test_stage_1_steps_alike_in_pieces_that_fit(
 ) -> None:
     """The encoder is given less at once; the gradient is that of the batch's mean."""
     found: list[tuple[int, float, list[torch.Tensor]]] = []
-    for available in (CPU_BYTES, 3e5):
-        monkeypatch.setattr(piece_size, "CPU_BYTES", available)
+    monkeypatch.setattr(piece_size, "CPU_BYTES", 0)
+    for available in (1e9, 3e5):
+        monkeypatch.setattr(piece_size, "_LEAST_BYTES", available)
         torch.manual_seed(0)
         nlp = make_nlp(encoder_path)
         nlp.initialize(lambda nlp=nlp: make_examples(nlp))

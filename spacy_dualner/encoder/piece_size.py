@@ -12,13 +12,13 @@ from .blocks import Shape, count_windows, make_blocks, padded_widths
 from .encode import autocast, encode_words
 from .subwords import Ints, SubwordBatch
 
-# What a forward pass may keep for the backward pass on a CPU, in bytes. It does not follow the
-# machine's memory, so that a run is cut alike on all of them.
-CPU_BYTES = 1.5e9
+# What a run on a CPU plans with, in bytes. It does not follow the machine's memory, so that a batch
+# is cut alike on all of them.
+CPU_BYTES = 4e9
 
-# On a GPU: the share of its memory that is planned with, and what of it a training run holds beside
-# that, in copies of the weights: student, gradient, AdamW's two moments, teacher, and the best
-# student or a running mean; one is for what comes and goes.
+# The share of a device's memory that is planned with, and what of it a training run holds beside
+# what a forward pass keeps, in copies of the weights: student, gradient, AdamW's two moments,
+# teacher, and the best student or a running mean; one is for what comes and goes.
 _SHARE, _COPIES = 0.8, 7
 
 # However large the weights, so much is tried.
@@ -97,10 +97,10 @@ def fitting_pieces(
 
 def _bytes_to_keep(encoder: nn.Module) -> float:
     device = next(encoder.parameters()).device
-    if device.type != "cuda":
-        return CPU_BYTES
+    total = CPU_BYTES
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
     weights = sum(p.numel() * p.element_size() for p in encoder.parameters())
-    total = torch.cuda.get_device_properties(device).total_memory
     return max(_LEAST_BYTES, _SHARE * total - _COPIES * weights)
 
 

@@ -22,6 +22,7 @@ docs: $(VENV)/.installed-docs
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3 -m venv $(VENV)
+	rm -rf *.egg-info  # an old one would hide new entry points
 	$(INSTALL) --editable ".[$*]"
 	touch $@
 

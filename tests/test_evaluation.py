@@ -261,9 +261,12 @@ def test_scores_follow_the_pipelines_decoding(folder: Path, tmp_path: Path) -> N
     status, output = run_cli("dualner", "compare", tmp_path / "span.json", tmp_path / "joint.json")
     assert status == 0 and "F1 span (span) joint (joint) gain" in output
     assert f"de {span:.1f} {joint:.1f} {joint - span:+.1f}" in output
+    # The pipeline is the same: all of the gain is the decoding's.
+    assert f"mean_targets with both decoded by joint: {joint:.1f} to {joint:.1f}" in output
     joint_file = tmp_path / "joint.json"
     _, output = run_cli("dualner", "compare", joint_file, joint_file)
     assert f"de {joint:.1f} {joint:.1f} +0.0" in output and "joint F1" in output
+    assert "both decoded" not in output
 
 
 @pytest.mark.parametrize("command", ["evaluate", "shrink"])

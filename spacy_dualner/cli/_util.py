@@ -42,7 +42,7 @@ def check_gpu(gpu_id: int) -> None:
     from thinc.util import has_gpu
 
     if platform.system() != "Darwin" and not find_spec("cupy"):
-        raise _no_gpu("CuPy is not installed: pip install cupy-cuda12x")
+        raise _no_gpu("CuPy is not installed: pip install 'cupy-cuda12x[ctk]'")
     if not has_gpu:
         raise _no_gpu("none is found, or CuPy lacks CUDA's libraries")
 

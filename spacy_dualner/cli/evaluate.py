@@ -135,6 +135,8 @@ def compare_cli(
 ) -> None:
     """Compare two results of `evaluate`, language by language: F1 of what each pipeline decodes.
 
+    Where the two decode in different ways, the means of one and the same decoding follow.
+
     \b
     Examples:
       python -m spacy dualner compare metrics/stage1.json metrics/stage2.json
@@ -156,6 +158,11 @@ def compare_cli(
     if old != new:
         header = ["F1", f"{before.stem} ({old})", f"{after.stem} ({new})", "gain"]
     msg.table(rows, header=header, divider=True, aligns=["l", "r", "r", "r"])
+    name = "mean_targets" if first["mean_targets"] and second["mean_targets"] else "mean"
+    if old != new and new in first[name]:
+        # Part of the gain is the decoding's.
+        f_one, f_two = (results[name][new]["f"] for results in (first, second))
+        msg.info(f"{name} with both decoded by {new}: {f_one:.1f} to {f_two:.1f}")
     targets = first["mean_targets"], second["mean_targets"]
     if all(targets) and targets[1][new]["f"] <= targets[0][old]["f"]:
         msg.warn(f"No gain on the target languages: {after.stem} is not above {before.stem}")

@@ -292,6 +292,9 @@ class Teaching:
         words = Words(layout, is_source, langs)
         if view.frequent is not None:
             words = words._replace(frequent=torch.from_numpy(view.frequent).to(self.device))
+        if len(self.views.spared):
+            spared = np.isin(view.langs, self.views.spared)
+            words = words._replace(spared=torch.from_numpy(spared).to(self.device))
         piece = Piece(gold, words, n_source, n_target, share)
         arguments = (vectors, logits.float(), teacher_logits, self.memory)
         loss = stage2_loss(self.config.objective, piece, *arguments)

@@ -27,12 +27,14 @@ class Words(NamedTuple):
     is_source (Bools1d): Whether each is of an annotated sentence.
     langs (Ints1d): Number of each one's language.
     frequent (Optional[Bools1d]): Whether each is too frequent to begin or end an entity.
+    spared (Optional[Bools1d]): Whether each is of a language that is taught as in the paper.
     """
 
     layout: Layout
     is_source: Tensor
     langs: Tensor
     frequent: Tensor | None = None
+    spared: Tensor | None = None
 
 
 class PseudoLabels(NamedTuple):
@@ -52,6 +54,12 @@ class PseudoLabels(NamedTuple):
         else:
             labels = (head * chosen[:, None] for head in self.labels)
         return PseudoLabels(HeadValues(*labels), self.weights)
+
+    def replaced(self, chosen: Tensor, labels: HeadValues) -> PseudoLabels:
+        """With other classes for chosen words (Bools1d), which count in full."""
+        own = (torch.where(chosen, *pair) for pair in zip(labels, self.labels, strict=True))
+        weights = self.weights and HeadValues(*(w.masked_fill(chosen, 1.0) for w in self.weights))
+        return PseudoLabels(HeadValues(*own), weights)
 
 
 class Finding:
@@ -144,7 +152,13 @@ def pseudo_labels(
         )
     if settings.soft:
         labels = HeadValues(of_tag.probabilities.tag, *of_bounds.probabilities[1:])
-    return PseudoLabels(labels, weights)
+    taught = PseudoLabels(labels, weights)
+    if words.spared is None:
+        return taught
+    as_in_the_paper = pseudo_labels(
+        logits, Words(words.layout, words.is_source, words.langs), PseudoLabelSettings()
+    )
+    return taught.replaced(words.spared, as_in_the_paper.labels)
 
 
 def _weights(

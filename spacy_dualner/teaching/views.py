@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,7 @@ class Views:
     shape (Shape): How to cut and pad.
     noise (Noise): What is done to target sentences before the student sees them.
     frequent (Optional[Bools1d]): Of each word of the corpus, whether it is too frequent.
+    spared (Ints1d): Numbers of the languages that are taught as in the paper.
     switch (float): Probability that an entity of a source sentence is replaced.
     pool (Optional[EntityPool]): Entities that the teacher found, to replace them by.
     partners (Optional[Ints1d]): FILTER: the source sentence of each translation.
@@ -79,6 +80,7 @@ class Views:
     shape: Shape
     noise: Noise
     frequent: NDArray[np.bool_] | None = None
+    spared: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     switch: float = 0.0
     pool: EntityPool | None = None
     partners: Ints | None = None
@@ -91,10 +93,12 @@ class Views:
         return name_words(self.corpus, self.frequent, tokenizer)
 
     def spare(self, lang: str) -> None:
-        """Let no word of a language be too frequent."""
+        """Have a language taught as in the paper: no word of it is too frequent."""
+        number = self.corpus.lang_names.index(lang)
+        self.spared = np.append(self.spared, number)
         if self.frequent is not None:
             of_word = np.repeat(self.corpus.langs, self.corpus.word_counts())
-            self.frequent[of_word == self.corpus.lang_names.index(lang)] = False
+            self.frequent[of_word == number] = False
 
     def with_partners(self, sentences: Ints) -> Ints:
         """Translations with the sentences that they are of before them."""

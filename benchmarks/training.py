@@ -26,7 +26,7 @@ from wasabi import msg
 import spacy_dualner.encoder.transformer as transformer_layer
 import spacy_dualner.teaching.loop as teaching_loop
 from benchmarks import common, peers
-from spacy_dualner.component import DualNer
+from spacy_dualner import component
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.data.panx import Sentence
 from spacy_dualner.encoder.shim import EncoderShim
@@ -175,12 +175,12 @@ def parts_of_stage1(parts: Parts, job: common.Prepared) -> Iterator[None]:
         vectors, backprop = begin_update(*args)
         return vectors, parts.timed("encoder backward", backprop)
 
-    encode_docs, make_blocks = WordTokenizer.encode_docs, transformer_layer.make_blocks
+    encode, make_blocks = WordTokenizer.encode, transformer_layer.make_blocks
     with (
         patch.object(EncoderShim, "begin_update", with_backward),
-        patch.object(WordTokenizer, "encode_docs", parts.timed("data", encode_docs)),
+        patch.object(WordTokenizer, "encode", parts.timed("data", encode)),
         patch.object(transformer_layer, "make_blocks", parts.timed("data", make_blocks)),
-        patch.object(DualNer, "get_loss", parts.timed("loss", DualNer.get_loss)),
+        patch.object(component, "gold_loss", parts.timed("loss", component.gold_loss)),
         patch.object(AdamW, "step_model", parts.timed("optimiser", AdamW.step_model)),
     ):
         yield

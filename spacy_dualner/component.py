@@ -138,7 +138,7 @@ class DualNer(TrainablePipe):
         self.model = model
         self.name = name
         self.scorer = scorer
-        self._pieces = Pieces(name)
+        self._pieces = Pieces()
         self.cfg: dict[str, Any] = {
             "labels": [],
             "decode": decode,
@@ -334,7 +334,7 @@ class DualNer(TrainablePipe):
         for piece in fitting(self.model, examples):
             scores, backprop = self.model.begin_update([example.predicted for example in piece])
             loss, gradient, n_words = gold_loss(piece, scores, self.scheme, self.cfg)
-            weight = self._pieces.add(self.model, n_words, loss, losses)
+            weight = self._pieces.add(self.model, n_words, loss, losses, self.name)
             backprop(gradient if weight == 1 else gradient * weight)
         if sgd:
             self.finish_update(sgd)

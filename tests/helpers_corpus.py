@@ -70,6 +70,7 @@ def stage1_config(encoder: Path, corpus: Path, **overrides: Any) -> Config:
         "training.optimizer.learn_rate.initial_rate": 0.003,
         "training.optimizer.learn_rate.warmup_steps": 2,
         "training.logger.progress_bar": None,
+        "initialize.after_init.min_steps": 0,
     }
     values |= {name.replace("__", "."): value for name, value in overrides.items()}
     return read_config(MINI / "stage1.cfg", values)

@@ -25,7 +25,7 @@ NAMES = {
     "spacy_schedules": ["spacy-dualner.warmup_epochs.v1"],
     "spacy_loggers": ["spacy-dualner.HistoryLogger.v1"],
     "spacy_callbacks": [
-        "spacy-dualner.evaluate_epochs.v1",
+        "spacy-dualner.fit_steps.v1",
         "spacy-dualner.without_paths.v1",
     ],
     "spacy_tokenizers": ["spacy-dualner.Tokenizer.v1"],

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -65,6 +65,14 @@ LEFT = {
     "study": {"out", "out/.lock"},
     "teach": {"out", "out/checkpoint.pt"},
 }
+
+
+@pytest.fixture(autouse=True)
+def hears_ctrl_c() -> Iterator[None]:
+    """As in a terminal: what is begun in the background ignores Ctrl-C, and so do its own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def stopping(patch: pytest.MonkeyPatch, name: str, call: int, number: signal.Signals) -> None:

@@ -23,7 +23,6 @@ from spacy_dualner.training.batching import make_batcher
 from spacy_dualner.training.corpus import Corpus
 from spacy_dualner.training.optimizer import make_adamw, warmup_epochs, warmup_linear
 from spacy_dualner.training.steps import (
-    Steps,
     count_steps,
     evaluated_steps,
     fitted_interval,
@@ -106,7 +105,7 @@ def test_each_epoch_and_the_end_are_evaluated(
 ) -> None:
     per_epoch = -(-sentences // size)
     total = epochs * per_epoch
-    interval = fitted_interval(Steps(total, per_epoch), asked)
+    interval = fitted_interval(total, min(asked, per_epoch))
     # As spaCy's loop does it.
     evaluated = [step for step in range(total) if step % interval == 0]
     assert max(interval, 1) <= min(asked, per_epoch)
@@ -123,14 +122,14 @@ def test_each_epoch_and_the_end_are_evaluated(
 )
 def test_what_mini_evaluates(sentences: int, evaluated: list[int]) -> None:
     per_epoch = -(-sentences // 64)
-    interval = fitted_interval(Steps(3 * per_epoch, per_epoch), 469)
+    interval = fitted_interval(3 * per_epoch, min(469, per_epoch))
     assert list(range(0, 3 * per_epoch, interval)) == evaluated
 
 
 def test_the_rate_is_0_after_the_last_evaluation(tmp_path: Path) -> None:
     corpus = Corpus(write_corpus(tmp_path / "train", {"en": 32}))
     steps = count_steps(corpus, 2, 3)
-    assert steps == (48, 16) and fitted_interval(steps, 469) == 15
+    assert steps == (48, 16) and fitted_interval(48, 16) == 15
     rates = list(islice(warmup_epochs(0.1, 100, 3, 2, corpus, eval_frequency=15), 48))
     assert rates[11] == 0.1 and rates[45] > 0 == rates[46] == rates[47]
     unfitted = list(islice(warmup_epochs(0.1, 100, 3, 2, corpus, eval_frequency=469), 48))
@@ -153,8 +152,7 @@ def test_spacy_train_keeps_a_trained_model_of_a_small_corpus(
         training__logger__output_file=str(log),
     )
     config.to_disk(tmp_path / "stage1.cfg", interpolate=False)
-    with pytest.warns(UserWarning, match="80 steps are few .* training.max_epochs to 25 or more"):
-        train(tmp_path / "stage1.cfg", tmp_path)
+    train(tmp_path / "stage1.cfg", tmp_path)
     rows = list(srsly.read_jsonl(log))
     assert [row["step"] for row in rows] == list(range(0, 79, 3))
     best, last = (spacy.load(tmp_path / name) for name in ("model-best", "model-last"))
@@ -162,6 +160,30 @@ def test_spacy_train_keeps_a_trained_model_of_a_small_corpus(
     assert rows[-1]["score"] > 0.9 > 0.5 > rows[0]["score"]
     assert best.meta["performance"]["ents_f_mean"] == max(row["score"] for row in rows)
     assert entities(last) == entities(best)
+
+
+def test_a_run_of_few_steps_gets_more_epochs(encoder_path: Path, tmp_path: Path) -> None:
+    """Two epochs are eight steps; it ends with the last of so many epochs that there are 50."""
+    corpus = write_splits(tmp_path / "corpus", ("en",), copies=4)
+    log = tmp_path / "log.jsonl"
+    config = stage1_config(
+        encoder_path,
+        corpus,
+        corpora__dev__langs="en",
+        training__max_epochs=2,
+        training__logger__output_file=str(log),
+        initialize__after_init__min_steps=50,
+    )
+    config.to_disk(tmp_path / "stage1.cfg", interpolate=False)
+    with pytest.warns(UserWarning, match="2 epochs .* are 8 steps: .* raised to 13"):
+        train(tmp_path / "stage1.cfg", tmp_path)
+    # Of 52 steps; not after each epoch of four.
+    assert [row["step"] for row in srsly.read_jsonl(log)] == [0, 17, 34, 51]
+    assert spacy.load(tmp_path / "model-best").config["training"]["max_epochs"] == 13
+    overridden = {"training.max_steps": 5, "training.logger.output_file": None}
+    train(tmp_path / "stage1.cfg", tmp_path / "bounded", overrides=overridden)
+    config = spacy.load(tmp_path / "bounded" / "model-last").config
+    assert config["training"]["max_epochs"] == 2
 
 
 def test_a_pipeline_without_its_corpus_initialises(encoder_path: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ class _Piece(NamedTuple):
     weight: float
     loss: float
     losses: dict[str, float]
+    name: str
 
 
 @dataclass
@@ -28,29 +29,29 @@ class Pieces:
     A shared encoder has its gradient, together with that of other components, before the size of
     the batch is known. There each piece counts 1, as with spaCy's own components, and the heads
     alone get the mean over pieces.
-
-    name (str): Of the component, in the record of losses.
     """
 
-    name: str
     _first: int = 0
     _pieces: list[_Piece] = field(default_factory=list)
 
-    def add(self, model: Model, n_words: int, loss: float, losses: dict[str, float]) -> float:
+    def add(
+        self, model: Model, n_words: int, loss: float, losses: dict[str, float], name: str
+    ) -> float:
         """Note a piece.
 
         model (Model): The component's model.
         n_words (int): The piece's words with a label.
         loss (float): Their mean loss.
         losses (Dict[str, float]): The record that it is added to.
+        name (str): The component's name there.
         RETURNS (float): What its gradient has to be multiplied by.
         """
         encoder = model.get_ref("tok2vec")
         shared = not any(node.shims or node.param_names for node in encoder.walk())
         self._first = self._first or n_words
         weight = float(n_words > 0) if shared else n_words / max(1, self._first)
-        losses[self.name] += loss
-        self._pieces.append(_Piece(weight, loss, losses))
+        losses[name] += loss
+        self._pieces.append(_Piece(weight, loss, losses, name))
         return weight
 
     def finish(self, model: Model) -> None:
@@ -58,8 +59,8 @@ class Pieces:
         total = sum(piece.weight for piece in self._pieces)
         if len(self._pieces) > 1 and total:
             _scale_gradients(model, 1 / total)
-            for weight, loss, losses in self._pieces:
-                losses[self.name] += loss * weight / total - loss
+            for weight, loss, losses, name in self._pieces:
+                losses[name] += loss * weight / total - loss
         self._first, self._pieces = 0, []
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from spacy.language import Language
@@ -20,8 +21,8 @@ from .corpus import Corpus
 WARMUP_SHARE = 0.25
 """Share of a run's steps that warm-up takes at most. The paper's 300 of 1,256 are 24%."""
 
-FEW_STEPS = 100
-"""Steps below which a run is said to be short: an encoder has hardly begun to learn."""
+LEAST_INTERVAL = 20
+"""Steps between evaluations where epochs were added: each is but a few steps long."""
 
 
 class Steps(NamedTuple):
@@ -64,18 +65,17 @@ def fitted_warmup(warmup: int, total: int) -> int:
     return min(warmup, round(WARMUP_SHARE * total))
 
 
-def fitted_interval(steps: Steps, asked: int) -> int:
+def fitted_interval(total: int, most: int) -> int:
     """Steps between the evaluations of `spacy train`.
 
     spaCy evaluates after each step whose number, from 0, is a multiple of the interval. At most
-    `asked` steps and at most an epoch lie between two evaluations, and fewer than there are
-    evaluations after the last one.
+    `most` steps lie between two evaluations, and fewer than there are evaluations after the last.
 
-    steps (Steps): Of the run; its total is known.
-    asked (int): As `training.eval_frequency`.
+    total (int): Steps of the run.
+    most (int): As `training.eval_frequency`, or an epoch.
     """
-    last = steps.total - 1
-    return max(1, last // max(1, -(-last // min(asked, steps.per_epoch))))
+    last = total - 1
+    return max(1, last // max(1, -(-last // most)))
 
 
 def evaluated_steps(total: int, interval: int) -> int:
@@ -87,35 +87,44 @@ def evaluated_steps(total: int, interval: int) -> int:
     return (total - 1) // interval * interval + 1 if 0 < interval < total else total
 
 
-@registry.callbacks("spacy-dualner.evaluate_epochs.v1")
-def make_evaluate_epochs() -> Callable[[Language], Language]:
-    """`evaluate_epochs` for `[initialize.after_init]`."""
-    return evaluate_epochs
+@registry.callbacks("spacy-dualner.fit_steps.v1")
+def make_fit_steps(min_steps: int = 0) -> Callable[[Language], Language]:
+    """`fit_steps` for `[initialize.after_init]`."""
+    return partial(fit_steps, min_steps=min_steps)
 
 
-def evaluate_epochs(nlp: Language) -> Language:
-    """Lower `training.eval_frequency` so that each epoch's end is evaluated, and the run's.
+def fit_steps(nlp: Language, min_steps: int = 0) -> Language:
+    """Fit `training.eval_frequency` and `training.max_epochs` to the size of the training corpus.
 
-    Without this a corpus of few batches is evaluated after the first step alone, and that becomes
-    `model-best`. With `eval_frequency` handed to `spacy-dualner.warmup_epochs.v1` the rate falls
-    to 0 at the last evaluation, so that it is of what the run ends with. Warns where steps are few.
+    Each epoch's end is evaluated, and the run's. Without this a corpus of few batches is evaluated
+    after the first step alone, and that becomes `model-best`. With `eval_frequency` handed to
+    `spacy-dualner.warmup_epochs.v1` the rate falls to 0 at the last evaluation, so that it is of
+    what the run ends with.
 
     nlp (Language): The pipeline; its config is changed in place, and left alone where the corpus
         is none that can be counted, or the run has no end.
+    min_steps (int): A run that epochs would end sooner gets more of them, with a warning, and is
+        then evaluated after each epoch of `LEAST_INTERVAL` steps or more. 0 to leave epochs alone.
     RETURNS (Language): The same pipeline.
     """
     config = nlp.config.interpolate()
     training = config["training"]
     (corpus,) = resolve_dot_names(config, [training["train_corpus"]])
-    size = training["batcher"].get("size")
-    steps = count_steps(corpus, size, training["max_epochs"], training["max_steps"])
-    if steps and steps.total:
-        interval = fitted_interval(steps, training["eval_frequency"])
-        nlp.config["training"]["eval_frequency"] = interval
-        if steps.total < FEW_STEPS:
-            warnings.warn(
-                f"{steps.total} steps are few to learn in. If the model finds next to nothing, set "
-                f"training.max_epochs to {-(-FEW_STEPS // steps.per_epoch)} or more.",
-                stacklevel=2,
-            )
+    size, epochs = training["batcher"].get("size"), training["max_epochs"]
+    most = training["max_steps"]
+    steps = count_steps(corpus, size, epochs, most)
+    if not (steps and steps.total):
+        return nlp
+    between = steps.per_epoch
+    if steps.total < min_steps and not most:
+        raised = -(-min_steps // steps.per_epoch)
+        warnings.warn(
+            f"{epochs} epochs of so small a corpus are {steps.total} steps: training.max_epochs is "
+            f"raised to {raised} (initialize.after_init.min_steps = {min_steps}).",
+            stacklevel=2,
+        )
+        nlp.config["training"]["max_epochs"] = raised
+        steps, between = count_steps(corpus, size, raised) or steps, max(between, LEAST_INTERVAL)
+    asked = min(training["eval_frequency"], between)
+    nlp.config["training"]["eval_frequency"] = fitted_interval(steps.total, asked)
     return nlp

@@ -171,6 +171,7 @@ def test_a_run_of_few_steps_gets_more_epochs(encoder_path: Path, tmp_path: Path)
         corpus,
         corpora__dev__langs="en",
         training__max_epochs=2,
+        training__eval_frequency=469,
         training__logger__output_file=str(log),
         initialize__after_init__min_steps=50,
     )

@@ -71,8 +71,8 @@ class Finds(NamedTuple):
             said.append(
                 f"{lang}: frequent words would cut or remove {self.taken} of the {self.entities} "
                 f"entities that the teacher finds in {self.sentences} sentences{harm}. They must "
-                "be parts of names there: this language is taught without "
-                "teaching.pseudo_labels.frequent."
+                "be parts of names there: this language is taught as in the paper, without "
+                "teaching.pseudo_labels."
             )
         return said
 

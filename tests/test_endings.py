@@ -206,7 +206,7 @@ def test_a_gpu_that_is_not_there(
     monkeypatch.chdir(folder)
     status, output = run_cli("dualner", *arguments, "--gpu-id", 0)
     assert status == 1
-    assert "No GPU can be used (CuPy is not installed: pip install cupy" in output
+    assert "(CuPy is not installed: pip install 'cupy-cuda12x[ctk]')" in " ".join(output.split())
     assert "Leave --gpu-id out for the CPU." in output
     assert not Path("out").exists()
 

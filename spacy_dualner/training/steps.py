@@ -89,7 +89,11 @@ def evaluated_steps(total: int, interval: int) -> int:
 
 @registry.callbacks("spacy-dualner.fit_steps.v1")
 def make_fit_steps(min_steps: int = 0) -> Callable[[Language], Language]:
-    """`fit_steps` for `[initialize.after_init]`."""
+    """`fit_steps` for `[initialize.after_init]`.
+
+    min_steps (int): A run that epochs would end sooner gets more of them; 0 to leave epochs alone.
+    RETURNS (Callable[[Language], Language]): The function.
+    """
     return partial(fit_steps, min_steps=min_steps)
 
 

@@ -205,6 +205,8 @@ def test_annotate_is_stopped(
         terminal.until(partial.exists)
         if n_process > 1:
             terminal.until(lambda: len(terminal.process.children()) >= n_process)
+            # One that has not yet been told what to do says so when its parent is gone.
+            time.sleep(1)
     found, printed, errors = terminal.stop(number)
     assert found == status
     assert printed.count("Interrupted after ") == 1 and "Go on with --resume." in printed

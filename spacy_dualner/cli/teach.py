@@ -48,3 +48,8 @@ def teach_cli(
         resolved = resolve_config(config)
     with going_on("Go on with the same command and --resume."):
         teach(resolved, output, resume=resume)
+    from torch import distributed
+
+    # Else its threads may still run when Python ends, which aborts the process.
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

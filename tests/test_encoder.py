@@ -67,14 +67,21 @@ class Direct:
             states = self.model(**encoded).last_hidden_state[0]
         of_word = encoded.word_ids()
         rows = [[i for i, w in enumerate(of_word) if w == n] for n in range(len(words))]
-        return torch.stack(
-            [states[r[0]] if pooling == "first" else states[r].mean(0) for r in rows]
-        )
+        names = self.tokenizer.convert_ids_to_tokens(encoded["input_ids"][0])
+        return torch.stack([states[chosen(r, names, pooling)].mean(0) for r in rows])
 
     def subwords(self, word: str) -> list[int]:
         return self.tokenizer([word], is_split_into_words=True, add_special_tokens=False)[
             "input_ids"
         ]
+
+
+def chosen(rows: list[int], names: list[str], pooling: str) -> list[int]:
+    """Which of a word's sub-words its vector is taken from."""
+    if pooling == "mean":
+        return rows
+    with_text = [row for row in rows if names[row] not in ("▁", "Ġ")]
+    return with_text[:1] if pooling == "first_text" and with_text else rows[:1]
 
 
 def make_layer(path: Path | str, **settings) -> Model:
@@ -167,7 +174,7 @@ def bert_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # Vectors
 
 
-@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize("pooling", ["first", "first_text", "mean"])
 def test_vectors_equal_a_direct_forward_pass(encoder_path, direct, pooling) -> None:
     layer = make_layer(encoder_path, pooling=pooling)
     assert registry.architectures.get("spacy-dualner.Transformer.v1") is Transformer_v1
@@ -176,8 +183,23 @@ def test_vectors_equal_a_direct_forward_pass(encoder_path, direct, pooling) -> N
     assert layer.get_dim("nO") == 32
 
 
-def test_the_two_poolings_differ(encoder_path, direct) -> None:
-    assert not torch.allclose(direct.words(TEXTS[0], "mean"), direct.words(TEXTS[0]), atol=1e-2)
+def test_the_poolings_differ(encoder_path, direct) -> None:
+    first, first_text, mean = (
+        direct.words(TEXTS[0], pooling) for pooling in ("first", "first_text", "mean")
+    )
+    assert not torch.allclose(mean, first, atol=1e-2)
+    assert not torch.allclose(mean, first_text, atol=1e-2)
+    assert not torch.allclose(first_text, first, atol=1e-2)
+
+
+def test_the_mark_before_a_word_gives_it_no_vector(encoder_path, direct) -> None:
+    assert direct.tokenizer.tokenize("Q") == ["▁", "Q"]
+    (by_mark,) = predict(make_layer(encoder_path), [["Q", "Z"]])
+    (by_text,) = predict(make_layer(encoder_path, pooling="first_text"), [["Q", "Z"]])
+    torch.testing.assert_close(
+        by_text, direct.states([*direct.subwords("Q"), *direct.subwords("Z")])[[1, 3]], **CLOSE
+    )
+    assert not torch.allclose(by_mark, by_text, atol=1e-2)
 
 
 def test_the_order_of_a_batch_does_not_matter(layer) -> None:
@@ -330,7 +352,7 @@ def test_mixed_precision_gives_float32_vectors_near_the_exact_ones(encoder_path,
         torch.testing.assert_close(vectors, expected, rtol=0.1, atol=0.1)
 
 
-@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize("pooling", ["first", "first_text", "mean"])
 def test_other_kinds_of_tokenizers(bpe_path, bert_path, pooling) -> None:
     """Byte-level BPE (words take their prefix space, the first one too) and WordPiece."""
     for direct, path in (
@@ -348,7 +370,7 @@ def test_other_kinds_of_tokenizers(bpe_path, bert_path, pooling) -> None:
 # Gradients
 
 
-@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize("pooling", ["first", "first_text", "mean"])
 def test_gradients_equal_those_of_a_padded_forward_pass(still_path, pooling) -> None:
     direct = Direct(still_path)
     direct.model.train()
@@ -359,7 +381,8 @@ def test_gradients_equal_those_of_a_padded_forward_pass(still_path, pooling) -> 
     for i, words in enumerate(TEXTS):
         for n in range(len(words)):
             rows = [k for k, w in enumerate(encoded.word_ids(i)) if w == n]
-            rows = rows[:1] if pooling == "first" else rows
+            names = direct.tokenizer.convert_ids_to_tokens(encoded["input_ids"][i])
+            rows = chosen(rows, names, pooling)
             total = total + (weights[i][n] * states[i][rows].mean(0)).sum()
     total.backward()
 

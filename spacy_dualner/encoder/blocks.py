@@ -29,6 +29,8 @@ class Shape:
         cut to fit.
     max_padding (float): Largest share of a window's row that may be padding, unless it is 8
         sub-words or fewer.
+    skipped (int): Id of a sub-word that gives a word no vector where others of it follow; -1 for
+        none.
     """
 
     prefix: tuple[int, ...]
@@ -38,6 +40,7 @@ class Shape:
     overlap: int
     budget: int
     max_padding: float = 0.25
+    skipped: int = -1
 
 
 class Block(NamedTuple):
@@ -46,8 +49,8 @@ class Block(NamedTuple):
     input_ids (Ints2d): Sub-word ids with special ones, padded, `[rows, width]`.
     lengths (Ints1d): Sub-words in each row that are not padding.
     words (Ints1d): The words whose vectors are taken from this block, by number in the batch.
-    first (Ints1d): Position of each word's first sub-word in the flattened block.
-    counts (Ints1d): Number of sub-words of each word.
+    first (Ints1d): Position in the flattened block of each word's first sub-word that counts.
+    counts (Ints1d): Number of sub-words of each word from that one on.
     """
 
     input_ids: Ints
@@ -74,6 +77,7 @@ def make_blocks(batch: SubwordBatch, shape: Shape) -> list[Block]:
     check_lengths("word", int(batch.sentence_lengths.sum()), len(batch.word_lengths))
     check_lengths("sub-word", int(batch.word_lengths.sum()), len(batch.ids))
     word_first = np.cumsum(batch.word_lengths) - batch.word_lengths
+    skips = (batch.ids[word_first] == shape.skipped) & (batch.word_lengths > 1)
     windows = _cut_windows(batch, word_first, shape)
     if not len(windows.lengths):
         return []
@@ -100,8 +104,9 @@ def make_blocks(batch: SubwordBatch, shape: Shape) -> list[Block]:
             ids[np.arange(len(rows)), n_prefix + lengths + k] = special
         words = by_rank[word_bounds[i] : word_bounds[i + 1]]
         within = word_first[words] - windows.first[windows.of_word[words]]
-        first = (word_rank[words] - begin) * width + n_prefix + within
-        blocks.append(Block(ids, lengths + n_special, words, first, batch.word_lengths[words]))
+        first = (word_rank[words] - begin) * width + n_prefix + within + skips[words]
+        counts = batch.word_lengths[words] - skips[words]
+        blocks.append(Block(ids, lengths + n_special, words, first, counts))
     return blocks
 
 

@@ -21,7 +21,8 @@ def encode_words(
     transformer (nn.Module): Hugging Face encoder; decides the device.
     blocks (Sequence[Block]): From `make_blocks`; together they hold each word once.
     n_words (int): Number of words.
-    pooling (str): `first` takes the vector of a word's first sub-word, `mean` the mean of all.
+    pooling (str): `mean` takes the mean of a word's sub-words, else the first one's vector: which
+        that is, the blocks tell.
     RETURNS (Floats2d): `[n_words, width]`, float32.
     """
     config: Any = transformer.config
@@ -47,14 +48,14 @@ def pool_words(states: Tensor, block: Block, pooling: str) -> Tensor:
 
     states (Floats3d): The encoder's output `[rows, width, hidden]`.
     block (Block): Where the words stand.
-    pooling (str): `first` or `mean`.
+    pooling (str): As above.
     RETURNS (Floats2d): `[words, hidden]`, float32, in the block's order.
     """
     states = states.flatten(0, 1)
     first = torch.from_numpy(block.first).to(states.device, non_blocking=True)
-    if pooling == "first":
-        return states[first].float()
-    return _mean(states, first, torch.from_numpy(block.counts).to(states.device)).float()
+    if pooling == "mean":
+        return _mean(states, first, torch.from_numpy(block.counts).to(states.device)).float()
+    return states[first].float()
 
 
 def _mean(states: Tensor, first: Tensor, counts: Tensor) -> Tensor:

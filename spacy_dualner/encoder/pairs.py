@@ -7,7 +7,7 @@ either side alone again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,9 +116,7 @@ def check_fusion(transformer: nn.Module, fusion: Fusion) -> None:
 
 def _one_block(batch: SubwordBatch, shape: Shape) -> Block:
     """All sentences as one padded block, in their own order."""
-    whole = Shape(
-        shape.prefix, shape.suffix, shape.pad, shape.window, shape.overlap, 1 << 40, max_padding=1.0
-    )
+    whole = replace(shape, budget=1 << 40, max_padding=1.0)
     (block,) = make_blocks(batch, whole)
     # Rows stand in order of falling length: turn them back.
     sub_ends = np.concatenate(([0], np.cumsum(batch.word_lengths)))

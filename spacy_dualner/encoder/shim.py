@@ -23,7 +23,7 @@ from .blocks import Shape
 from .encode import autocast, block_budget, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
 from .piece_size import PieceSize, fitting_pieces
-from .subwords import WordTokenizer, special_ids
+from .subwords import WordTokenizer, special_ids, word_mark
 
 # Shortest window in sub-words, special ones not counted.
 MIN_WINDOW = 8
@@ -80,6 +80,7 @@ class EncoderShim(HFShim):
         self._model = hf_model.transformer
         # Asked for now, as threads share the tokenizer later.
         self._special = special_ids(hf_model.tokenizer) if hf_model.tokenizer else ((), ())
+        self._mark = word_mark(hf_model.tokenizer) if hf_model.tokenizer else -1
         self._words = None
         self._piece_size: PieceSize | None = None
         self._stored_in = torch.float32
@@ -105,7 +106,8 @@ class EncoderShim(HFShim):
             )
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         budget = self.block_size or block_budget(self.device)
-        return Shape(prefix, suffix, pad, size, size // 2, budget)
+        skipped = self._mark if self.pooling == "first_text" else -1
+        return Shape(prefix, suffix, pad, size, size // 2, budget, skipped=skipped)
 
     def words(self) -> WordTokenizer:
         """The sub-word memory, made at first use; words are kept no longer than the overlap."""

@@ -56,6 +56,20 @@ def special_ids(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(full[:at]), tuple(full[at + len(bare) :])
 
 
+def word_mark(tokenizer: Any) -> int:
+    """The id of the sub-word that marks where a word begins and holds none of its text.
+
+    SentencePiece and byte-level BPE write the space before a word as a mark. A word whose first
+    characters the vocabulary has only without the mark, as most single ones of Chinese and
+    Japanese, is split into the mark and the rest: its first sub-word is that of any other.
+
+    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
+    RETURNS (int): -1 where there is no such sub-word.
+    """
+    ids = map(tokenizer.convert_tokens_to_ids, ("\u2581", "\u0120"))
+    return next((i for i in ids if i not in (None, tokenizer.unk_token_id)), -1)
+
+
 class _Memory(NamedTuple):
     """Words with their sub-words; never changed, so that any thread may read it at any time."""
 

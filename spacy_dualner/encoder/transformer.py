@@ -23,7 +23,7 @@ LAYER_NAME = "dualner_transformer"
 @registry.architectures("spacy-dualner.Transformer.v1")
 def Transformer_v1(
     name: str,
-    pooling: Literal["first", "mean"] = "first",
+    pooling: Literal["first", "first_text", "mean"] = "first",
     window: int = 0,
     block_size: int = 0,
     mixed_precision: bool = False,
@@ -36,8 +36,9 @@ def Transformer_v1(
 
     name (str): Hub name or folder of the encoder. Read at initialisation only: a saved pipeline
         carries weights, tokenizer and config.
-    pooling (str): A word's vector is that of its first sub-word (`first`) or the mean of all its
-        sub-words (`mean`).
+    pooling (str): A word's vector is that of its first sub-word (`first`, the paper's), of its
+        first one that holds text (`first_text`, see `subwords.word_mark`), or the mean of all
+        (`mean`).
     window (int): Longest piece of text in sub-words, special ones counted. 0: what the encoder
         takes, at most 512.
     block_size (int): Padded sub-words computed at once. 0: what suits the device.

@@ -28,7 +28,7 @@ class Network(nn.Module):
 
     encoder (nn.Module): Hugging Face encoder.
     heads (Heads): The three heads.
-    pooling (str): `first` or `mean`.
+    pooling (str): As in `Transformer.v1`.
     """
 
     def __init__(self, encoder: nn.Module, heads: Heads, pooling: str) -> None:

@@ -12,11 +12,9 @@ from torch import Tensor
 from ..conversions import Spans
 from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
 from .arrays import SentenceArrays
+from .templates import word_keys
 
 Bools = NDArray[np.bool_]
-
-# An odd number with its bits well mixed: sums of powers of it tell sequences of ids apart.
-_BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
 def frequent_words(corpus: SentenceArrays, n_source: int, share: float, tokenizer: Any) -> Bools:
@@ -39,7 +37,7 @@ def frequent_words(corpus: SentenceArrays, n_source: int, share: float, tokenize
     for lang in np.unique(langs):
         own = n_source + np.flatnonzero(langs == lang)
         batch, _ = corpus.select(own)
-        keys = _keys(batch.ids, batch.word_lengths)
+        keys = word_keys(batch.ids, batch.word_lengths)
         of_sentence = np.repeat(np.arange(len(own)), batch.sentence_lengths)
         names, name = np.unique(keys, return_inverse=True)
         pairs = np.unique(name * len(own) + of_sentence)
@@ -64,7 +62,7 @@ def name_words(corpus: SentenceArrays, chosen: Bools, tokenizer: Any) -> dict[st
     named = {}
     for lang in np.unique(of_lang[chosen]):
         ids, lengths = _subwords(corpus, chosen & (of_lang == lang))
-        _, first, counts = np.unique(_keys(ids, lengths), return_index=True, return_counts=True)
+        _, first, counts = np.unique(word_keys(ids, lengths), return_index=True, return_counts=True)
         begins = (np.cumsum(lengths) - lengths)[first]
         named[corpus.lang_names[lang]] = [
             tokenizer.decode(ids[begin : begin + length]).strip()
@@ -86,7 +84,7 @@ def same_words(corpus: SentenceArrays, chosen: Bools, batch: SubwordBatch) -> Bo
     """
     if not chosen.any():
         return np.zeros(len(batch.word_lengths), dtype=bool)
-    return np.isin(_keys(batch.ids, batch.word_lengths), _keys(*_subwords(corpus, chosen)))
+    return np.isin(word_keys(batch.ids, batch.word_lengths), word_keys(*_subwords(corpus, chosen)))
 
 
 def _subwords(corpus: SentenceArrays, chosen: Bools) -> tuple[Ints, Ints]:
@@ -104,18 +102,9 @@ def _edges_of_names(corpus: SentenceArrays, n_source: int) -> NDArray[np.uint64]
     # B- is odd, I- even; annotation is well-formed, so none begins a sentence with I-.
     goes_on = np.append(within[1:] & (tags[1:] % 2 == 0), False)
     is_edge = within & ((tags % 2 == 1) | ~goes_on)
-    keys, word = np.unique(_keys(batch.ids, batch.word_lengths), return_inverse=True)
+    keys, word = np.unique(word_keys(batch.ids, batch.word_lengths), return_inverse=True)
     edges, outside = (np.bincount(word[x], minlength=len(keys)) for x in (is_edge, tags == 0))
     return keys[(edges >= outside) & (edges > 0)]
-
-
-def _keys(ids: Ints, word_lengths: Ints) -> NDArray[np.uint64]:
-    """A number for each word, the same for the same sub-words."""
-    begins = np.cumsum(word_lengths) - word_lengths
-    place = np.arange(len(ids)) - np.repeat(begins, word_lengths)
-    powers = np.cumprod(np.full(place.max(initial=0) + 1, _BASE))
-    mixed = (ids.astype(np.uint64) + np.uint64(1)) * powers[place]
-    return np.add.reduceat(mixed, begins)
 
 
 def _with_letters(tokenizer: Any, ids: NDArray) -> Bools:

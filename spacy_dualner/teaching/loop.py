@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ from .record import KEY, teaching_record
 from .sampling import draw_epoch
 from .survey import survey
 from .teacher import Teacher
+from .templates import find_templates, name_template, template_words, with_unread
 from .texts import read_texts
 from .views import View, make_views
 
@@ -141,9 +143,34 @@ class Teaching:
             f"{n_target:,} ({', '.join(target_langs) or 'none'}), "
             f"{self.total_steps:,} steps in {settings.max_epochs * settings.teacher.rounds} epochs"
         )
-        self._survey({name: target[name] for name in target_langs})
+        taught = {name: target[name] for name in target_langs}
+        self._find_templates(taught)
+        self._survey(taught)
         for name, words in self.views.frequent_by_lang(self.recogniser.words.tokenizer).items():
             self.msg.info(f"Too frequent in {name} to begin or end a name: {' '.join(words)}")
+
+    def _find_templates(self, target: dict[str, Ints]) -> None:
+        """See which beginnings of sentences the teacher is not to read."""
+        share, tokenizer = self.settings.teacher.templates, self.recogniser.words.tokenizer
+        if not share:
+            return
+        shape, corpus = self.recogniser.shape, self.corpus
+        self.network.eval()
+        found = on_main(
+            self.accelerator,
+            lambda: {
+                name: find_templates(self.network, corpus, own, shape, share, tokenizer)
+                for name, own in target.items()
+            },
+        )
+        self.views.unread = template_words(corpus, chain(*found.values()))
+        for name, templates in found.items():
+            for template in templates:
+                text = name_template(corpus, template, tokenizer)
+                self.msg.info(
+                    f"{name}: the teacher does not read '{text}', with which "
+                    f"{len(template.sentences):,} sentences begin"
+                )
 
     def _survey(self, target: dict[str, Ints]) -> None:
         """See what the teacher finds, and spare languages whose names frequent words would take."""
@@ -283,7 +310,8 @@ class Teaching:
         view = self.views.make(drawn, rng)
         layout = Layout(view.sentence_lengths, self.device)
         with torch.no_grad(), self.accelerator.autocast():
-            teacher_logits = self.teacher.network(view.teacher, view.n_words)[1].float()
+            read = self.teacher.network(view.teacher, view.n_read)[1].float()
+            teacher_logits = with_unread(read, view.unread)
         vectors, logits = self.student(view.student, view.n_words)
         gold, is_source, langs = (
             torch.from_numpy(values).to(self.device)

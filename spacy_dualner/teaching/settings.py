@@ -22,6 +22,13 @@ class TeacherSettings(BaseModel):
         ge=0,
         lt=1,
     )
+    templates: StrictFloat = Field(
+        default=0.0,
+        title="Share of a language's sentences that begin alike from which on the teacher does not "
+        "read that beginning, unless it is a part of names; 0: it reads all",
+        ge=0,
+        le=1,
+    )
     rounds: StrictInt = Field(
         default=1,
         title="Times that the student starts from stage 1, taught by the best so far",

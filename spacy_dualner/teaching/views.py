@@ -24,6 +24,7 @@ from .noise import Noise
 from .pairing import find_partners
 from .settings import ConfigSchemaTeaching
 from .switching import EntityPool, switch_entities
+from .templates import without_words
 
 Blocks = Sequence[Block] | PairBlock
 
@@ -41,8 +42,9 @@ class View:
     is_source (Bools1d): Whether each word is of an annotated sentence.
     langs (Ints1d): Number of each word's language.
     frequent (Optional[Bools1d]): Whether each word is too frequent to begin or end an entity.
+    unread (Bools1d): Which words the teacher does not see.
     teacher (Blocks): What the teacher sees.
-    student (Blocks): What the student sees: the same words.
+    student (Blocks): What the student sees: all words.
     """
 
     sentences: Ints
@@ -51,12 +53,17 @@ class View:
     is_source: NDArray[np.bool_]
     langs: Ints
     frequent: NDArray[np.bool_] | None
+    unread: NDArray[np.bool_]
     teacher: Blocks
     student: Blocks
 
     @property
     def n_words(self) -> int:
         return len(self.gold)
+
+    @property
+    def n_read(self) -> int:
+        return int((~self.unread).sum())
 
 
 @dataclass
@@ -68,6 +75,7 @@ class Views:
     shape (Shape): How to cut and pad.
     noise (Noise): What is done to target sentences before the student sees them.
     frequent (Optional[Bools1d]): Of each word of the corpus, whether it is too frequent.
+    unread (Optional[Bools1d]): Of each word of the corpus, whether the teacher does not see it.
     spared (Ints1d): Numbers of the languages that are taught as in the paper.
     switch (float): Probability that an entity of a source sentence is replaced.
     pool (Optional[EntityPool]): Entities that the teacher found, to replace them by.
@@ -80,6 +88,7 @@ class Views:
     shape: Shape
     noise: Noise
     frequent: NDArray[np.bool_] | None = None
+    unread: NDArray[np.bool_] | None = None
     spared: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     switch: float = 0.0
     pool: EntityPool | None = None
@@ -126,25 +135,32 @@ class Views:
         lengths = batch.sentence_lengths
         is_source = np.repeat(sentences < self.n_source, lengths)
         langs = np.repeat(self.corpus.langs[sentences].astype(np.int64), lengths)
+        unread = np.zeros(len(is_source), dtype=bool)
+        if self.unread is not None:
+            unread = self._of_target(self.unread, sentences, is_source)
         teacher: Blocks
         if self.partners is None or self.fusion is None:
-            teacher = make_blocks(batch, self.shape)
+            teacher = make_blocks(without_words(batch, unread), self.shape)
         else:
             source, target = (self.corpus.select(s)[0] for s in (self.partners[drawn], drawn))
             teacher = make_pairs(source, target, self.shape, self.fusion)
         noisy = self.noise.apply(batch, ~is_source, rng)
-        student = teacher if noisy is batch else make_blocks(noisy, self.shape)
-        frequent = self._frequent(sentences, is_source)
-        return View(sentences, gold, lengths, is_source, langs, frequent, teacher, student)
+        as_teacher = noisy is batch and not unread.any()
+        student = teacher if as_teacher else make_blocks(noisy, self.shape)
+        frequent = None
+        if self.frequent is not None:
+            frequent = self._of_target(self.frequent, sentences, is_source)
+        return View(sentences, gold, lengths, is_source, langs, frequent, unread, teacher, student)
 
-    def _frequent(self, sentences: Ints, is_source: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-        if self.frequent is None:
-            return None
+    def _of_target(
+        self, chosen: NDArray[np.bool_], sentences: Ints, is_source: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Those chosen of the corpus, for the words of a view."""
         target = sentences[sentences >= self.n_source]
         bounds = self.corpus.word_bounds
         of_view = np.zeros(len(is_source), dtype=bool)
         places = ragged_arange(bounds[target], bounds[target + 1] - bounds[target])
-        of_view[~is_source] = self.frequent[places]
+        of_view[~is_source] = chosen[places]
         return of_view
 
     def again(self, view: View, rng: np.random.Generator) -> tuple[Blocks, int]:

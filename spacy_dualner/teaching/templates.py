@@ -1,0 +1,188 @@
+"""Beginnings that many sentences of a language share and that are no part of names.
+
+Every fourth line of Spanish in PAN-X is `REDIRECCIÓN` and a title. A teacher that has never met the
+word finds wrong names in such lines, or none, and the student learns it thousands of times. Read
+without its beginning, the same line is easy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..conversions import Spans
+from ..decoding import read_spans
+from ..encoder.blocks import Shape, make_blocks
+from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
+from ..heads import split_logits
+from ..layout import Layout
+from ..words import check_lengths
+from .arrays import SentenceArrays
+
+Bools = NDArray[np.bool_]
+
+FEWEST = 10
+"""Sentences that have to begin alike, however few there are."""
+
+SAMPLE = 200
+"""Of these, how many are read."""
+
+MOST_ALIKE = 0.5
+"""Share of them that may go on with the same word: else that one belongs to the beginning."""
+
+FEWEST_NAMES = 1 / 3
+"""Share of them in which an entity has to follow the beginning at once."""
+
+MOST_OF_A_TYPE = 0.7
+"""Share of those entities that may be of one type: what goes with one alone (`University of`)
+is a part of names."""
+
+# Logit of a word outside of entities, others being 0.
+_SURE = 20.0
+# An odd number with its bits well mixed: sums of powers of it tell sequences of ids apart.
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Template(NamedTuple):
+    """A beginning.
+
+    sentences (Ints1d): Numbers of the sentences that begin with it.
+    n_words (int): How many words it has.
+    """
+
+    sentences: Ints
+    n_words: int
+
+
+def find_templates(
+    network: nn.Module,
+    corpus: SentenceArrays,
+    sentences: Ints,
+    shape: Shape,
+    share: float,
+    tokenizer: Any,
+) -> list[Template]:
+    """The beginnings of a language's sentences that are no part of names.
+
+    Those of at least a share of the sentences, and of `FEWEST`, that have a letter and go on
+    in many ways, where the teacher, shown what follows alone, finds entities that begin there,
+    and of several types; and where entities that it finds across, shown all, are of several types.
+
+    network (nn.Module): The teacher, as `network.predict_tags` takes it.
+    corpus (SentenceArrays): All text.
+    sentences (Ints1d): Numbers of the language's unlabelled sentences.
+    shape (Shape): How to cut and pad.
+    share (float): Share of the sentences.
+    tokenizer (PreTrainedTokenizerBase): Turns sub-words back into text.
+    RETURNS (List[Template]): Most sentences first.
+    """
+    fewest = max(FEWEST, share * len(sentences))
+    batch, _ = corpus.select(sentences)
+    keys, lengths = word_keys(batch.ids, batch.word_lengths), batch.sentence_lengths
+    begins = np.cumsum(lengths) - lengths
+    found = []
+    # Sentences by place in `sentences`, and how many words they have in common.
+    groups = [(np.arange(len(sentences)), 0)]
+    while groups:
+        group, n = groups.pop()
+        longer = group[lengths[group] > n]
+        if len(longer) < fewest:
+            continue
+        _, word, counts = np.unique(
+            keys[begins[longer] + n], return_inverse=True, return_counts=True
+        )
+        goes_on_alike = counts.max() > MOST_ALIKE * len(longer)
+        template = Template(sentences[longer], n)
+        if n and not goes_on_alike and _is_apart(network, corpus, template, shape, tokenizer):
+            found.append(template)
+            continue
+        groups.extend((longer[word == i], n + 1) for i in np.flatnonzero(counts >= fewest))
+    return sorted(found, key=lambda template: -len(template.sentences))
+
+
+def name_template(corpus: SentenceArrays, template: Template, tokenizer: Any) -> str:
+    """A beginning as text."""
+    batch, _ = corpus.select(template.sentences[:1])
+    n_subwords = batch.word_lengths[: template.n_words].sum()
+    return str(tokenizer.decode(batch.ids[:n_subwords])).strip()
+
+
+def template_words(corpus: SentenceArrays, templates: Iterable[Template]) -> Bools:
+    """Which words of a corpus (Bools1d) are of such beginnings."""
+    chosen = np.zeros(len(corpus.word_lengths), dtype=bool)
+    for sentences, n_words in templates:
+        first = corpus.word_bounds[sentences]
+        chosen[ragged_arange(first, np.full(len(first), n_words))] = True
+    return chosen
+
+
+def without_words(batch: SubwordBatch, left_out: Bools) -> SubwordBatch:
+    """Sentences without some of their words (Bools1d); one of such words alone is empty."""
+    sentence = np.repeat(np.arange(len(batch.sentence_lengths)), batch.sentence_lengths)
+    return SubwordBatch(
+        batch.ids[np.repeat(~left_out, batch.word_lengths)],
+        batch.word_lengths[~left_out],
+        np.bincount(sentence[~left_out], minlength=len(batch.sentence_lengths)),
+    )
+
+
+def _is_apart(
+    network: nn.Module, corpus: SentenceArrays, template: Template, shape: Shape, tokenizer: Any
+) -> bool:
+    """Whether a beginning is a text that is no part of the names that follow."""
+    if not any(map(str.isalpha, name_template(corpus, template, tokenizer))):
+        return False
+    sentences, n_words = template
+    n = min(SAMPLE, len(sentences))
+    batch, _ = corpus.select(sentences[np.arange(n) * len(sentences) // n])
+    lengths = batch.sentence_lengths
+    of_template = ragged_arange(np.zeros(n, dtype=np.int64), lengths) < n_words
+    after = _found(network, without_words(batch, of_template), shape)
+    follows = [kind for start, _, kind in after if start == 0]
+    if len(follows) < FEWEST_NAMES * n or _share_of_one(follows) > MOST_OF_A_TYPE:
+        return False
+    across = [kind for start, end, kind in _found(network, batch, shape) if start < n_words <= end]
+    return len(across) <= n / 2 or _share_of_one(across) <= MOST_OF_A_TYPE
+
+
+def _found(network: nn.Module, batch: SubwordBatch, shape: Shape) -> Iterator[tuple[int, int, int]]:
+    """First and last word, counted in their sentence, and type of the entities in sentences."""
+    with torch.no_grad():
+        _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
+    layout = Layout(batch.sentence_lengths, logits.device)
+    spans = Spans(*(column.cpu() for column in read_spans(logits.float(), layout, "span")))
+    _, start = layout.locate(spans.start.numpy())
+    end = start + (spans.end - spans.start).numpy()
+    return zip(start.tolist(), end.tolist(), spans.type.tolist(), strict=True)
+
+
+def _share_of_one(types: list[int]) -> float:
+    return float(np.bincount(types).max()) / len(types)
+
+
+def word_keys(ids: Ints, word_lengths: Ints) -> NDArray[np.uint64]:
+    """A number for each word, the same for the same sub-words."""
+    begins = np.cumsum(word_lengths) - word_lengths
+    place = np.arange(len(ids)) - np.repeat(begins, word_lengths)
+    powers = np.cumprod(np.full(place.max(initial=0) + 1, _BASE))
+    mixed = (ids.astype(np.uint64) + np.uint64(1)) * powers[place]
+    return np.add.reduceat(mixed, begins)
+
+
+def with_unread(logits: Tensor, unread: Bools) -> Tensor:
+    """Logits of all words, given those of the words that were read: others are outside entities.
+
+    logits (Floats2d): `[words read, 4C + 3]`.
+    unread (Bools1d): Which words were not read.
+    RETURNS (Floats2d): `[words, 4C + 3]`.
+    """
+    check_lengths("word", int((~unread).sum()), len(logits))
+    rows = logits.new_zeros((len(unread), logits.shape[1]))
+    for head in split_logits(rows):
+        head[:, 0] = _SURE
+    return rows.index_copy(0, torch.from_numpy(np.flatnonzero(~unread)).to(rows.device), logits)

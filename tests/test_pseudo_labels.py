@@ -120,29 +120,6 @@ def test_joint_labels_are_what_joint_decoding_reads(sentences, seed) -> None:
     assert_rows(pseudo.labels, rows)
 
 
-@moderate
-@small
-def test_spared_languages_are_taught_as_in_the_paper(sentences, seed) -> None:
-    """Every other sentence is of one: its labels are crossed, and count in full."""
-    logits, words = given_by(sentences, seed)
-    lengths = [n for n, _ in sentences]
-    spared = [number % 2 == 0 for number in range(len(lengths))]
-    words = words._replace(spared=torch.tensor(np.repeat(spared, lengths), dtype=torch.bool))
-    chosen = PseudoLabelSettings(heads="joint", confidence="word")
-    pseudo = pseudo_labels(logits, words, chosen)
-    crossed, joint = (reads(logits, sentences, heads) for heads in ("crossed", "joint"))
-    rows = [
-        [read.labels[i] for i, read in enumerate(crossed[k] if spared[k] else joint[k])]
-        for k in range(len(lengths))
-    ]
-    assert_rows(pseudo.labels, rows)
-    plain = pseudo_labels(logits, words._replace(spared=None), chosen)
-    assert pseudo.weights is not None and plain.weights is not None
-    for own, others in zip(pseudo.weights, plain.weights, strict=True):
-        assert (own[words.spared] == 1).all()
-        assert torch.equal(own[~words.spared], others[~words.spared])
-
-
 @both_heads
 @moderate
 @small

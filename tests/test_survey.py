@@ -1,4 +1,4 @@
-"""What teach sees before it begins: a teacher that finds nothing, frequent words that are names."""
+"""What teach sees before it begins: a teacher that finds nothing."""
 
 from __future__ import annotations
 
@@ -48,64 +48,21 @@ def corpus_of(sentences: list[list[int]], langs: list[int]) -> SentenceArrays:
     )
 
 
-@pytest.mark.parametrize("decode", ["span", "tag", "joint"])
-def test_a_sample_is_counted(decode: str) -> None:
+def test_a_sample_is_counted() -> None:
     # Sentences end with a word that is found in none of them.
     sentences = [[7, 5], [7, 7, 5], [5, 7, 7, 7, 5], [5, 5], [7, 5]]
     corpus = corpus_of(sentences, [0, 0, 0, 0, 1])
-    frequent = np.zeros(len(corpus.ids), dtype=bool)
     target = {"xx": np.arange(4), "yy": np.array([4]), "zz": np.zeros(0, dtype=np.int64)}
     network = FindsSevens().train()
-    found = survey(network, corpus, target, SHAPE, decode)
-    assert found == {"xx": Finds(4, 3), "yy": Finds(1, 1)}
+    assert survey(network, corpus, target, SHAPE) == {"xx": Finds(4, 3), "yy": Finds(1, 1)}
     assert network.training
-    # One occurrence stands for the word, in its own language.
-    frequent[0] = True
-    found = survey(network, corpus, target, SHAPE, decode, frequent)
-    assert found == {"xx": Finds(4, 3, taken=3), "yy": Finds(1, 1)}
-
-
-def test_annotated_text_tells_what_is_lost() -> None:
-    """Right, cut to what is right, cut from what was right, removed where nothing is."""
-    corpus = corpus_of([[7, 5], [8, 5], [7, 5]], [0, 0, 1])
-    frequent = np.array([True, False, False, False, False, False])
-    dev = corpus_of([[8, 5], [7, 8, 5], [8, 7, 5], [7, 5], [7, 8, 5]], [0, 0, 0, 0, 1])
-    dev.tags[:] = [1, 0, 0, 1, 0, 1, 2, 0, 0, 0, 0, 1, 0]
-    finds = survey(
-        FindsSevens(),
-        corpus,
-        {"xx": np.arange(2), "yy": np.array([2])},
-        SHAPE,
-        "span",
-        frequent,
-        dev,
-    )
-    # Found: 8 (right), 7 8 (gold is 8), 8 7 (right), 7 (none): two of four; then 8, 8 right.
-    assert finds["xx"] == Finds(2, 2, 1, pytest.approx(4 / 7), pytest.approx(4 / 6))
-    assert finds["yy"] == Finds(1, 1, 0, 0.0, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("finds", "suffers"),
-    [
-        (Finds(500, 100, taken=51), True),
-        (Finds(500, 100, taken=50), False),
-        (Finds(500, 0), False),
-        (Finds(500, 100, 90, 0.40, 0.381), False),
-        (Finds(500, 100, 5, 0.40, 0.379), True),
-        (Finds(500, 100, 90, 0.40, 0.60), False),
-    ],
-)
-def test_what_suffers(finds: Finds, suffers: bool) -> None:
-    """Annotated text has the last word."""
-    assert finds.suffers == suffers
 
 
 def test_a_large_corpus_is_looked_at_from_end_to_end() -> None:
     """Text may be sorted: names only in the last half."""
     sentences = [[5, 5]] * SAMPLE + [[7, 5]] * SAMPLE
     corpus = corpus_of(sentences, [0] * len(sentences))
-    found = survey(FindsSevens(), corpus, {"xx": np.arange(len(sentences))}, SHAPE, "span")
+    found = survey(FindsSevens(), corpus, {"xx": np.arange(len(sentences))}, SHAPE)
     assert found == {"xx": Finds(SAMPLE, SAMPLE // 2)}
 
 
@@ -123,29 +80,6 @@ def begin(folder: Path, output: Path, **settings: object) -> Teaching:
     return Teaching(
         resolve_config(stage2_config(folder / "model", folder / "corpus", **settings)), output
     )
-
-
-def test_languages_that_would_lose_their_names_are_spared(
-    folder: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr(loop, "survey", lambda *_: {})
-    plain = begin(folder, tmp_path, teaching__pseudo_labels__frequent=0.1)
-    found = {"de": Finds(300, 100, 8, 0.5, 0.4), "sw": Finds(300, 100, taken=40)}
-    monkeypatch.setattr(loop, "survey", lambda *_: found)
-    capsys.readouterr()
-    spared = begin(folder, tmp_path, teaching__pseudo_labels__frequent=0.1)
-    said = " ".join(capsys.readouterr().out.split())
-    assert "de: frequent words would cut or remove 8 of the 100 entities" in said
-    assert "F1 on development text from 50.0% to 40.0%" in said
-    assert "sw: frequent words" not in said and "Too frequent in de" not in said
-    assert "Too frequent in sw" in said
-    of_word = np.repeat(plain.corpus.langs, plain.corpus.word_counts())
-    german = of_word == plain.corpus.lang_names.index("de")
-    assert plain.views.frequent is not None and plain.views.frequent[german].any()
-    assert (spared.views.frequent == plain.views.frequent & ~german).all()
 
 
 def test_a_teacher_with_nothing_to_teach_is_named(

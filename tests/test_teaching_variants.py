@@ -11,9 +11,8 @@ import spacy
 import srsly
 import torch
 from conftest import train_nlp
-from helpers_corpus import sentences_of, stage2_config, write_corpus
+from helpers_corpus import stage2_config, write_corpus
 
-from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.origin import read_origin
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.loop import Teaching
@@ -35,7 +34,6 @@ VARIANTS: list[dict[str, Any]] = [
     {"pseudo_labels__confidence": "agreement"},
     {"pseudo_labels__quota": 0.5},
     {"pseudo_labels__balance": 1.0, "pseudo_labels__soft": True},
-    {"pseudo_labels__frequent": 0.01},
     {"pseudo_labels__empty": 0.0},
     {"regulariser__kind": "means"},
     {"regulariser__kind": "contrastive"},
@@ -58,12 +56,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path
     folder = tmp_path_factory.mktemp("variants")
     train_nlp(encoder_path, steps=12).to_disk(folder / "model")
     write_corpus(folder / "corpus", ["en", "de", "sw"])
-    # Names that annotated text does not have: those are never too frequent.
-    path = corpus_path(folder / "corpus", "unlabelled", "de")
-    with DocBinWriter(path, "de", labelled=False) as writer:
-        for words, tags in 2 * sentences_of("de"):
-            names = [w if t == "O" else f"{w}s" for w, t in zip(words, tags, strict=True)]
-            writer.add(names)
     return folder
 
 

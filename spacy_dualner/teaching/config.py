@@ -110,12 +110,12 @@ def _refuse_idle(settings: ConfigSchemaTeaching) -> None:
         remedy = ""
         if method != "dual" and name.startswith("pseudo_labels."):
             remedy = 'set teaching.method to "dual"'
-        elif method == "filter" and (name.startswith("noise.") or name == "sampling.source_share"):
+        elif method == "filter" and (
+            name.startswith("noise.") or name in ("sampling.source_share", "teacher.templates")
+        ):
             remedy = 'set teaching.method to "dual" or "selfkl"'
         elif name == "pseudo_labels.threshold" and confidence not in ("word", "entity"):
             remedy = 'set teaching.pseudo_labels.confidence to "word" or "entity"'
-        elif name == "pseudo_labels.frequent" and settings.pseudo_labels.soft:
-            remedy = "set teaching.pseudo_labels.soft to false"
         elif not settings.alpha and name.startswith("regulariser."):
             remedy = "set teaching.alpha above 0"
         elif (name, kind) in _IDLE_WITH or (name == "mse_norm" and kind != "pairs"):

@@ -126,13 +126,6 @@ class Development:
             scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
         return scores
 
-    def annotated(self) -> SentenceArrays | None:
-        """Annotated text of the languages that students are picked by; None where it is by none."""
-        if self.select == "agreement":
-            return None
-        chosen = [self.dev.lang_names.index(name) for name in self.selecting]
-        return self.dev.subset(np.flatnonzero(np.isin(self.dev.langs, chosen)))
-
     def remarks(self, scores: Mapping[str, float]) -> list[str]:
         """What is to be said of the scores of a model that is about to teach."""
         own = {name: scores[f"{F1}{name}"] for name in self.dev.lang_names}

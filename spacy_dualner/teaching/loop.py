@@ -146,8 +146,6 @@ class Teaching:
         taught = {name: target[name] for name in target_langs}
         self._find_templates(taught)
         self._survey(taught)
-        for name, words in self.views.frequent_by_lang(self.recogniser.words.tokenizer).items():
-            self.msg.info(f"Too frequent in {name} to begin or end a name: {' '.join(words)}")
 
     def _find_templates(self, target: dict[str, Ints]) -> None:
         """See which beginnings of sentences the teacher is not to read."""
@@ -173,19 +171,12 @@ class Teaching:
                 )
 
     def _survey(self, target: dict[str, Ints]) -> None:
-        """See what the teacher finds, and spare languages whose names frequent words would take."""
-        decode = "joint" if self.settings.pseudo_labels.heads == "joint" else "span"
-        shape, frequent = self.recogniser.shape, self.views.frequent
-        dev = self.development.annotated()
-        found = on_main(
-            self.accelerator,
-            lambda: survey(self.network, self.corpus, target, shape, decode, frequent, dev),
-        )
+        """Say in which languages the teacher finds next to nothing."""
+        shape = self.recogniser.shape
+        found = on_main(self.accelerator, lambda: survey(self.network, self.corpus, target, shape))
         for name, finds in found.items():
-            if finds.suffers:
-                self.views.spare(name)
-            for remark in finds.remarks(name):
-                self.msg.warn(remark)
+            if finds.too_few:
+                self.msg.warn(finds.remark(name))
 
     def run(self, resume: bool) -> Path:
         """Teach to the end of the last epoch and write the best pipeline."""
@@ -318,11 +309,6 @@ class Teaching:
             for values in (view.gold, view.is_source, view.langs)
         )
         words = Words(layout, is_source, langs)
-        if view.frequent is not None:
-            words = words._replace(frequent=torch.from_numpy(view.frequent).to(self.device))
-        if len(self.views.spared):
-            spared = np.isin(view.langs, self.views.spared)
-            words = words._replace(spared=torch.from_numpy(spared).to(self.device))
         piece = Piece(gold, words, n_source, n_target, share)
         arguments = (vectors, logits.float(), teacher_logits, self.memory)
         loss = stage2_loss(self.config.objective, piece, *arguments)

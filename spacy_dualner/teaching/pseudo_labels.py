@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from ..conversions import Spans, extract_span, spans_to_tags, tags_to_spans
-from ..decoding import likely_spans, read_spans
+from ..decoding import likely_spans
 from ..heads import HEAD_DECODINGS, HeadValues, read_tags
 from ..labels import IGNORE
 from ..lattice import Lattice, make_lattice, marginals, span_log_probs
 from ..layout import Layout
-from .frequency import trim_spans
 from .quotas import Quotas
 from .settings import PseudoLabelSettings
 
@@ -26,15 +25,11 @@ class Words(NamedTuple):
     layout (Layout): Their sentences.
     is_source (Bools1d): Whether each is of an annotated sentence.
     langs (Ints1d): Number of each one's language.
-    frequent (Optional[Bools1d]): Whether each is too frequent to begin or end an entity.
-    spared (Optional[Bools1d]): Whether each is of a language that is taught as in the paper.
     """
 
     layout: Layout
     is_source: Tensor
     langs: Tensor
-    frequent: Tensor | None = None
-    spared: Tensor | None = None
 
 
 class PseudoLabels(NamedTuple):
@@ -55,12 +50,6 @@ class PseudoLabels(NamedTuple):
             labels = (head * chosen[:, None] for head in self.labels)
         return PseudoLabels(HeadValues(*labels), self.weights)
 
-    def replaced(self, chosen: Tensor, labels: HeadValues) -> PseudoLabels:
-        """With other classes for chosen words (Bools1d), which count in full."""
-        own = (torch.where(chosen, *pair) for pair in zip(labels, self.labels, strict=True))
-        weights = self.weights and HeadValues(*(w.masked_fill(chosen, 1.0) for w in self.weights))
-        return PseudoLabels(HeadValues(*own), weights)
-
 
 class Finding:
     """What one decoding of the teacher finds, and how sure it is.
@@ -79,17 +68,10 @@ class Finding:
     @cached_property
     def tags(self) -> Tensor:
         """BIO tags `[places]`."""
-        frequent = self.words.frequent
-        if self.decode in HEAD_DECODINGS and frequent is None:
+        if self.decode in HEAD_DECODINGS:
             return read_tags(self.logits, self.layout, self.decode)
-        if self.decode == "joint":
-            spans = likely_spans(self.lattice)
-        else:
-            spans = read_spans(self.logits, self.layout, self.decode)
-        if frequent is not None:
-            spans = trim_spans(spans, self.layout.spread(frequent.long()) == 1)
         like = self.layout.spread(self.logits.new_zeros(self.layout.n_words, dtype=torch.long))
-        return spans_to_tags(spans, like)
+        return spans_to_tags(likely_spans(self.lattice), like)
 
     @cached_property
     def spans(self) -> Spans:
@@ -152,13 +134,7 @@ def pseudo_labels(
         )
     if settings.soft:
         labels = HeadValues(of_tag.probabilities.tag, *of_bounds.probabilities[1:])
-    taught = PseudoLabels(labels, weights)
-    if words.spared is None:
-        return taught
-    as_in_the_paper = pseudo_labels(
-        logits, Words(words.layout, words.is_source, words.langs), PseudoLabelSettings()
-    )
-    return taught.replaced(words.spared, as_in_the_paper.labels)
+    return PseudoLabels(labels, weights)
 
 
 def _weights(

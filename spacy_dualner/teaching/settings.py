@@ -68,13 +68,6 @@ class PseudoLabelSettings(BaseModel):
         ge=0,
         le=1,
     )
-    frequent: StrictFloat = Field(
-        default=0.0,
-        title="Share of a language's sentences that a word too frequent to begin or end an entity "
-        "stands in; 0 for no such words",
-        ge=0,
-        le=1,
-    )
     empty: StrictFloat = Field(
         default=1.0, title="Weight of target sentences in which the teacher finds nothing", ge=0
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,7 +16,6 @@ from ..encoder.pairs import Fusion, PairBlock, check_fusion, make_pairs
 from ..encoder.subwords import Ints, ragged_arange
 from ..layout import Layout
 from .arrays import SentenceArrays
-from .frequency import frequent_words, name_words, trim_spans
 from .network import Recogniser
 from .noise import Noise
 from .pairing import find_partners
@@ -41,7 +38,6 @@ class View:
     sentence_lengths (Ints1d): Number of words of each sentence.
     is_source (Bools1d): Whether each word is of an annotated sentence.
     langs (Ints1d): Number of each word's language.
-    frequent (Optional[Bools1d]): Whether each word is too frequent to begin or end an entity.
     unread (Bools1d): Which words the teacher does not see.
     teacher (Blocks): What the teacher sees.
     student (Blocks): What the student sees: all words.
@@ -52,7 +48,6 @@ class View:
     sentence_lengths: Ints
     is_source: NDArray[np.bool_]
     langs: Ints
-    frequent: NDArray[np.bool_] | None
     unread: NDArray[np.bool_]
     teacher: Blocks
     student: Blocks
@@ -74,9 +69,7 @@ class Views:
     n_source (int): How many of them are source sentences.
     shape (Shape): How to cut and pad.
     noise (Noise): What is done to target sentences before the student sees them.
-    frequent (Optional[Bools1d]): Of each word of the corpus, whether it is too frequent.
     unread (Optional[Bools1d]): Of each word of the corpus, whether the teacher does not see it.
-    spared (Ints1d): Numbers of the languages that are taught as in the paper.
     switch (float): Probability that an entity of a source sentence is replaced.
     pool (Optional[EntityPool]): Entities that the teacher found, to replace them by.
     partners (Optional[Ints1d]): FILTER: the source sentence of each translation.
@@ -87,27 +80,11 @@ class Views:
     n_source: int
     shape: Shape
     noise: Noise
-    frequent: NDArray[np.bool_] | None = None
     unread: NDArray[np.bool_] | None = None
-    spared: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     switch: float = 0.0
     pool: EntityPool | None = None
     partners: Ints | None = None
     fusion: Fusion | None = None
-
-    def frequent_by_lang(self, tokenizer: Any) -> dict[str, list[str]]:
-        """The frequent words of each language, if any are looked for."""
-        if self.frequent is None:
-            return {}
-        return name_words(self.corpus, self.frequent, tokenizer)
-
-    def spare(self, lang: str) -> None:
-        """Have a language taught as in the paper: no word of it is too frequent."""
-        number = self.corpus.lang_names.index(lang)
-        self.spared = np.append(self.spared, number)
-        if self.frequent is not None:
-            of_word = np.repeat(self.corpus.langs, self.corpus.word_counts())
-            self.frequent[of_word == number] = False
 
     def with_partners(self, sentences: Ints) -> Ints:
         """Translations with the sentences that they are of before them."""
@@ -135,9 +112,7 @@ class Views:
         lengths = batch.sentence_lengths
         is_source = np.repeat(sentences < self.n_source, lengths)
         langs = np.repeat(self.corpus.langs[sentences].astype(np.int64), lengths)
-        unread = np.zeros(len(is_source), dtype=bool)
-        if self.unread is not None:
-            unread = self._of_target(self.unread, sentences, is_source)
+        unread = self._unread(sentences, is_source)
         teacher: Blocks
         if self.partners is None or self.fusion is None:
             teacher = make_blocks(without_words(batch, unread), self.shape)
@@ -147,20 +122,17 @@ class Views:
         noisy = self.noise.apply(batch, ~is_source, rng)
         as_teacher = noisy is batch and not unread.any()
         student = teacher if as_teacher else make_blocks(noisy, self.shape)
-        frequent = None
-        if self.frequent is not None:
-            frequent = self._of_target(self.frequent, sentences, is_source)
-        return View(sentences, gold, lengths, is_source, langs, frequent, unread, teacher, student)
+        return View(sentences, gold, lengths, is_source, langs, unread, teacher, student)
 
-    def _of_target(
-        self, chosen: NDArray[np.bool_], sentences: Ints, is_source: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Those chosen of the corpus, for the words of a view."""
+    def _unread(self, sentences: Ints, is_source: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which words of a view the teacher does not see."""
+        of_view = np.zeros(len(is_source), dtype=bool)
+        if self.unread is None:
+            return of_view
         target = sentences[sentences >= self.n_source]
         bounds = self.corpus.word_bounds
-        of_view = np.zeros(len(is_source), dtype=bool)
         places = ragged_arange(bounds[target], bounds[target + 1] - bounds[target])
-        of_view[~is_source] = chosen[places]
+        of_view[~is_source] = self.unread[places]
         return of_view
 
     def again(self, view: View, rng: np.random.Generator) -> tuple[Blocks, int]:
@@ -181,9 +153,6 @@ class Views:
         if self.pool is None:
             return
         spans = read_spans(logits, layout, "joint")
-        if view.frequent is not None:
-            frequent = torch.from_numpy(view.frequent).to(logits.device)
-            spans = trim_spans(spans, layout.spread(frequent.long()) == 1)
         first, last, types = (values.cpu().numpy() for values in spans)
         number, start = layout.locate(first)
         sentences = view.sentences[number]
@@ -209,9 +178,6 @@ def make_views(
     views = Views(corpus, n_source, shape, noise)
     if settings.noise.switch:
         views.switch, views.pool = settings.noise.switch, EntityPool(POOL_SIZE)
-    if settings.pseudo_labels.frequent:
-        share = settings.pseudo_labels.frequent
-        views.frequent = frequent_words(corpus, n_source, share, tokenizer)
     if settings.method == "filter":
         views.fusion = Fusion(settings.local_layers, settings.fused_layers)
         check_fusion(recogniser.network.encoder, views.fusion)

@@ -13,9 +13,10 @@ from pathlib import Path
 import huggingface_hub
 import numpy as np
 import pytest
+import spacy
 import srsly
 import torch
-from conftest import SENTENCES
+from conftest import SENTENCES, make_examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.strings import get_string_id
@@ -41,6 +42,8 @@ from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.encoder.transformer import Transformer_v1, encoder_shim
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.pipeline import find_encoder
+from spacy_dualner.training.optimizer import make_adamw
 
 TEXTS = [words for words, _ in SENTENCES]
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
@@ -645,3 +648,21 @@ def test_an_encoder_without_tokenizer_is_an_error_too(encoder_path, tmp_path) ->
     shutil.copytree(encoder_path, path, ignore=shutil.ignore_patterns("*token*"))
     with pytest.raises(DualNerError, match=r"components\.dualner\.model\.tok2vec\.name"):
         make_layer(path)
+
+
+def test_frozen_embeddings_stay_and_all_else_learns(encoder_path: Path) -> None:
+    frozen = {"model": {"tok2vec": {"name": str(encoder_path), "freeze_embeddings": True}}}
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("dualner", config=frozen)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    transformer = find_encoder(nlp, "dualner").transformer
+    embedding = transformer.get_input_embeddings().weight
+    before = {name: weight.clone() for name, weight in transformer.named_parameters()}
+    nlp.update(examples, sgd=make_adamw(3e-3))
+    changed = {n for n, w in transformer.named_parameters() if not torch.equal(w, before[n])}
+    assert {n for n, w in transformer.named_parameters() if w is not embedding} == changed
+    loaded = find_encoder(
+        spacy.blank("xx", config=nlp.config).from_bytes(nlp.to_bytes()), "dualner"
+    )
+    assert not loaded.transformer.get_input_embeddings().weight.requires_grad

@@ -137,3 +137,17 @@ def test_a_checkpoint_goes_on_as_before(update: str, decay: float) -> None:
     assert number(other.network) == number(teacher.network)
     assert number(other.best) == number(teacher.best)
     assert number(other.candidate(network)) == number(teacher.candidate(network))
+
+
+@pytest.mark.parametrize("update", UPDATES)
+def test_frozen_weights_are_shared_and_others_are_not(update: str) -> None:
+    network = nn.Sequential(student(1.0).requires_grad_(False), student(2.0))
+    teacher = teacher_of(network, update=update, decay=0.5)
+    copies = [teacher.network, teacher.best, teacher.candidate(network)]
+    frozen, trained = network.parameters()
+    for first, second in map(nn.Module.parameters, copies):
+        assert first is frozen and second is not trained
+    becomes(network[1], 6.0)
+    teacher.after_step(network, 1)
+    assert [weight.item() for weight in copies[2].parameters()] == [1.0, 4.0]
+    assert trained.requires_grad and not any(w.requires_grad for w in teacher.best.parameters())

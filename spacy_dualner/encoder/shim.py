@@ -47,12 +47,14 @@ class EncoderShim(HFShim):
         window: int = 0,
         block_size: int = 0,
         mixed_precision: bool = False,
+        freeze_embeddings: bool = False,
     ) -> None:
         super().__init__(HFObjects(None, None, None), grad_scaler_config={})
         self.pooling = pooling
         self.window = window
         self.block_size = block_size
         self.bf16 = mixed_precision
+        self.freeze_embeddings = freeze_embeddings
         self._words: WordTokenizer | None = None
         self._stored_in = torch.float32
 
@@ -78,6 +80,8 @@ class EncoderShim(HFShim):
         """Take over an encoder and its tokenizer."""
         self._hfmodel = hf_model
         self._model = hf_model.transformer
+        if self.freeze_embeddings and self._model is not None:
+            cast(Any, self._model).get_input_embeddings().requires_grad_(False)
         # Asked for now, as threads share the tokenizer later.
         self._special = special_ids(hf_model.tokenizer) if hf_model.tokenizer else ((), ())
         self._mark = word_mark(hf_model.tokenizer) if hf_model.tokenizer else -1

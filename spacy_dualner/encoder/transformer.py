@@ -27,6 +27,7 @@ def Transformer_v1(
     window: int = 0,
     block_size: int = 0,
     mixed_precision: bool = False,
+    freeze_embeddings: bool = False,
 ) -> Model[list[Doc], list[Floats2d]]:
     """Encode each word of each Doc with a pre-trained transformer.
 
@@ -43,10 +44,16 @@ def Transformer_v1(
         takes, at most 512.
     block_size (int): Padded sub-words computed at once. 0: what suits the device.
     mixed_precision (bool): bfloat16 autocast, on machines that have bfloat16 arithmetic.
+    freeze_embeddings (bool): Training leaves the sub-words' embeddings as they are. Of a
+        multilingual encoder they are most of the weights, and each step passes over all of them.
     RETURNS (Model[List[Doc], List[Floats2d]]): Per Doc `[words, width]`.
     """
     shim = EncoderShim(
-        pooling=pooling, window=window, block_size=block_size, mixed_precision=mixed_precision
+        pooling=pooling,
+        window=window,
+        block_size=block_size,
+        mixed_precision=mixed_precision,
+        freeze_embeddings=freeze_embeddings,
     )
     # No setting is an attribute of the layer: those are stored with the weights, where they would
     # win over the config, and the name may be a path of this machine.

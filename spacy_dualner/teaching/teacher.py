@@ -21,14 +21,21 @@ class Teacher:
 
     def __init__(self, student: nn.Module, settings: TeacherSettings) -> None:
         self.settings = settings
-        self.network = copy.deepcopy(student).eval().requires_grad_(False)
-        self.best = self.network if settings.update == "best" else copy.deepcopy(self.network)
+        # Weights that training leaves alone are shared by all.
+        shared = [p for p in student.parameters() if not p.requires_grad]
+
+        def copied() -> nn.Module:
+            own = copy.deepcopy(student, {id(p): p for p in shared})
+            return own.eval().requires_grad_(False)
+
+        self.network = copied()
+        self.best = self.network if settings.update == "best" else copied()
         # A running mean of students.
         self._mean: nn.Module | None = None
         if settings.update == "always":
             self._mean = self.network
         elif settings.decay:
-            self._mean = copy.deepcopy(self.network)
+            self._mean = copied()
         # What each round begins from.
         self._stage1 = copy.deepcopy(student.state_dict()) if settings.rounds > 1 else {}
 

@@ -140,6 +140,31 @@ def test_settings_of_a_backbone_and_methods_of_ones_own(base: Path, tmp_path: Pa
     assert Config().from_str(two.config)["teaching"]["alpha"] == 2.0
 
 
+def test_a_method_begins_from_a_stage_1_of_its_own(base: Path, tmp_path: Path) -> None:
+    config = Config().from_disk(base / "study.cfg")
+    config["methods"] = {
+        "wide": {"base": "MLT", "settings": {"training.max_epochs": 7}},
+        "strong": {"base": "DualNER", "stage1": "wide", "settings": {"teaching.alpha": 2.0}},
+        "stronger": {"base": "strong", "settings": {"teaching.alpha": 3.0}},
+    }
+    config["study"]["methods"] = ["DualNER", "strong", "stronger"]
+    config.to_disk(tmp_path / "own.cfg")
+    runs = plan_of(base, tmp_path, load_study(tmp_path / "own.cfg"))
+    begins = {run.cell.method: run.stage1 for run in runs.values()}
+    assert begins == {
+        "MLT": None,
+        "DualNER": "tiny-MLT-100-0",
+        "wide": None,
+        "strong": "tiny-wide-100-0",
+        "stronger": "tiny-wide-100-0",
+    }
+    for stage1 in ("DualNER", "nothing"):
+        config["methods"]["strong"]["stage1"] = stage1
+        config.to_disk(tmp_path / "wrong.cfg")
+        with pytest.raises(DualNerError, match=stage1):
+            load_study(tmp_path / "wrong.cfg")
+
+
 def test_a_fingerprint_is_of_what_decides_the_scores(base: Path, tmp_path: Path) -> None:
     def fingerprints(results: Path, **overrides: Any) -> list[str]:
         runs = plan_of(base, results, study_of(base, **overrides))
@@ -237,6 +262,21 @@ def test_limits_and_overlap(base: Path, tmp_path: Path) -> None:
     assert train[0].ents[0].label_ == "PER"
     # The 8 unlabelled sentences hold all 5 development sentences of each language.
     assert overlap(data, tmp_path) == {"en": 100.0, "de": 100.0, "sw": 100.0}
+
+
+@pytest.mark.parametrize(("select", "test", "left"), [(2, 0, 3), (2, 2, 2), (5, 0, 5), (9, 3, 5)])
+def test_sentences_that_picked_nothing_are_tested_on(
+    base: Path, tmp_path: Path, select: int, test: int, left: int
+) -> None:
+    """Where test sets have no labels; a language with no more of them has all of them tested."""
+    limits = {"data__select_limit": select, "data__test_limit": test}
+    prepare_corpus(study_of(base, data__test_from="dev", **limits).data, tmp_path)
+    dev, tested = (
+        [doc.text for doc in read_docs(corpus_path(tmp_path / "corpus", split, "de"), Vocab())]
+        for split in ("dev", "test")
+    )
+    assert len(dev) == 5
+    assert tested == (dev[select : select + left] if select < 5 else dev)
 
 
 def test_other_data_are_refused(base: Path, tmp_path: Path) -> None:

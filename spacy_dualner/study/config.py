@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
 from spacy.util import dict_to_dot
@@ -42,6 +42,11 @@ class ConfigSchemaData(BaseModel):
         0, title="First N of the development sentences that pick the best step; 0 for all", ge=0
     )
     test_limit: StrictInt = Field(0, title="First N test sentences a language", ge=0)
+    test_from: Literal["test", "dev"] = Field(
+        "test",
+        title="dev, where test sets have no labels: test sentences are the development ones after "
+        "the first select_limit, and where a language has no more of them, these",
+    )
     picture: StrictStr = Field("", title="Languages whose entity vectors are kept for Figure 2")
 
     model_config = ConfigDict(extra="forbid")
@@ -76,6 +81,7 @@ class ConfigSchemaMethod(BaseModel):
 
     base: StrictStr = Field(..., title="The method that it is a variant of")
     settings: dict[str, Any] = Field(..., title="Settings of that method's last stage")
+    stage1: StrictStr = Field("", title="Method of stage 1 that it begins from; empty for base's")
 
     model_config = ConfigDict(extra="forbid")
 
@@ -152,7 +158,13 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None, *, encoder: 
     for name, own in settings.methods.items():
         base = _method(own.base, known, path)
         values = dict(base.settings) | dict_to_dot(own.settings)
-        known[name] = replace(base, settings=values)
+        stage1 = own.stage1 or base.stage1
+        if own.stage1 and (not base.stage1 or _method(own.stage1, known, path).stage1):
+            raise DataError(
+                path, f"[methods.{name}] cannot begin from {own.stage1}. Name a method of stage 1, "
+                "for a base that has a stage 2."
+            )  # fmt: skip
+        known[name] = replace(base, settings=values, stage1=stage1)
     for share in settings.study.shares:
         if not 0 < share <= 100:
             raise DataError(path, f"shares holds {share}. Give percentages from 1 to 100.")

@@ -56,7 +56,10 @@ def prepare_corpus(data: ConfigSchemaData, results: Path) -> dict[str, Any]:
         return record
     with written_aside(corpus_folder(results)) as folder:
         for split, lang, source, limit in parts:
-            _write(corpus_path(folder, split, lang), list(read_docs(source, Vocab(), limit)), split)
+            docs = list(read_docs(source, Vocab(), limit))
+            if split == "test" and data.test_from == "dev":
+                docs = docs[data.select_limit :] or docs
+            _write(corpus_path(folder, split, lang), docs, split)
     write_json(path, record)
     return record
 
@@ -110,8 +113,12 @@ def _parts(data: ConfigSchemaData) -> list[tuple[str, str, Path, int]]:
     wanted = [("train", lang, data.source_limit) for lang in data.source_langs]
     wanted += [(UNLABELLED, lang, data.unlabelled_limit) for lang in data.target_langs]
     wanted += [("dev", lang, data.dev_limit) for lang in data.langs]
-    wanted += [("test", lang, data.test_limit) for lang in data.langs]
     parts = [(s, lang, corpus_path(data.corpus, s, lang), n) for s, lang, n in wanted]
+    # Of development sentences those that took no part in picking the best step are tested on.
+    of_dev = data.select_limit if data.test_from == "dev" else 0
+    n_test = data.test_limit and data.test_limit + of_dev
+    for lang in data.langs:
+        parts.append(("test", lang, corpus_path(data.corpus, data.test_from, lang), n_test))
     absent = [path for _, _, path, _ in parts if not path.exists()]
     if absent:
         raise DualNerError(

@@ -275,7 +275,7 @@ def test_help_as_a_process() -> None:
 
 def test_the_commands() -> None:
     named = {"annotate", "calibrate", "card", "compare", "configure", "convert", "evaluate"}
-    assert named | {"fetch", "report", "shrink", "study", "teach"} <= set(COMMANDS)
+    assert named | {"fetch", "report", "shrink", "sources", "study", "teach"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

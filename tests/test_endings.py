@@ -194,6 +194,7 @@ def test_a_full_disk(
         ("calibrate", "model", "out"),
         ("adapt", "encoder", "corpus", "out"),
         ("shrink", "model", "out"),
+        ("sources", "text.txt", "--encoder", "encoder"),
         ("annotate", "model", "text.txt", "out.jsonl"),
         ("study", "study.cfg", "--output", "out"),
     ],

@@ -44,6 +44,12 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
     "fetch": (["fetch", "new"], "data.fetch._Repository.find_cached", 1, PARTS),
     "report": (["report", "results", "out"], "report.page.read_results", 1, AGAIN),
     "shrink": (["shrink", "model", "out"], "shrinking.measure", 2, AGAIN),
+    "sources": (
+        ["sources", "text.txt", "-e", "encoder", "-c", "corpus/train", "-o", "out"],
+        "sources.compare",
+        1,
+        AGAIN,
+    ),
     "study": (
         ["study", "study.cfg", "-o", "out"],
         "study.corpora._write",

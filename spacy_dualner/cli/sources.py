@@ -1,0 +1,70 @@
+"""The command `sources`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from wasabi import msg
+
+from . import dualner_cli
+from ._util import split_list, use_device
+
+
+@dualner_cli.command("sources")
+def sources_cli(
+    targets: list[Path] = typer.Argument(
+        ..., metavar="TARGET...", help="Raw text, one sentence a line (.txt, .gz), or Docs (.spacy)"
+    ),
+    encoder: str = typer.Option(
+        ..., "--encoder", "-e", help="Folder or hub name of the encoder that stage 1 begins with"
+    ),
+    corpus: Path = typer.Option(
+        Path("corpus/train"), "--corpus", "-c", help="Folder of annotated corpora, xx.spacy each"
+    ),
+    langs: str = typer.Option("", "--langs", "-l", help="Candidates, as in en,de; all if empty"),
+    limit: int = typer.Option(
+        500, "--limit", "-n", min=0, help="First N sentences of each text and candidate; 0 for all"
+    ),
+    output: Path | None = typer.Option(None, "--output", "-o", help="JSON file to write"),
+    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+) -> None:
+    """Rank annotated corpora as sources for the language of raw text, best first.
+
+    Nothing is trained. A candidate is near where the encoder gives its sentences vectors like those
+    of the text, and where it has the text's sub-words.
+
+    \b
+    Examples:
+      python -m spacy dualner sources sw.txt --encoder xlm-roberta-base
+      python -m spacy dualner sources corpus/unlabelled/sw.spacy --encoder encoder --langs en,de,ru
+      python -m spacy dualner sources news/*.txt.gz --encoder encoder --output sources.json
+    """
+    from ..folders import check_json
+
+    check_json(output, "result of sources", "sources", "targets")
+    use_device(gpu_id)
+    from ..data.files import write_json
+    from ..sources import rank_sources
+
+    results = rank_sources(targets, corpus, encoder, split_list(langs), limit=limit, progress=True)
+    print_ranking(results)
+    if output is not None:
+        write_json(output, results)
+        msg.good(f"Ranking written to {output}")
+
+
+def print_ranking(results: dict[str, Any]) -> None:
+    """Print the candidates for each text, best first."""
+    for target, ranked in results["targets"].items():
+        rows = [
+            [
+                row["source"],
+                *(f"{row[key]:.3f}" for key in ("score", "nearness", "shared")),
+                f"{results['sources'][row['source']]:,}",
+            ]
+            for row in ranked
+        ]
+        header = [f"for {target}", "score", "nearness", "shared", "sentences"]
+        msg.table(rows, header=header, divider=True, aligns=["l", *"rrrr"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,10 +13,21 @@ def deaf_to_interrupts() -> Iterator[None]:
     """Processes and threads that begin within the block never hear Ctrl-C.
 
     A terminal sends it to all of them, and each would print a traceback of its own, also while it
-    begins and no code of ours runs in it. This process hears it when the block ends.
+    begins and no code of ours runs in it. This process hears it when the block ends, so that none
+    is left without having been told what to do.
     """
+    heard: list[int] = []
+    # A thread that blocks nothing may hear it in place of this one, and Python's main thread acts.
+    handler = signal.getsignal(signal.SIGINT)
+    acts = threading.current_thread() is threading.main_thread() and handler is not None
+    if acts:
+        signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        if acts:
+            signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)

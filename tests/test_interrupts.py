@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from helpers_corpus import MINI, run_cli
 from test_endings import folder  # noqa: F401
 from test_outputs import here, tree  # noqa: F401
 from thinc.api import Config
+
+from spacy_dualner.processes import deaf_to_interrupts
 
 AGAIN = "Interrupted. Nothing was written: begin again."
 PARTS = "Each language is in OUTPUT whole, or as it was."
@@ -211,8 +214,6 @@ def test_annotate_is_stopped(
         terminal.until(partial.exists)
         if n_process > 1:
             terminal.until(lambda: len(terminal.process.children()) >= n_process)
-            # One that has not yet been told what to do says so when its parent is gone.
-            time.sleep(1)
     found, printed, errors = terminal.stop(number)
     assert found == status
     assert printed.count("Interrupted after ") == 1 and "Go on with --resume." in printed
@@ -221,6 +222,25 @@ def test_annotate_is_stopped(
     if begun:
         texts = srsly.read_json(partial / "journal.json")["texts"]
         assert f"Interrupted after {texts:,} texts." in printed
+
+
+def test_an_interrupt_that_another_thread_hears_waits_for_the_end() -> None:
+    """Threads that were there before block nothing, and Python acts in its main thread."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    begun: list[bool] = []
+    try:
+        with pytest.raises(KeyboardInterrupt), deaf_to_interrupts():
+            signal.pthread_kill(other.ident or 0, signal.SIGINT)
+            time.sleep(0.2)
+            begun.append(True)
+        assert begun and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        over.set()
+        other.join()
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow

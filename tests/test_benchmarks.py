@@ -13,6 +13,8 @@ from conftest import ROOT
 from helpers_corpus import write_corpus
 from spacy.language import Language
 
+from spacy_dualner.data.docbin import DocBinWriter, corpus_path
+
 pytestmark = pytest.mark.slow
 
 
@@ -106,6 +108,23 @@ def test_decoding(tmp_path: Path, trained_nlp: Language) -> None:
     assert len(results["seconds"]["joint, confidence"]) == 1
     more = run("decoding", tmp_path, *arguments, "--types", "66", "--words", "20")
     assert not any(more["f1"].values()) and more["megabytes"]["joint, confidence"] < 200
+
+
+def test_templates(tmp_path: Path, trained_nlp: Language) -> None:
+    """Names that the pipeline knows, after a word that it does not."""
+    trained_nlp.to_disk(tmp_path / "model")
+    names = [(["Anna", "Smith"], "PER"), (["Acme", "Corp"], "ORG"), (["Berlin"], "LOC")]
+    for split in ("dev", "unlabelled"):
+        path = corpus_path(tmp_path / "corpus", split, "de")
+        with DocBinWriter(path, "de", labelled=split == "dev") as writer:
+            for words, kind in 5 * names:
+                tags = ["O", f"B-{kind}", *[f"I-{kind}"] * (len(words) - 1)]
+                writer.add(["WEITERLEITUNG", *words], tags if split == "dev" else [])
+    corpus = str(tmp_path / "corpus")
+    found = run("templates", tmp_path, str(tmp_path / "model"), "--corpus", corpus)["languages"]
+    assert len(found["de"]["templates"]) == 1 and found["de"]["share"] == 1.0
+    f1 = found["de"]["f1"]
+    assert f1["as_is"] <= f1["cut"] < f1["unread"]
 
 
 def test_tokenizer(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ Bools = NDArray[np.bool_]
 FEWEST = 10
 """Sentences that have to begin alike, however few there are."""
 
-SAMPLE = 200
+SAMPLE = 100
 """Of these, how many are read."""
 
 MOST_ALIKE = 0.5

@@ -71,7 +71,11 @@ def main(
     limit: int = common.Limit,
     batch_size: int = typer.Option(64, help="Sentences a step"),
     pieces: int = typer.Option(1, help="Pieces that a step of stage 2 is computed in"),
-    jobs: str = typer.Option("trainer,stage1,stage2", "--jobs", help="Which to time"),
+    jobs: str = typer.Option(
+        "trainer,stage1,stage2",
+        "--jobs",
+        help="Which to time; with embeddings frozen: stage1-frozen, stage2-frozen",
+    ),
     bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in all of them"),
     repeats: int = common.Repeats,
     gpu_id: int = common.Gpu,
@@ -91,10 +95,16 @@ def main(
         rounds: dict[str, common.Prepared] = {}
         if "trainer" in chosen:
             rounds[TRAINER] = peers.hf_trainer(folder, words, tags, batch_size, steps, bf16, device)
+        own = folder, sentences, batch_size
         if "stage1" in chosen:
-            rounds[STAGE1] = stage1(folder, sentences, batch_size, steps, bf16)
+            rounds[STAGE1] = stage1(*own, steps, bf16)
+        if "stage1-frozen" in chosen:
+            rounds[f"{STAGE1}, frozen"] = stage1(*own, steps, bf16, freeze=True)
         if "stage2" in chosen:
-            rounds[STAGE2] = stage2(folder, sentences, batch_size, pieces, bf16, Path(temp))
+            rounds[STAGE2] = stage2(*own, pieces, bf16, Path(temp) / "all")
+        if "stage2-frozen" in chosen:
+            frozen = Path(temp) / "frozen"
+            rounds[f"{STAGE2}, frozen"] = stage2(*own, pieces, bf16, frozen, freeze=True)
         seconds = common.interleaved(rounds, repeats)
         shares = {}
         for name, patched in ((STAGE1, parts_of_stage1), (STAGE2, parts_of_stage2)):
@@ -125,10 +135,16 @@ def main(
 
 
 def stage1(
-    encoder: Path, sentences: list[Sentence], batch_size: int, steps: int, bf16: bool
+    encoder: Path,
+    sentences: list[Sentence],
+    batch_size: int,
+    steps: int,
+    bf16: bool,
+    freeze: bool = False,
 ) -> common.Prepared:
     """Steps of spaCy's own training loop."""
-    nlp = peers.dualner_nlp({"name": str(encoder), "mixed_precision": bf16})
+    settings = {"name": str(encoder), "mixed_precision": bf16, "freeze_embeddings": freeze}
+    nlp = peers.dualner_nlp(settings)
     docs = [Doc(nlp.vocab, words=words, ents=tags) for words, tags in sentences]
     rng = np.random.default_rng(0)
 
@@ -208,13 +224,15 @@ def stage2(
     pieces: int,
     bf16: bool,
     temp: Path,
+    freeze: bool = False,
 ) -> Stage2:
     """One half of the sentences is the source text, the other is unlabelled target text."""
-    nlp = peers.dualner_nlp({"name": str(encoder)})
+    nlp = peers.dualner_nlp({"name": str(encoder), "freeze_embeddings": freeze})
     # Random heads find entities everywhere, trained ones here and there.
     heads = heads_module(nlp.get_pipe("dualner").model)
     for head in (heads.tag, heads.start, heads.end):
         head.bias.data[0] += 1.0
+    temp.mkdir()
     nlp.to_disk(temp / "model")
     half = len(sentences) // 2
     for split, lang, chosen in (

@@ -51,9 +51,12 @@ def test_scaling(tmp_path: Path) -> None:
 
 
 def test_training(tmp_path: Path) -> None:
-    results = run("training", tmp_path, *SMALL, "--limit", "40", "--batch-size", "8")
+    jobs = "trainer,stage1,stage1-frozen,stage2,stage2-frozen"
+    options = ["--limit", "40", "--batch-size", "8", "--jobs", jobs]
+    results = run("training", tmp_path, *SMALL, *options)
     assert results["steps"] == 5
-    assert set(results["seconds"]) == {"Hugging Face Trainer", "stage 1", "stage 2"}
+    stages = {"stage 1", "stage 1, frozen", "stage 2", "stage 2, frozen"}
+    assert set(results["seconds"]) == {"Hugging Face Trainer", *stages}
     for stage in ("stage 1", "stage 2"):
         shares = results["shares"][stage]
         assert sum(shares.values()) == pytest.approx(100)

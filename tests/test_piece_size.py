@@ -100,7 +100,10 @@ def test_a_gpu_gives_what_its_weights_leave(
 ) -> None:
     """XLM-R-base, 278 million weights, on a GPU that only says how large it is."""
     weight = SimpleNamespace(
-        device=torch.device("cuda", 1), numel=lambda: 278_000_000, element_size=lambda: 4
+        device=torch.device("cuda", 1),
+        numel=lambda: 278_000_000,
+        element_size=lambda: 4,
+        requires_grad=True,
     )
     seen: list[torch.device] = []
 
@@ -114,6 +117,9 @@ def test_a_gpu_gives_what_its_weights_leave(
     # Student, gradient, two moments and teacher, and something to spare.
     assert 0.2 * gigabytes * 1e9 < left < gigabytes * 1e9 - 5 * 4 * 278e6
     assert seen == [weight.device]
+    weight.requires_grad = False
+    frozen = piece_size._bytes_to_keep(encoder)
+    assert frozen == pytest.approx(0.8 * gigabytes * 1e9 - 4 * 278e6)
 
 
 @pytest.fixture(scope="module")

@@ -101,8 +101,12 @@ def _bytes_to_keep(encoder: nn.Module) -> float:
     total, copies = CPU_BYTES, _CPU_COPIES
     if device.type == "cuda":
         total, copies = torch.cuda.get_device_properties(device).total_memory, _GPU_COPIES
-    weights = sum(p.numel() * p.element_size() for p in encoder.parameters())
-    return max(_LEAST_BYTES, _SHARE * total - copies * weights)
+    # Weights that training leaves alone are there once, for all.
+    held = sum(
+        (copies if p.requires_grad else 1) * p.numel() * p.element_size()
+        for p in encoder.parameters()
+    )
+    return max(_LEAST_BYTES, _SHARE * total - held)
 
 
 def _bytes_per_row(encoder: nn.Module, shape: Shape, length: int, mixed_precision: bool) -> float:

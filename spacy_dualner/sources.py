@@ -100,16 +100,22 @@ def compare(target: Sample, candidates: Mapping[str, Sample]) -> dict[str, dict[
     target (Sample): The text.
     candidates (Mapping[str, Sample]): Those to compare with it, and with each other.
     RETURNS (Dict[str, Dict[str, float]]): Of each its `nearness`, the cosine of a sentence of the
-        text with the most similar one of the candidate, on the mean, `shared`, the share of
-        the text's sub-words that the candidate has as well, and `score`.
+        text with the most similar one of the candidate, on the mean; `shared`, the share of the
+        text's sub-words that the candidate has, each counted by how often it occurs in the text
+        over how often in all candidates, which is of those that any of them has; and `score`, the
+        product.
     """
     # What all sentences have in common is most of a vector, and tells nothing.
     centre = np.mean([sample.vectors.mean(axis=0) for sample in candidates.values()], axis=0)
     own = _directions(target.vectors - centre)
+    # Likewise a sub-word that many have. Each candidate counts alike, however long its sentences.
+    common = np.sum([s.subwords / s.subwords.sum() for s in candidates.values()], axis=0)
+    weights = np.divide(target.subwords, common, out=np.zeros_like(common), where=common > 0)
+    known = max(weights.sum(), np.finfo(weights.dtype).tiny)
     found = {}
     for lang, sample in candidates.items():
         nearness = (own @ _directions(sample.vectors - centre).T).max(axis=1).mean()
-        shared = target.subwords[sample.subwords > 0].sum() / target.subwords.sum()
+        shared = weights[sample.subwords > 0].sum() / known
         found[lang] = {
             "score": float(nearness * shared),
             "nearness": float(nearness),

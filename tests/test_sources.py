@@ -73,14 +73,9 @@ def test_a_mixture_is_nearest_to_what_it_has_most_of(
     ranked = results["targets"][str(target)]
     assert [row["source"] for row in ranked] == ["bb", "cc", "aa"]
     shared = {row["source"]: row["shared"] for row in ranked}
-    subwords = {
-        name: sum(len(word) + 1 for words in part for word in words)
-        for name, part in (("bb", lines[:60]), ("all", lines), ("cc", lines[60:]))
-    }
-    # The mark of a word's beginning is in all of them.
-    marks = sum(map(len, lines)) / subwords["all"]
-    assert shared["aa"] == pytest.approx(marks)
-    assert shared["bb"] + shared["cc"] == pytest.approx(1 + marks)
+    # Letters are in one candidate each, the mark of a word's beginning is in all.
+    assert 0 < shared["aa"] < 0.1
+    assert shared["bb"] + shared["cc"] == pytest.approx(1 + shared["aa"])
 
 
 def test_scores_by_hand() -> None:
@@ -91,7 +86,19 @@ def test_scores_by_hand() -> None:
     found = compare(target, {"east": east, "west": west})
     assert found["east"]["nearness"] == pytest.approx((1 + 0) / 2)
     assert found["west"]["nearness"] == pytest.approx((-(0.5**0.5) + 0.5**0.5) / 2, abs=1e-6)
-    assert (found["east"]["shared"], found["west"]["shared"]) == (0.5, 0.5)
+    # The candidates use the three sub-words at the rates 3/8, 1 and 5/8.
+    of_east, of_west = 1 * 8 / 3 + 1 * 8 / 5, 2 * 1
+    assert found["east"]["shared"] == pytest.approx(of_east / (of_east + of_west))
+    assert found["west"]["shared"] == pytest.approx(of_west / (of_east + of_west))
+    for scores in found.values():
+        assert scores["score"] == pytest.approx(scores["nearness"] * scores["shared"])
+
+
+def test_a_text_of_unknown_subwords_shares_nothing() -> None:
+    vectors = np.eye(2, dtype=np.float32)
+    target = Sample(vectors, np.array([0, 0, 4]))
+    found = compare(target, {"aa": Sample(vectors, np.array([1, 1, 0]))})
+    assert found["aa"]["shared"] == found["aa"]["score"] == 0
 
 
 def test_the_annotations_of_a_text_and_its_form_make_no_difference(

@@ -231,6 +231,16 @@ def test_the_studies_that_come_with_the_project(
         assert study.seeds == ([0, 1, 2] if name == "table2" else [0])
 
 
+def test_the_study_of_sources_takes_one_or_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parent.parent
+    monkeypatch.chdir(root)
+    path = root / "configs" / "studies" / "sources" / "stage1.cfg"
+    one, four = (load_study(path, {"data.source": s}).data for s in ("de", "en,de,ru,ar"))
+    # Of languages that are source and target, each is there once.
+    assert len(one.langs) == len(four.langs) == 31
+    assert (one.source_langs, four.source_langs) == (["de"], ["en", "de", "ru", "ar"])
+
+
 # Corpora
 
 

@@ -21,8 +21,9 @@ from wasabi import msg
 
 from benchmarks import common
 from benchmarks.memory import Peak, resident
-from spacy_dualner.calibration.calibrate import AnnotatedSentences, languages, read_sentences
+from spacy_dualner.calibration.calibrate import languages, read_sentences
 from spacy_dualner.calibration.fitting import HIDDEN
+from spacy_dualner.calibration.sentences import Sentences
 from spacy_dualner.component import DualNer
 from spacy_dualner.confidence import Calibrator
 from spacy_dualner.conversions import Spans, tags_to_spans
@@ -144,7 +145,7 @@ def peak_memory(job: common.Prepared) -> float:
     return peak.most - before
 
 
-def f1(sentences: AnnotatedSentences, reader: Reader) -> float:
+def f1(sentences: Sentences, reader: Reader) -> float:
     """Entity F1 in percent."""
     found = reader(sentences.logits, sentences.layout)
     mine, gold = (

@@ -27,7 +27,7 @@ from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from spacy_dualner.calibration.calibrate import AnnotatedSentences
+from spacy_dualner.calibration.sentences import Sentences
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.blocks import Block, make_blocks
 from spacy_dualner.encoder.subwords import SubwordBatch
@@ -198,7 +198,7 @@ def test_pipe_and_evaluate(shaken: Language) -> None:
             for entities, tags in zip(counted, gold, strict=True)
         ]
         # Calibration
-        read = AnnotatedSentences.predict(shaken, "dualner", docs)
+        read = Sentences.predict(shaken, "dualner", docs)
         assert read.tags.tolist() == oracle.in_one_row(gold)
         np.testing.assert_allclose(read.logits, np.concatenate(every), atol=1e-4)
         # Development scores of stage 2

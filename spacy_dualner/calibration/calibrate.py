@@ -1,43 +1,30 @@
-"""The work of `calibrate`: fit confidences on annotated text, and say how good they are."""
+"""The work of `calibrate`: fit confidences on text, and say how good they are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.util import minibatch
-from thinc.api import xp2torch
-from torch import Tensor
 from tqdm import tqdm
 
-from ..confidence import Calibrator, confidences, features
-from ..conversions import Spans, tags_to_spans
 from ..data.docbin import corpus_path, read_docs
-from ..decoding import Measure, measure_spans, read_spans
 from ..errors import DualNerError
 from ..evaluation import source_languages
 from ..folders import check_output, written_aside
-from ..gold import Tags, doc_tags
 from ..gold_types import check_types, noting_types
 from ..heads import DECODINGS, check_decoding
-from ..labels import IGNORE
-from ..lattice import Lattice, span_log_probs
-from ..layout import Layout
 from ..loading import load_pipeline
-from ..pipeline import find_component, predict_words
+from ..pipeline import find_component
 from ..portable import without_paths
-from ..words import DocWords
-from .fitting import fit_calibrator, fit_temperature
-from .measures import Bools, Floats, log_loss, measure
+from .agreement import expect
+from .fitting import Fit, fit_calibrator, fit_temperature
+from .measures import log_loss, measure
+from .sentences import JudgedEntities, Sentences
 
-BATCH_SIZE = 1000
 METHODS = ("auto", "temperature", "network")
 """What is fitted: a temperature alone, a network after it, or whichever does better on text that
 was held out."""
@@ -51,6 +38,9 @@ def calibrate(
     *,
     split: str = "dev",
     limit: int = 0,
+    unlabelled_langs: Sequence[str] = (),
+    unlabelled_split: str = "unlabelled",
+    unlabelled_limit: int = 500,
     test_langs: Sequence[str] = (),
     test_split: str = "test",
     test_limit: int = 0,
@@ -68,6 +58,11 @@ def calibrate(
     langs (Sequence[str]): Languages to fit on; all that the split has by default.
     split (str): Annotated part of the corpus to fit on.
     limit (int): First N sentences of each language; 0 for all.
+    unlabelled_langs (Sequence[str]): Languages to fit on without annotations; all others that the
+        split has by default.
+    unlabelled_split (str): Part of the corpus to fit on without annotations; annotated text alone
+        is fitted on where it is missing.
+    unlabelled_limit (int): First N sentences of each language; 0 for all.
     test_langs (Sequence[str]): Languages to measure on; all that the split has by default.
     test_split (str): Annotated part of the corpus to measure on; nothing is measured where it is
         missing.
@@ -78,7 +73,8 @@ def calibrate(
     seed (int): Random seed of the network.
     progress (bool): Whether to show progress bars.
     RETURNS (Dict[str, Any]): What was fitted on, and by decoding what was fitted, and `before`
-        and `after`: measures of all test languages, of those without annotations, and of each.
+        and `after`: measures of all test languages, of the targets together and of their mean, and
+        of each.
     Raises DualNerError where the component or annotated text is missing.
     """
     if method not in METHODS:
@@ -86,6 +82,8 @@ def calibrate(
     if decode:
         check_decoding(decode)
     fitted_on = list(langs) or languages(corpus, split)
+    others = list(unlabelled_langs) or languages(corpus, unlabelled_split)
+    others = [lang for lang in others if lang not in fitted_on]
     tested_on = list(test_langs) or languages(corpus, test_split)
     nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
@@ -98,10 +96,11 @@ def calibrate(
             f"No annotated entity in {corpus / split} to calibrate on. Name an annotated part of "
             "the corpus with --split, and its languages with --langs."
         )
-    fits = {
-        name: fit([own.judge(name) for own in known.values()], method, seed) for name in DECODINGS
-    }
-    del known
+    read = {lang: corpus_path(corpus, unlabelled_split, lang) for lang in others}
+    unknown = read_sentences(nlp, component, read, unlabelled_limit, progress)
+    fits = {name: fit(known.values(), unknown.values(), name, method, seed) for name in DECODINGS}
+    agreement = {lang: own.agreement for lang, own in {**known, **unknown}.items()}
+    del known, unknown
     read = {lang: corpus_path(corpus, test_split, lang) for lang in tested_on}
     test = read_sentences(nlp, component, read, test_limit, progress)
     targets = [lang for lang in tested_on if lang not in source_languages(nlp)]
@@ -112,6 +111,7 @@ def calibrate(
             "temperature": fitted.temperature,
             "network": fitted.calibrator is not None,
             "held_out_log_loss": fitted.held_out,
+            "power": fitted.power,
             "before": measures(judged, targets, Fit()),
             "after": measures(judged, targets, fitted),
         }
@@ -128,6 +128,12 @@ def calibrate(
         without_paths(nlp).to_disk(aside)
     return {
         "fit": {"split": split, "languages": fitted_on, "limit": limit, "entities": n_entities},
+        "unlabelled": {
+            "split": unlabelled_split,
+            "languages": others,
+            "limit": unlabelled_limit,
+        },
+        "agreement": agreement,
         "test": {"split": test_split, "languages": tested_on, "limit": test_limit},
         "targets": targets,
         "decode": pipe.cfg["decode"],
@@ -142,137 +148,58 @@ def languages(corpus: Path, split: str) -> list[str]:
 
 def read_sentences(
     nlp: Language, component: str, paths: dict[str, Path], limit: int, progress: bool
-) -> dict[str, AnnotatedSentences]:
-    """Read annotated text and run the encoder over it, language by language.
+) -> dict[str, Sentences]:
+    """Read text and run the encoder over it, language by language.
 
     Raises DualNerError where entities are of types that the pipeline does not know.
     """
     known = find_component(nlp, component).labels
-    read: dict[str, AnnotatedSentences] = {}
+    read: dict[str, Sentences] = {}
     for lang, path in tqdm(paths.items(), leave=False, disable=None if progress else True):
         types: set[str] = set()
         docs = noting_types(read_docs(path, nlp.vocab, limit), types)
-        read[lang] = AnnotatedSentences.predict(nlp, component, docs)
+        read[lang] = Sentences.predict(nlp, component, docs)
         check_types(types, known, str(path))
     return read
 
 
-@dataclass
-class AnnotatedSentences:
-    """Annotated sentences and what the heads say of their words.
+def fit(
+    annotated: Iterable[Sentences],
+    unlabelled: Iterable[Sentences],
+    decode: str,
+    method: str = "auto",
+    seed: int = 0,
+) -> Fit:
+    """Fit a calibration to the entities of a decoding.
 
-    logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences.
-    tags (Ints1d): Annotated tags, `[places]`; IGNORE where the annotation is missing.
-    """
+    In text without annotations nobody knows which entities are right, but how many are can be told
+    from the heads' agreement (`agreement`): each is taken to be right as probably as the lattices
+    say, shifted so that it comes to that many.
 
-    logits: Tensor
-    layout: Layout
-    tags: Tensor
-
-    @classmethod
-    def predict(cls, nlp: Language, component: str, docs: Iterable[Doc]) -> AnnotatedSentences:
-        """Run a pipeline over annotated Docs, whose tokens it keeps."""
-        scheme = find_component(nlp, component).scheme
-        logits = [torch.zeros(0, scheme.n_tags + 2 * scheme.n_bounds, dtype=torch.float32)]
-        tags: list[Tags] = [np.zeros(0, dtype=np.int64)]
-        lengths: list[int] = []
-        for batch in minibatch(docs, BATCH_SIZE):
-            words = DocWords(batch)
-            scores = predict_words(nlp, component, batch)[1]
-            logits.append(words.of_tokens(xp2torch(scores)).cpu())
-            tags.append(doc_tags(batch, scheme, nlp.vocab.strings, words))
-            lengths += words.lengths.tolist()
-        layout = Layout(lengths)
-        return cls(torch.cat(logits), layout, layout.spread(torch.from_numpy(np.concatenate(tags))))
-
-    @cached_property
-    def gold(self) -> Spans:
-        """The annotated entities."""
-        return tags_to_spans(self.tags)
-
-    def judge(self, decode: str) -> JudgedEntities:
-        """Read entities and see which are right. Those without annotated words are left out."""
-        spans = read_spans(self.logits, self.layout, decode)
-        annotated = torch.cat((self.tags.new_zeros(1), (self.tags != IGNORE).cumsum(0)))
-        judged = annotated[spans.end + 1] > annotated[spans.start]
-        spans = Spans(*(values[judged] for values in spans))
-        right = np.isin(self._keys(spans), self._keys(self.gold))
-        return JudgedEntities(self, decode, spans, right)
-
-    def _keys(self, spans: Spans) -> np.ndarray:
-        """A number for each entity, from its place and type."""
-        start, end, type_ = (values.numpy() for values in spans)
-        return (start * self.layout.n_places + end) * self.logits.shape[1] + type_
-
-
-@dataclass
-class JudgedEntities:
-    """Entities that one decoding found, and whether they are right."""
-
-    sentences: AnnotatedSentences
-    decode: str
-    spans: Spans
-    right: Bools
-
-    def confidences(self, fitted: Fit) -> Floats:
-        """Their confidences, as a component with such a calibration gives them."""
-        measure = partial(confidences, temperature=fitted.temperature, calibrator=fitted.calibrator)
-        return self._measured(measure).double().numpy()
-
-    def features(self, temperature: float) -> Tensor:
-        """What a calibrator sees of them."""
-
-        def measure(logits: Tensor, layout: Layout, lattice: Lattice, spans: Spans) -> Tensor:
-            return features(logits, layout, spans, span_log_probs(lattice.over(temperature), spans))
-
-        return self._measured(measure)
-
-    def _measured(self, measure: Measure) -> Tensor:
-        own = self.sentences
-        return measure_spans(own.logits, own.layout, self.decode, self.spans, measure)
-
-    @property
-    def held_out(self) -> Bools:
-        """Whether they are in every fifth sentence, which a fit is compared on."""
-        return self.sentences.layout.locate(self.spans.start.numpy())[0] % 5 == 4
-
-
-@dataclass
-class Fit:
-    """A fitted calibration.
-
-    temperature (float): Divides the heads' log scores.
-    calibrator (Optional[Calibrator]): The network, if it is used.
-    held_out (Dict[str, float]): Log loss of either on every fifth sentence, when fitted on the
-        others.
-    """
-
-    temperature: float = 1.0
-    calibrator: Calibrator | None = None
-    held_out: dict[str, float] = field(default_factory=dict)
-
-
-def fit(judged: Sequence[JudgedEntities], method: str = "auto", seed: int = 0) -> Fit:
-    """Fit a calibration to entities.
-
-    judged (Sequence[JudgedEntities]): Entities, language by language.
+    annotated (Iterable[Sentences]): Annotated text, language by language.
+    unlabelled (Iterable[Sentences]): Text without annotations, language by language.
+    decode (str): `span`, `tag` or `joint`.
     method (str): One of METHODS.
     seed (int): Random seed of the network.
     """
-    right = np.concatenate([own.right for own in judged])
+    known = [own.judge(decode) for own in annotated]
+    right = np.concatenate([own.right for own in known])
     temperature = fit_temperature(
-        lambda value: np.concatenate([own.confidences(Fit(value)) for own in judged]), right
+        lambda value: np.concatenate([own.confidences(Fit(value)) for own in known]), right
     )
     scaled = Fit(temperature)
     if method == "temperature" or not 0 < right.sum() < len(right):
         return scaled
-    inputs = torch.cat([own.features(temperature) for own in judged])
+    others = [own.read(decode) for own in unlabelled]
+    expected, scaled.power = expect(known, others)
+    right = np.concatenate([right, *expected])
+    entities = [*known, *others]
+    inputs = torch.cat([own.features(temperature) for own in entities])
     targets = torch.from_numpy(right).float()
-    kept = np.concatenate([own.held_out for own in judged])
+    kept = np.concatenate([own.held_out for own in entities])
     trial = fit_calibrator(inputs[~kept], targets[~kept], seed)
     by_network = trial.log_odds(inputs[kept]).sigmoid().double().numpy()
-    by_temperature = np.concatenate([own.confidences(scaled) for own in judged])[kept]
+    by_temperature = np.concatenate([own.confidences(scaled) for own in entities])[kept]
     scaled.held_out = {
         "temperature": log_loss(by_temperature, right[kept]),
         "network": log_loss(by_network, right[kept]),
@@ -285,7 +212,10 @@ def fit(judged: Sequence[JudgedEntities], method: str = "auto", seed: int = 0) -
 def measures(
     judged: dict[str, JudgedEntities], targets: Sequence[str], fitted: Fit
 ) -> dict[str, Any]:
-    """Measures of all languages together, of the targets, and of each language."""
+    """Measures of all languages together, of the targets, and of each language.
+
+    `mean_targets` has the means over the target languages, each by itself.
+    """
     sure = {lang: own.confidences(fitted) for lang, own in judged.items()}
     nothing = np.zeros(0)
 
@@ -295,8 +225,15 @@ def measures(
         right = [judged[lang].right for lang in chosen]
         return measure(confidence, np.concatenate([nothing, *right]).astype(bool))
 
+    each = {lang: of([lang]) for lang in judged}
+    means = {}
+    for name in ("ece", "auroc"):
+        known = [each[lang][name] for lang in judged if lang in targets]
+        known = [value for value in known if value is not None]
+        means[name] = float(np.mean(known)) if known else None
     return {
         "all": of(judged),
         "targets": of(lang for lang in judged if lang in targets),
-        "languages": {lang: of([lang]) for lang in judged},
+        "mean_targets": means,
+        "languages": each,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,24 @@ from .measures import Bools, Floats, log_loss
 HIDDEN = 128
 EPOCHS = 60
 BATCH_SIZE = 256
+
+
+@dataclass
+class Fit:
+    """A fitted calibration.
+
+    temperature (float): Divides the heads' log scores.
+    calibrator (Optional[Calibrator]): The network, if it is used.
+    held_out (Dict[str, float]): Log loss of either on every fifth sentence, when fitted on the
+        others.
+    power (Optional[float]): Of the heads' agreement, that gives the precision in a text without
+        annotations.
+    """
+
+    temperature: float = 1.0
+    calibrator: Calibrator | None = None
+    held_out: dict[str, float] = field(default_factory=dict)
+    power: float | None = None
 
 
 def fit_temperature(confidence_at: Callable[[float], Floats], right: Bools) -> float:
@@ -39,7 +58,7 @@ def fit_calibrator(features: Tensor, right: Tensor, seed: int = 0) -> Calibrator
     """Train a network to tell right entities from wrong ones.
 
     features (Floats2d): `[entities, features]`, from `confidence.features`.
-    right (Floats1d): 1 for right entities, 0 for wrong ones.
+    right (Floats1d): 1 for right entities, 0 for wrong ones, or how probably each is right.
     seed (int): Random seed.
     RETURNS (Calibrator): The network.
     """

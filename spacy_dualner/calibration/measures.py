@@ -83,9 +83,14 @@ def reliability(confidence: Floats, right: Bools, n_bins: int = N_BINS) -> list[
     ]
 
 
-def log_loss(confidence: Floats, right: Bools) -> float:
-    """Mean negative log likelihood, in nats; 0 where there is no entity."""
+def log_loss(confidence: Floats, right: Bools | Floats) -> float:
+    """Mean negative log likelihood, in nats; 0 where there is no entity.
+
+    confidence (Floats1d): Of each entity, 0 to 1.
+    right (Union[Bools1d, Floats1d]): Whether each is right, or how probably.
+    """
     if not len(right):
         return 0.0
-    likelihood = np.where(right, confidence, 1 - confidence)
-    return float(-np.log(likelihood.clip(1e-9)).mean())
+    of_right, of_wrong = (np.log(chance.clip(1e-9)) for chance in (confidence, 1 - confidence))
+    share = np.asarray(right, dtype=np.float64)
+    return float(-(share * of_right + (1 - share) * of_wrong).mean())

@@ -18,10 +18,19 @@ def calibrate_cli(
     out: Path = typer.Argument(..., metavar="OUT", help="Folder of the calibrated pipeline"),
     corpus: Path = typer.Option(Path("corpus"), "--corpus", "-c", help="Corpus made by convert"),
     langs: str = typer.Option(
-        "", "--langs", "-l", help="Languages to fit on, as in en,de; all if empty"
+        "", "--langs", "-l", help="Annotated languages to fit on, as in en,de; all if empty"
     ),
     split: str = typer.Option("dev", "--split", help="Annotated part of the corpus to fit on"),
     limit: int = typer.Option(0, "--limit", "-n", min=0, help="First N sentences; 0 for all"),
+    unlabelled_langs: str = typer.Option(
+        "", "--unlabelled-langs", help="Languages to fit on without annotations; others if empty"
+    ),
+    unlabelled_split: str = typer.Option(
+        "unlabelled", "--unlabelled-split", help="Part of the corpus to fit on without annotations"
+    ),
+    unlabelled_limit: int = typer.Option(
+        500, "--unlabelled-limit", min=0, help="First N of its sentences; 0 for all"
+    ),
     test_langs: str = typer.Option("", "--test-langs", help="Languages to measure on"),
     test_split: str = typer.Option("test", "--test-split", help="Part of the corpus to measure on"),
     test_limit: int = typer.Option(0, "--test-limit", min=0, help="First N of them; 0 for all"),
@@ -36,11 +45,11 @@ def calibrate_cli(
     diagram: Path | None = typer.Option(None, "--diagram", help="SVG file, reliability diagram"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
-    """Fit confidences to annotated text, so that of entities at 80% eight in ten are right.
+    """Fit confidences, so that of entities at 80% eight in ten are right.
 
     Writes a copy of the pipeline that has them, and prints how good they are before and after on
-    other text. Annotated text of the languages that the pipeline is for helps most; the source
-    language alone (--langs en) leaves confidences of the others too high.
+    other text. Annotated text of the languages that the pipeline is for helps most. Of languages
+    without it unlabelled text is read: the less the heads agree there, the less is right.
 
     \b
     Examples:
@@ -66,6 +75,10 @@ def calibrate_cli(
         split_list(langs) or _present(defaults, corpus, split),
         split=split,
         limit=limit,
+        unlabelled_langs=split_list(unlabelled_langs)
+        or _present(defaults, corpus, unlabelled_split),
+        unlabelled_split=unlabelled_split,
+        unlabelled_limit=unlabelled_limit,
         test_langs=split_list(test_langs) or _present(defaults, corpus, test_split),
         test_split=test_split,
         test_limit=test_limit or defaults.test_limit,
@@ -102,6 +115,8 @@ def print_measures(results: dict[str, Any]) -> None:
     for decode, own in results["decodings"].items():
         what = "and a network" if own["network"] else "alone"
         msg.info(f"{decode}: temperature {own['temperature']:.2f} {what}")
+    if results["unlabelled"]["languages"]:
+        msg.info(f"Without annotations: {', '.join(results['unlabelled']['languages'])}")
     own = results["decodings"][results["decode"]]
     names = {"all": "all", "targets": "targets"} | {n: n for n in own["after"]["languages"]}
     rows = []
@@ -120,6 +135,10 @@ def print_measures(results: dict[str, Any]) -> None:
                     *(_auroc(m["auroc"]) for m in (before, after)),
                 ]
             )
+    means = [own[when]["mean_targets"] for when in ("before", "after")]
+    if means[0]["ece"] is not None:
+        eces = [f"{m['ece']:.3f}" for m in means]
+        rows.insert(2, ["mean of targets", "", "", *eces, *(_auroc(m["auroc"]) for m in means)])
     if not rows:
         msg.warn("No annotated text to measure on: name it with --test-split and --test-langs")
         return

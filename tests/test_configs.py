@@ -91,7 +91,7 @@ def test_plus_is_the_papers_recipe_with_some_settings(preset: Path) -> None:
 def test_studies_of_plus_have_its_settings(path: Path) -> None:
     methods = load_config(path)["methods"]
     settings = {f"teaching.{b}.{key}": v for b, own in PLUS.items() for key, v in own.items()}
-    assert methods["plus"] == {"base": "DualNER", "stage1": "MLT-text", "settings": settings}
+    assert methods["plus"] == {"base": "DualNER", "stage1": "MLT-own", "settings": settings}
 
 
 @pytest.mark.parametrize("name", ["xlmr-base", "infoxlm-large"])

@@ -1,5 +1,6 @@
 """`spacy-dualner.Corpus.v1`: labelled sentences of several languages as spaCy Examples."""
 
+import random
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..data.docbin import read_docs, read_shards, shard_paths
 from ..data.tally import LONG_SENTENCE
 from ..errors import DataError, DualNerError
 from ..gold_types import check_types, foreign_types, noting_types
+from .cutting import cut_words
 
 FILE_SUFFIX = ".spacy"
 
@@ -35,9 +37,11 @@ def parse_langs(langs: str) -> dict[str, int]:
 
 
 @registry.readers("spacy-dualner.Corpus.v1")
-def make_corpus(path: Path, langs: str = "", limit: int = 0, optional: bool = False) -> "Corpus":
+def make_corpus(
+    path: Path, langs: str = "", limit: int = 0, optional: bool = False, cut: float = 0.0
+) -> "Corpus":
     """Read `path/xx.spacy` of some languages. The arguments are those of `Corpus`."""
-    return Corpus(path, langs=langs, limit=limit, optional=optional)
+    return Corpus(path, langs=langs, limit=limit, optional=optional, cut=cut)
 
 
 class Corpus:
@@ -48,15 +52,27 @@ class Corpus:
         for all that are there.
     limit (int): First N sentences of each language; 0 for all.
     optional (bool): Skip languages that have no file, as long as one has.
+    cut (float): Share of the sentences whose words are cut into pieces (`cutting.cut_words`), drawn
+        anew at each reading.
+    Raises DualNerError for a share that is none.
     """
 
     def __init__(
-        self, path: Path, *, langs: str = "", limit: int = 0, optional: bool = False
+        self,
+        path: Path,
+        *,
+        langs: str = "",
+        limit: int = 0,
+        optional: bool = False,
+        cut: float = 0.0,
     ) -> None:
+        if not 0 <= cut <= 1:
+            raise DualNerError(f"cut = {cut} is no share of sentences. Give 0 to 1.")
         self.path = Path(path)
         self.langs = langs
         self.limit = limit
         self.optional = optional
+        self.cut = cut
 
     def files(self) -> dict[str, tuple[Path, int]]:
         """File and limit of each language. Raises DataError where there is none to read."""
@@ -88,7 +104,7 @@ class Corpus:
     def docs(self, vocab: Vocab) -> Iterator[Doc]:
         """The annotated Docs of all languages, one language after the other."""
         for path, limit in self.files().values():
-            sentences = _Sentences(path)
+            sentences = _Sentences(path, self.cut)
             yield from sentences.of(read_docs(path, vocab, limit))
             sentences.warn()
 
@@ -98,7 +114,7 @@ class Corpus:
         An empty Doc stands for one that is too long: translations stay with their sentences.
         """
         for path, limit in self.files().values():
-            sentences = _Sentences(path)
+            sentences = _Sentences(path, self.cut)
             yield from (sentences.of(docs, keep_places=True) for docs in read_shards(path, limit))
             sentences.warn()
 
@@ -127,10 +143,12 @@ class _Sentences:
     """The sentences of a language, without those that are too long to be one.
 
     path (Path): Where they are from, for the warning.
+    cut (float): Share of them whose words are cut.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cut: float) -> None:
         self.path = path
+        self.cut = cut
         self._n_read = 0
         self._too_long: list[tuple[int, int]] = []
 
@@ -139,7 +157,8 @@ class _Sentences:
         for doc in docs:
             self._n_read += 1
             if len(doc) <= LONG_SENTENCE:
-                yield doc
+                # Nothing is drawn where nothing is cut.
+                yield cut_words(doc) if self.cut and random.random() < self.cut else doc
             else:
                 self._too_long.append((self._n_read, len(doc)))
                 if keep_places:

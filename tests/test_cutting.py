@@ -1,0 +1,74 @@
+"""Words cut into pieces that stand as words."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import spacy
+from helpers_corpus import write_corpus
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from spacy_dualner.errors import DualNerError
+from spacy_dualner.training.corpus import Corpus
+from spacy_dualner.training.cutting import LONGEST, cut_words
+
+VOCAB = Vocab()
+words = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9)
+sentences = st.lists(
+    st.tuples(words, st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC", ""])), max_size=8
+)
+
+
+@given(sentences, st.integers(0, 9))
+def test_entities_keep_their_text_and_what_is_unknown_stays_so(sentence, seed: int) -> None:
+    tags = [tag for _, tag in sentence]
+    repaired = [
+        f"B{tag[1:]}" if tag[:1] == "I" and (not i or tags[i - 1][2:] != tag[2:]) else tag
+        for i, tag in enumerate(tags)
+    ]
+    doc = Doc(VOCAB, words=[word for word, _ in sentence], ents=repaired, user_data={"lang": "de"})
+    random.seed(seed)
+    cut = cut_words(doc)
+    assert "".join(token.text for token in cut) == "".join(token.text for token in doc)
+    assert cut.user_data == doc.user_data and cut.vocab is doc.vocab
+
+    def characters(doc: Doc) -> list[tuple[str, str, bool]]:
+        """Of each: itself, its type or what is known of it, and whether an entity begins."""
+        return [
+            (char, token.ent_type_ or token.ent_iob_, token.ent_iob_ == "B" and not n)
+            for token in doc
+            for n, char in enumerate(token.text)
+        ]
+
+    assert characters(cut) == characters(doc)
+    assert all(len(token) <= LONGEST or token.text.isspace() for token in cut)
+    random.seed(seed)
+    assert [token.text for token in cut_words(doc)] == [token.text for token in cut]
+
+
+def test_a_share_of_the_sentences_is_cut_anew_at_each_reading(tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path, ["en"], copies=20) / "train"
+    random.seed(0)
+    state = random.getstate()
+    plain = list(Corpus(folder).docs(Vocab()))
+    assert random.getstate() == state
+    corpus = Corpus(folder, cut=0.3)
+    first, second = (list(corpus.docs(Vocab())) for _ in range(2))
+    assert corpus.count() == len(first) == len(plain) == 100
+    n_cut = sum(len(own) > len(whole) for own, whole in zip(first, plain, strict=True))
+    assert 15 < n_cut < 45
+    assert [len(doc) for doc in first] != [len(doc) for doc in second]
+    assert sum(len(doc) for shard in corpus.shards() for doc in shard) > sum(map(len, plain))
+    for example in corpus(spacy.blank("xx")):
+        assert [t.text for t in example.predicted] == [t.text for t in example.reference]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_what_is_no_share_is_refused(tmp_path: Path, share: float) -> None:
+    with pytest.raises(DualNerError, match="no share"):
+        Corpus(tmp_path, cut=share)

@@ -30,7 +30,6 @@ from spacy_dualner.teaching.network import Recogniser
 from spacy_dualner.teaching.templates import (
     Template,
     find_templates,
-    name_template,
     template_words,
     with_unread,
     without_words,
@@ -60,7 +59,7 @@ def main(
         sentences = np.arange(len(text))
         own = (recogniser.network, text, sentences, recogniser.shape, share, tokenizer)
         templates = find_templates(*own)
-        names = [name_template(text, template, tokenizer) for template in templates]
+        names = [template.text for template in templates]
         dev = _read(recogniser, corpus_path(corpus, split, lang), limit)
         unread = _same_beginnings(text, templates, dev)
         scores = _scores(recogniser, dev, unread)
@@ -93,6 +92,7 @@ def _same_beginnings(
                 [i for i, own in enumerate(begins) if own[: len(keys)] == keys], dtype=np.int64
             ),
             len(keys),
+            "",
         )
         for keys in known
     ]

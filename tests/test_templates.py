@@ -67,7 +67,7 @@ def corpus_of(sentences: list[list[int]]) -> SentenceArrays:
 def found(sentences: list[list[int]], share: float = 0.02) -> list[tuple[list[int], int]]:
     corpus = corpus_of(sentences)
     templates = find_templates(Knows(), corpus, np.arange(len(sentences)), SHAPE, share, TOKENIZER)
-    return [(own.tolist(), n) for own, n in templates]
+    return [(own.tolist(), n) for own, n, _ in templates]
 
 
 def lines(beginning: list[int], names: tuple[int, ...] = NAMES, n: int = 12) -> list[list[int]]:
@@ -153,7 +153,9 @@ def test_what_is_not_read_is_outside() -> None:
 
 def test_the_words_of_templates() -> None:
     corpus = corpus_of([[5, 6], [7, 8, 9], [5, 5]])
-    chosen = template_words(corpus, [Template(np.array([0, 2]), 1), Template(np.array([1]), 2)])
+    chosen = template_words(
+        corpus, [Template(np.array([0, 2]), 1, "a"), Template(np.array([1]), 2, "b")]
+    )
     assert chosen.tolist() == [True, False, True, True, False, True, False]
 
 

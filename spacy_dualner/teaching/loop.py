@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -44,7 +45,7 @@ from .record import KEY, teaching_record
 from .sampling import draw_epoch
 from .survey import survey
 from .teacher import Teacher
-from .templates import find_templates, name_template, template_words, with_unread
+from .templates import find_templates, template_words, with_unread
 from .texts import read_texts
 from .views import View, make_views
 
@@ -144,31 +145,25 @@ class Teaching:
             f"{self.total_steps:,} steps in {settings.max_epochs * settings.teacher.rounds} epochs"
         )
         taught = {name: target[name] for name in target_langs}
-        self._find_templates(taught)
+        if settings.teacher.templates:
+            self._find_templates(taught)
         self._survey(taught)
 
     def _find_templates(self, target: dict[str, Ints]) -> None:
         """See which beginnings of sentences the teacher is not to read."""
-        share, tokenizer = self.settings.teacher.templates, self.recogniser.words.tokenizer
-        if not share:
-            return
-        shape, corpus = self.recogniser.shape, self.corpus
-        self.network.eval()
-        found = on_main(
-            self.accelerator,
-            lambda: {
-                name: find_templates(self.network, corpus, own, shape, share, tokenizer)
-                for name, own in target.items()
-            },
+        find = partial(
+            find_templates,
+            self.network.eval(),
+            self.corpus,
+            shape=self.recogniser.shape,
+            share=self.settings.teacher.templates,
+            tokenizer=self.recogniser.words.tokenizer,
         )
-        self.views.unread = template_words(corpus, chain(*found.values()))
+        found = on_main(self.accelerator, lambda: {n: find(own) for n, own in target.items()})
+        self.views.unread = template_words(self.corpus, chain(*found.values()))
         for name, templates in found.items():
             for template in templates:
-                text = name_template(corpus, template, tokenizer)
-                self.msg.info(
-                    f"{name}: the teacher does not read '{text}', with which "
-                    f"{len(template.sentences):,} sentences begin"
-                )
+                self.msg.info(template.remark(name))
 
     def _survey(self, target: dict[str, Ints]) -> None:
         """Say in which languages the teacher finds next to nothing."""

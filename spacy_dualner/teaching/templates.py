@@ -53,10 +53,19 @@ class Template(NamedTuple):
 
     sentences (Ints1d): Numbers of the sentences that begin with it.
     n_words (int): How many words it has.
+    text (str): It.
     """
 
     sentences: Ints
     n_words: int
+    text: str
+
+    def remark(self, lang: str) -> str:
+        """What is to be said of it. lang (str): The language."""
+        return (
+            f"{lang}: the teacher does not read '{self.text}', with which "
+            f"{len(self.sentences):,} sentences begin"
+        )
 
 
 def find_templates(
@@ -96,26 +105,19 @@ def find_templates(
         _, word, counts = np.unique(
             keys[begins[longer] + n], return_inverse=True, return_counts=True
         )
+        template = Template(sentences[longer], n, _text(corpus, sentences[longer[0]], n, tokenizer))
         goes_on_alike = counts.max() > MOST_ALIKE * len(longer)
-        template = Template(sentences[longer], n)
-        if n and not goes_on_alike and _is_apart(network, corpus, template, shape, tokenizer):
+        if n and not goes_on_alike and _is_apart(network, corpus, template, shape):
             found.append(template)
             continue
         groups.extend((longer[word == i], n + 1) for i in np.flatnonzero(counts >= fewest))
     return sorted(found, key=lambda template: -len(template.sentences))
 
 
-def name_template(corpus: SentenceArrays, template: Template, tokenizer: Any) -> str:
-    """A beginning as text."""
-    batch, _ = corpus.select(template.sentences[:1])
-    n_subwords = batch.word_lengths[: template.n_words].sum()
-    return str(tokenizer.decode(batch.ids[:n_subwords])).strip()
-
-
 def template_words(corpus: SentenceArrays, templates: Iterable[Template]) -> Bools:
     """Which words of a corpus (Bools1d) are of such beginnings."""
     chosen = np.zeros(len(corpus.word_lengths), dtype=bool)
-    for sentences, n_words in templates:
+    for sentences, n_words, _ in templates:
         first = corpus.word_bounds[sentences]
         chosen[ragged_arange(first, np.full(len(first), n_words))] = True
     return chosen
@@ -131,13 +133,11 @@ def without_words(batch: SubwordBatch, left_out: Bools) -> SubwordBatch:
     )
 
 
-def _is_apart(
-    network: nn.Module, corpus: SentenceArrays, template: Template, shape: Shape, tokenizer: Any
-) -> bool:
-    """Whether a beginning is a text that is no part of the names that follow."""
-    if not any(map(str.isalpha, name_template(corpus, template, tokenizer))):
+def _is_apart(network: nn.Module, corpus: SentenceArrays, template: Template, shape: Shape) -> bool:
+    """Whether a beginning has a letter and is no part of the names that follow."""
+    sentences, n_words, text = template
+    if not any(map(str.isalpha, text)):
         return False
-    sentences, n_words = template
     n = min(SAMPLE, len(sentences))
     batch, _ = corpus.select(sentences[np.arange(n) * len(sentences) // n])
     lengths = batch.sentence_lengths
@@ -159,6 +159,12 @@ def _found(network: nn.Module, batch: SubwordBatch, shape: Shape) -> Iterator[tu
     _, start = layout.locate(spans.start.numpy())
     end = start + (spans.end - spans.start).numpy()
     return zip(start.tolist(), end.tolist(), spans.type.tolist(), strict=True)
+
+
+def _text(corpus: SentenceArrays, sentence: int, n_words: int, tokenizer: Any) -> str:
+    """The first words of a sentence."""
+    batch, _ = corpus.select(np.array([sentence]))
+    return str(tokenizer.decode(batch.ids[: batch.word_lengths[:n_words].sum()])).strip()
 
 
 def _share_of_one(types: list[int]) -> float:

@@ -178,6 +178,11 @@ def test_the_loss(folder: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(total, expected.detach())
 
 
+def test_sentences_in_pieces_have_no_translation(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DualNerError, match="translation"):
+        teach(config_of(folder, corpora__source__cut=0.5), tmp_path / "out")
+
+
 def test_filter_learns_and_writes_a_pipeline(folder: Path, tmp_path: Path) -> None:
     config = config_of(folder, teaching__max_epochs=8, teaching__select="source")
     best = teach(config, tmp_path)

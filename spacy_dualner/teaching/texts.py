@@ -62,6 +62,11 @@ def read_texts(
         """Add what a reader gives. annotated (str): Its name, if its entities are gold."""
         if reader is None:
             return 0
+        if config.settings.method == "filter" and isinstance(reader, Corpus) and reader.cut:
+            raise DualNerError(
+                f"The k-th translation is of the k-th source sentence, and cut = {reader.cut} puts "
+                "others between. Set it to 0."
+            )
         shards: Iterable[Iterable[Doc]] = [(eg.reference for eg in reader(nlp))]
         if isinstance(reader, Corpus):
             shards = reader.shards()

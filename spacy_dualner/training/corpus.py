@@ -1,6 +1,5 @@
 """`spacy-dualner.Corpus.v1`: labelled sentences of several languages as spaCy Examples."""
 
-import random
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -52,8 +51,8 @@ class Corpus:
         for all that are there.
     limit (int): First N sentences of each language; 0 for all.
     optional (bool): Skip languages that have no file, as long as one has.
-    cut (float): Share of the sentences whose words are cut into pieces (`cutting.cut_words`), drawn
-        anew at each reading.
+    cut (float): Share of the sentences that come a second time with their words cut into pieces,
+        others at each reading (`cutting.cut_words`).
     Raises DualNerError for a share that is none.
     """
 
@@ -94,11 +93,12 @@ class Corpus:
         }
 
     def count(self) -> int:
-        """Number of sentences, without those that are too long."""
+        """Number of sentences, without those that are too long and with those in pieces."""
         total = 0
         for path, limit in self.files().values():
             words = [len(rows) for s in shard_paths(path) for rows in DocBin().from_disk(s).tokens]
-            total += sum(n <= LONG_SENTENCE for n in words[: limit or None])
+            n_kept = sum(n <= LONG_SENTENCE for n in words[: limit or None])
+            total += n_kept + int(n_kept * self.cut)
         return total
 
     def docs(self, vocab: Vocab) -> Iterator[Doc]:
@@ -143,13 +143,13 @@ class _Sentences:
     """The sentences of a language, without those that are too long to be one.
 
     path (Path): Where they are from, for the warning.
-    cut (float): Share of them whose words are cut.
+    cut (float): Share of them that come in pieces as well.
     """
 
     def __init__(self, path: Path, cut: float) -> None:
         self.path = path
         self.cut = cut
-        self._n_read = 0
+        self._n_read = self._n_kept = 0
         self._too_long: list[tuple[int, int]] = []
 
     def of(self, docs: Iterable[Doc], *, keep_places: bool = False) -> Iterator[Doc]:
@@ -157,8 +157,11 @@ class _Sentences:
         for doc in docs:
             self._n_read += 1
             if len(doc) <= LONG_SENTENCE:
-                # Nothing is drawn where nothing is cut.
-                yield cut_words(doc) if self.cut and random.random() < self.cut else doc
+                yield doc
+                # Spread evenly, and as many each time: the schedule counts them.
+                if int((self._n_kept + 1) * self.cut) > int(self._n_kept * self.cut):
+                    yield cut_words(doc)
+                self._n_kept += 1
             else:
                 self._too_long.append((self._n_read, len(doc)))
                 if keep_places:

@@ -76,7 +76,7 @@ def texts(items: list[Record | Fault]) -> list[Any]:
 @given(st.lists(lines, min_size=1))
 def test_text(folder: Path, given: list[str]) -> None:
     source = write(folder / "a.txt", "".join(f"{line}\n" for line in given))
-    assert contents(read(source)) == [(line, {}) for line in given]
+    assert contents(read(source, form="txt")) == [(line, {}) for line in given]
 
 
 def test_text_keeps_blank_lines_and_needs_no_last_line_end(tmp_path: Path) -> None:

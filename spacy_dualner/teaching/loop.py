@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -83,9 +82,8 @@ class Teaching:
         self.recogniser = Recogniser(self.nlp, settings.component)
         self.network = self.recogniser.network
         self.network.heads.dropout.p = settings.dropout
-        device = next(self.network.parameters()).device
-        self.accelerator = make_accelerator(device, mixed_precision=settings.mixed_precision)
-        self.device = device
+        self.device = next(self.network.parameters()).device
+        self.accelerator = make_accelerator(self.device, mixed_precision=settings.mixed_precision)
         self.msg = Printer(no_print=not self.accelerator.is_main_process)
         set_seed(settings.seed, device_specific=True)
         self._read_corpora()
@@ -96,8 +94,7 @@ class Teaching:
         )
         n_langs, n_types = len(self.corpus.lang_names), len(self.recogniser.scheme.types)
         gold = self.corpus.tags[: self.corpus.word_bounds[self.n_source]].astype(np.int64)
-        annotated = torch.from_numpy(gold)
-        self.memory = Memory.of(settings, annotated, n_langs, n_types, self.device)
+        self.memory = Memory.of(settings, torch.from_numpy(gold), n_langs, n_types, self.device)
         self.step, self.best_step, self.best_score = 0, 0, 0.0
 
     def _read_corpora(self) -> None:
@@ -138,32 +135,27 @@ class Teaching:
             self.recogniser.scheme,
             self.recogniser.shape,
         )
-        target_langs = [name for name, own in target.items() if len(own)]
+        taught = {name: own for name, own in target.items() if len(own)}
         self.msg.info(
             f"Source: {self.n_source:,} sentences ({', '.join(texts.source_langs)}), target: "
-            f"{n_target:,} ({', '.join(target_langs) or 'none'}), "
+            f"{n_target:,} ({', '.join(taught) or 'none'}), "
             f"{self.total_steps:,} steps in {settings.max_epochs * settings.teacher.rounds} epochs"
         )
-        taught = {name: target[name] for name in target_langs}
         if settings.teacher.templates:
             self._find_templates(taught)
         self._survey(taught)
 
     def _find_templates(self, target: dict[str, Ints]) -> None:
         """See which beginnings of sentences the teacher is not to read."""
-        find = partial(
-            find_templates,
-            self.network.eval(),
-            self.corpus,
-            shape=self.recogniser.shape,
-            share=self.settings.teacher.templates,
-            tokenizer=self.recogniser.words.tokenizer,
+        network, tokenizer = self.network.eval(), self.recogniser.words.tokenizer
+        how = self.recogniser.shape, self.settings.teacher.templates, tokenizer
+        found = on_main(
+            self.accelerator,
+            lambda: {n: find_templates(network, self.corpus, x, *how) for n, x in target.items()},
         )
-        found = on_main(self.accelerator, lambda: {n: find(own) for n, own in target.items()})
         self.views.unread = template_words(self.corpus, chain(*found.values()))
-        for name, templates in found.items():
-            for template in templates:
-                self.msg.info(template.remark(name))
+        for remark in (t.remark(name) for name, own in found.items() for t in own):
+            self.msg.info(remark)
 
     def _survey(self, target: dict[str, Ints]) -> None:
         """Say in which languages the teacher finds next to nothing."""

@@ -39,5 +39,7 @@ def cut_words(doc: Doc) -> Doc:
     values = doc.to_array([ENT_IOB, ENT_TYPE])[word]
     goes_on = np.diff(word, prepend=-1) == 0
     values[goes_on & (values[:, 0] == _BEGIN), 0] = _INSIDE
-    cut = Doc(doc.vocab, words=pieces, user_data=dict(doc.user_data))
+    # What is known of tokens and spans is kept under places, which are others now.
+    of_doc = {key: value for key, value in doc.user_data.items() if isinstance(key, str)}
+    cut = Doc(doc.vocab, words=pieces, user_data=of_doc)
     return cut.from_array([ENT_IOB, ENT_TYPE], cast(Any, values)) if pieces else cut

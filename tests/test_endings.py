@@ -151,10 +151,9 @@ def files_no_larger(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("command", ["adapt", "annotate", "calibrate", "card", "convert", "teach"])
+@pytest.mark.parametrize("command", ["annotate", "calibrate", "card", "convert", "teach"])
 def test_a_full_disk(
     folder: Path,
-    encoder_path: Path,
     tmp_path: Path,
     command: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -166,7 +165,6 @@ def test_a_full_disk(
     (tmp_path / "in" / "train-en.conll").write_text("".join(lines))
     (tmp_path / "text.txt").write_text("Anna in Berlin\n" * 500)
     arguments: dict[str, list[str | Path]] = {
-        "adapt": [encoder_path, folder / "corpus", "out", "--epochs", "1", "--limit", "5"],
         "annotate": [folder / "model", "text.txt", "out.jsonl"],
         "calibrate": [folder / "model", "out", "--corpus", folder / "corpus"],
         "card": [folder / "model", "--output", "out"],
@@ -192,7 +190,6 @@ def test_a_full_disk(
         ("teach", "stage2.cfg", "--output", "out"),
         ("evaluate", "model", "corpus"),
         ("calibrate", "model", "out"),
-        ("adapt", "encoder", "corpus", "out"),
         ("shrink", "model", "out"),
         ("sources", "text.txt", "--encoder", "encoder"),
         ("annotate", "model", "text.txt", "out.jsonl"),

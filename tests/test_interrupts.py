@@ -34,12 +34,6 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         3,
         "Interrupted after 2 texts. Go on with --resume.",
     ),
-    "adapt": (
-        ["adapt", "encoder", "corpus", "out", "--epochs", "1", "--limit", "5"],
-        "adaptation.loop.write_encoder",
-        1,
-        AGAIN,
-    ),
     "calibrate": (["calibrate", "model", "out"], "calibration.calibrate.without_paths", 1, AGAIN),
     "card": (["card", "model", "-o", "out"], "card.read_settings", 1, AGAIN),
     "convert": (["convert", "in", "new"], "data.docbin.DocBinWriter.flush", 2, PARTS),

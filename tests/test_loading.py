@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
 import srsly
 import torch
+from spacy.tokens import DocBin
 from spacy_transformers.data_classes import HFObjects
-from transformers import AutoConfig, AutoModel, AutoTokenizer, ModernBertConfig, T5Config
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    ModernBertConfig,
+    T5Config,
+)
 
-from spacy_dualner.adaptation.masked_lm import load_masked_lm
 from spacy_dualner.encoder.loading import load_encoder
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.errors import DualNerError
@@ -65,19 +73,18 @@ def test_stored_files_in_folders_travel(message: dict[str, Any]) -> None:
 def remote(folder: Path) -> None:
     """Have an encoder's folder ask for code of its own."""
     config = json.loads((folder / "config.json").read_text())
-    classes = {f"Auto{kind}": f"own.Own{kind}" for kind in ("Config", "Model", "ModelForMaskedLM")}
+    classes = {f"Auto{kind}": f"own.Own{kind}" for kind in ("Config", "Model")}
     config |= {"model_type": "own-kind", "auto_map": classes}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "own.py").write_text("raise SystemExit('the code was run')")
 
 
-@pytest.mark.parametrize("read", [load_encoder, load_masked_lm])
-def test_code_of_an_encoders_own_is_not_run(read, encoder_path: Path, tmp_path: Path) -> None:
+def test_code_of_an_encoders_own_is_not_run(encoder_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "encoder"
     shutil.copytree(encoder_path, folder)
     remote(folder)
     with pytest.raises(DualNerError, match="never run") as error:
-        read(str(folder))
+        load_encoder(str(folder))
     assert "\n" not in str(error.value) and "Cause" not in str(error.value)
 
 
@@ -138,9 +145,11 @@ OFFLINE = {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0", "HF_ENDPOINT": "h
 
 def test_a_misspelt_name_without_network(tmp_path: Path) -> None:
     """The message at once: no second attempt, and no word from the libraries."""
-    command = [sys.executable, "-m", "spacy", "dualner", "adapt", "encodr", "corpus", "out"]
+    (tmp_path / "text.txt").write_text("Anna in Berlin\n")
+    DocBin(docs=[spacy.blank("en")("Anna in Berlin")]).to_disk(tmp_path / "en.spacy")
+    command = [sys.executable, "-m", "spacy", "dualner", "sources", "text.txt", "--corpus", "."]
     done = subprocess.run(
-        [*command, "--langs", "en"],
+        [*command, "--encoder", "encodr"],
         env={**os.environ, **OFFLINE, "HF_HOME": str(tmp_path / "cache")},
         cwd=tmp_path,
         capture_output=True,
@@ -173,3 +182,14 @@ def test_a_folder_without_config_takes_one_line(config: str | None, tmp_path: Pa
     with pytest.raises(DualNerError, match=r"config\.json") as error:
         load_encoder(str(tmp_path))
     assert "\n" not in str(error.value) and len(str(error.value)) < 900
+
+
+def test_the_folder_of_a_masked_language_model(encoder_path: Path, tmp_path: Path) -> None:
+    """What Hugging Face's run_mlm.py writes is an encoder like any other."""
+    config = AutoConfig.from_pretrained(encoder_path)
+    adapted = AutoModelForMaskedLM.from_config(config)
+    adapted.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(encoder_path).save_pretrained(tmp_path)
+    loaded = load_encoder(str(tmp_path)).transformer.state_dict()
+    for name, value in adapted.base_model.state_dict().items():
+        torch.testing.assert_close(loaded[name], value, rtol=0, atol=0)

@@ -18,7 +18,6 @@ app.add_typer(dualner_cli)
 
 # Each module adds its command to `dualner_cli`.
 from . import (  # noqa: E402
-    adapt,  # noqa: F401
     annotate,  # noqa: F401
     calibrate,  # noqa: F401
     card,  # noqa: F401

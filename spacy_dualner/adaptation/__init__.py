@@ -1,1 +1,0 @@
-"""Adaptation of an encoder to the text of a corpus, before stage 1."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from ..errors import DataError, DualNerError
 from .convert import CorpusCounts, convert
@@ -17,7 +18,7 @@ from .hub import CLASSES, PREFIX, find_shards, need_parquet
 from .names import SPLITS
 
 if TYPE_CHECKING:
-    from huggingface_hub.hf_api import DatasetInfo, RepoSibling
+    from huggingface_hub.hf_api import DatasetInfo
 
 REPOSITORY = "google/xtreme"
 REVISION = "ec5f1f46e9af79639a90684a7a70a956c4998f04"
@@ -70,9 +71,8 @@ def fetch(
     faults: list[DualNerError] = []
     for lang in langs or LANGUAGES:
         try:
-            snapshot = repository.find_cached(lang) or repository.download(lang)
             written |= convert(
-                snapshot,
+                repository.snapshot(lang),
                 output,
                 langs=[lang],
                 form="hub",
@@ -87,11 +87,28 @@ def fetch(
     return written, faults
 
 
+class _Bar(tqdm):
+    """How many files there are; the library's own bar of them shows without a terminal too."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options, leave=False, disable=None)
+
+
 class _Repository:
     """The dataset at one revision. The hub is not asked before something is to be downloaded."""
 
     def __init__(self, revision: str) -> None:
         self._revision = revision
+
+    def snapshot(self, lang: str) -> Path:
+        """The snapshot in the cache that holds all of the language, its checksums verified."""
+        try:
+            return self.find_cached(lang) or self.download(lang)
+        except (OSError, ValueError) as error:
+            # Ours are clear already; one with a number is the disk's.
+            if isinstance(error, DualNerError) or getattr(error, "errno", None):
+                raise
+            raise DualNerError(self._explain(error, f"{PREFIX}{lang}")) from error
 
     def find_cached(self, lang: str) -> Path | None:
         """The snapshot in the cache, if it holds all of the language, undamaged."""
@@ -114,19 +131,41 @@ class _Repository:
 
     def download(self, lang: str) -> Path:
         """The snapshot in the cache, after a download of what it lacks of the language."""
-        with self._clear_errors(f"{PREFIX}{lang}"):
-            files = self._info.siblings or []
-        shape = re.compile(rf"{re.escape(PREFIX + lang)}/[^/]+\.parquet")
-        files = [file for file in files if shape.fullmatch(file.rfilename)]
+        from huggingface_hub import constants, snapshot_download
+
+        part, hub = f"{PREFIX}{lang}", constants.ENDPOINT
+        shape = re.compile(rf"{re.escape(part)}/[^/]+\.parquet")
+        files = [f for f in self._info.siblings or [] if shape.fullmatch(f.rfilename)]
+        checksums = {f.rfilename: f.lfs.sha256 for f in files if f.lfs}
         if not files:
             message = f"no parquet files at revision {self._revision}. Change --revision."
-            raise DataError(f"{REPOSITORY}/{PREFIX}{lang}", message)
-        for file in files:
-            path = self._download_file(file)
-        return path.parent.parent
+            raise DataError(f"{REPOSITORY}/{part}", message)
+        if len(checksums) < len(files):
+            message = f"{hub} gives no checksums for it. Name another mirror in HF_ENDPOINT."
+            raise DataError(f"{REPOSITORY}/{part}", message)
+        # Once more, as it may be a file in the cache that is damaged: the library looks at sizes.
+        for _ in range(2):
+            folder = Path(
+                snapshot_download(
+                    REPOSITORY,
+                    repo_type="dataset",
+                    revision=self._info.sha,
+                    allow_patterns=list(checksums),
+                    tqdm_class=_Bar,
+                )
+            )
+            damaged = [name for name, value in checksums.items() if not _has(folder / name, value)]
+            if not damaged:
+                return folder
+            for name in damaged:
+                (folder / name).resolve().unlink(missing_ok=True)
+        message = f"twice {hub} sent nothing that has the checksum that it gives for it. Try again"
+        message += " later, or name another mirror in HF_ENDPOINT."
+        raise DataError(f"{REPOSITORY}/{damaged[0]}", message)
 
     @cached_property
     def _info(self) -> DatasetInfo:
+        """What the hub holds. Asked once, so that all languages are of one commit."""
         from huggingface_hub import HfApi, constants
 
         return HfApi().dataset_info(
@@ -135,39 +174,6 @@ class _Repository:
             files_metadata=True,
             timeout=constants.HF_HUB_ETAG_TIMEOUT,
         )
-
-    def _download_file(self, file: RepoSibling) -> Path:
-        from huggingface_hub import constants, hf_hub_download
-
-        if file.lfs is None:
-            message = f"{constants.ENDPOINT} gives no checksum for it. Name another mirror in"
-            message += " HF_ENDPOINT."
-            raise DataError(f"{REPOSITORY}/{file.rfilename}", message)
-        # Once more, as it may be the file in the cache that is damaged.
-        for _ in range(2):
-            with self._clear_errors(file.rfilename):
-                path = Path(
-                    hf_hub_download(
-                        REPOSITORY, file.rfilename, repo_type="dataset", revision=self._info.sha
-                    )
-                )
-            if _has(path, file.lfs.sha256):
-                return path
-            path.resolve().unlink()
-            path.unlink(missing_ok=True)
-        message = f"what {constants.ENDPOINT} sent twice does not have the checksum that it gives"
-        message += " for it, and was removed. Try again later, or name another mirror in"
-        raise DataError(f"{REPOSITORY}/{file.rfilename}", f"{message} HF_ENDPOINT.")
-
-    @contextmanager
-    def _clear_errors(self, part: str) -> Iterator[None]:
-        """Turn what the hub's library raises into one line each."""
-        try:
-            yield
-        except (OSError, ValueError) as error:
-            if getattr(error, "errno", None):
-                raise  # the disk's fault
-            raise DualNerError(self._explain(error, part)) from error
 
     def _explain(self, error: BaseException, part: str) -> str:
         import requests

@@ -21,17 +21,17 @@ from wasabi import msg
 
 from benchmarks import common
 from benchmarks.memory import Peak, resident
-from spacy_dualner.calibration.calibrate import languages, read_sentences
-from spacy_dualner.calibration.fitting import HIDDEN
-from spacy_dualner.calibration.sentences import Sentences
 from spacy_dualner.component import DualNer
-from spacy_dualner.confidence import Calibrator
-from spacy_dualner.conversions import Spans, tags_to_spans
 from spacy_dualner.data.docbin import corpus_path, read_docs
-from spacy_dualner.decoding import DECODINGS, read_spans
-from spacy_dualner.labels import LabelScheme
-from spacy_dualner.lattice import best_tags, make_lattice
-from spacy_dualner.layout import Layout
+from spacy_dualner.decoding.confidence import Calibrator
+from spacy_dualner.decoding.lattice import best_tags, make_lattice
+from spacy_dualner.decoding.read import DECODINGS, read_spans
+from spacy_dualner.evaluation.calibrate import languages, read_sentences
+from spacy_dualner.evaluation.fitting import HIDDEN
+from spacy_dualner.evaluation.sentences import Sentences
+from spacy_dualner.labels.conversions import Spans, tags_to_spans
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import LabelScheme
 from spacy_dualner.model import heads_module
 from spacy_dualner.pipeline import find_component
 

@@ -31,7 +31,7 @@ from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.data.panx import Sentence
 from spacy_dualner.encoder.kernels import keep_few_kernels
 from spacy_dualner.pipeline import find_encoder
-from spacy_dualner.teaching.loop import Teaching
+from spacy_dualner.teaching.teach import Teaching
 from spacy_dualner.training.batching import length_groups
 
 CASES = "convert,pipe,blank,teach,load"

@@ -18,7 +18,7 @@ from benchmarks import common, peers
 from spacy_dualner.cli.shrink import print_sizes
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import corpus_path, read_docs
-from spacy_dualner.shrinking import shrink
+from spacy_dualner.packaging.shrinking import shrink
 
 
 def main(

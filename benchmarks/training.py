@@ -24,7 +24,7 @@ from spacy.training.loop import train_while_improving
 from wasabi import msg
 
 import spacy_dualner.encoder.transformer as transformer_layer
-import spacy_dualner.teaching.loop as teaching_loop
+import spacy_dualner.teaching.teach as teaching_loop
 from benchmarks import common, peers
 from spacy_dualner import component
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path

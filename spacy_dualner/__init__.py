@@ -5,5 +5,8 @@ readers and commands through entry points.
 """
 
 from .about import __version__
+from .moved import find_moved
 
 __all__ = ["__version__"]
+
+find_moved()

@@ -16,21 +16,21 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, xp2torch
 from thinc.types import Floats2d
 
-from .confidence import Calibrator, confidences
-from .decoding import read_entities
+from .decoding.confidence import Calibrator, confidences
+from .decoding.decodings import DECODINGS, check_decoding
+from .decoding.entities import EntitySettings, Found, set_entities
+from .decoding.read import read_entities
 from .encoder import forking  # noqa: F401 (acts at import)
-from .entities import EntitySettings, Found, set_entities
+from .encoder.packing import load_model, read_model, unpack, write_model
 from .errors import DualNerError
-from .heads import DECODINGS, check_decoding
-from .labels import LabelScheme
-from .layout import Layout
+from .labels.layout import Layout
+from .labels.scheme import LabelScheme
+from .labels.words import DocWords
 from .model import fitting, get_calibrator, set_calibrator
-from .packing import load_model, read_model, unpack, write_model
 from .scorer import dualner_score
 from .training.gold_loss import gold_loss
 from .training.optimizer import AdamW
 from .training.pieces import Pieces
-from .words import DocWords
 
 DEFAULT_MODEL = Config().from_str(
     """

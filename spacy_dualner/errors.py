@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -33,3 +34,20 @@ class DataError(DualNerError):
         self.message = message
         self.line = line
         self.text = text
+
+
+def need(what: str, extra: str, *modules: str, instead: str = "") -> None:
+    """Check that packages are installed.
+
+    what (str): What needs them, with its verb: `The report needs`.
+    extra (str): The extra of this package that brings them.
+    modules (str): Their names, as they are imported.
+    instead (str): What else can be done, if anything.
+    Raises DualNerError where one is missing.
+    """
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise DualNerError(
+            f"{what} {' and '.join(missing)}, not installed here. Install with: "
+            f'pip install "spacy-dualner[{extra}]"{instead}.'
+        )

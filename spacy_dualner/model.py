@@ -10,10 +10,10 @@ from spacy.util import registry
 from thinc.api import Model, PyTorchShim, PyTorchWrapper_v3
 from thinc.types import ArgsKwargs, Floats2d
 
-from .confidence import Calibrator
+from .decoding.confidence import Calibrator
+from .encoder.heads import Heads, deserialize_heads, serialize_heads
 from .encoder.transformer import LAYER_NAME, fitting_docs, unflatten
-from .heads import Heads, deserialize_heads, serialize_heads
-from .labels import LabelScheme
+from .labels.scheme import LabelScheme
 
 # In a model's attributes: the arrays of each decoding's calibrator, stored with the weights.
 CALIBRATORS = "calibrators"

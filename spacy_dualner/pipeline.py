@@ -1,18 +1,111 @@
-"""A pipeline's dualner component and the encoder inside it."""
+"""Load pipelines, say what is wrong with one that is damaged, and find what is inside."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
+import spacy
+import srsly
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import get_package_path, is_package
+from thinc.api import Config
 from thinc.types import Floats2d
 
 from .component import DualNer
 from .encoder.shim import EncoderShim
 from .encoder.transformer import LAYER_NAME, encoder_shim
-from .errors import DualNerError
+from .errors import DataError, DualNerError
+
+_POINTER = b"version https://git-lfs"
+_POINTER_SIZE = 1024
+_ANEW = "Get the pipeline anew."
+# Files of components and of the vocab, by what they have to be.
+_READ = {"model": srsly.read_msgpack, "cfg": srsly.read_json, "strings.json": srsly.read_json}
+
+
+def load_pipeline(model: str | Path) -> Language:
+    """Load a pipeline.
+
+    model (Union[str, Path]): Its folder or package.
+    RETURNS (Language): The pipeline.
+    Raises DataError that names the file where one is damaged, DualNerError where something is not
+    installed that it needs. OSError, as spaCy words it, where there is no such pipeline.
+    """
+    try:
+        return spacy.load(model)
+    except Exception as error:
+        if isinstance(error, OSError) and not error.errno:
+            raise  # spaCy's own
+        for folder in _folders(model):
+            check_files(folder)
+        if isinstance(error, DualNerError):
+            raise
+        if isinstance(error, OSError) and error.filename:
+            message = f"cannot be read ({error.strerror}). {_ANEW}"
+            raise DataError(error.filename, message) from error
+        if isinstance(error, ImportError) or str(error).startswith("[E"):
+            said = str(error).strip().partition("\n")[0]
+            raise DualNerError(
+                f"The pipeline {model} needs what is not installed here. Install what its "
+                f"meta.json names, or get the pipeline anew. Cause: {said}"
+            ) from error
+        raise
+
+
+def check_files(folder: Path) -> None:
+    """Check that the files of a pipeline are what they should be.
+
+    folder (Path): Its folder.
+    Raises DataError that names the first that is not.
+    """
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            if file.read(len(_POINTER)) == _POINTER and path.stat().st_size <= _POINTER_SIZE:
+                message = "is a git-lfs pointer, not the file itself. Get it with `git lfs pull`."
+                raise DataError(path, message)
+    read_settings(folder)
+    for path in sorted(folder.glob("*/*")):
+        read = _READ.get(path.name)
+        if read is None or not path.is_file():
+            continue
+        try:
+            read(path)
+        except ValueError as error:
+            raise DataError(path, f"is damaged ({error}). {_ANEW}") from error
+
+
+def read_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
+    """Read what a pipeline says of itself.
+
+    folder (Path): Its folder.
+    RETURNS (Tuple[Config, Dict[str, Any]]): config.cfg, interpolated, and meta.json.
+    Raises DataError where one of them is missing or damaged.
+    """
+    reads = {"config.cfg": Config().from_disk, "meta.json": srsly.read_json}
+    found: list[Any] = []
+    for name, read in reads.items():
+        path = folder / name
+        if not path.is_file():
+            raise DataError(path, f"no such file. {_ANEW}")
+        try:
+            found.append(read(path))
+        except ValueError as error:
+            said = " ".join(str(error).split())
+            raise DataError(path, f"is damaged ({said}). {_ANEW}") from error
+    return found[0], found[1]
+
+
+def _folders(model: str | Path) -> list[Path]:
+    """The folders of a pipeline's data: one, or none where there is no such pipeline."""
+    if Path(model).is_dir():
+        return [Path(model)]
+    if not is_package(str(model)):
+        return []
+    return [path.parent for path in get_package_path(str(model)).glob("*/config.cfg")]
 
 
 def find_component(nlp: Language, name: str) -> DualNer:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import spacy_dualner.cli  # noqa: F401
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.presets import overridden
+from spacy_dualner.training.presets import overridden
 
 MINI = ROOT / "configs" / "mini"
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.metrics import entity_scores, mean_scores
+from spacy_dualner.scorer import entity_scores, mean_scores
 
 TYPES = ("LOC", "ORG", "PER")
 LANGS = ("en", "de", "ar", "zh", "sw")

@@ -10,7 +10,7 @@ from oracle import IGNORE
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from spacy_dualner.labels import LabelScheme
+from spacy_dualner.labels.scheme import LabelScheme
 
 SCHEME = LabelScheme.from_types(["LOC", "ORG", "PER"])
 SPACES = [" ", "\t", "\n", "\r\n", "\u00a0", "\u2003", "\u3000", "\u2028", "  \n", "\x1c"]

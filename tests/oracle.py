@@ -1,7 +1,7 @@
 """Plain per-sentence reference implementations that the tensor operations are held against.
 
 Written from the definitions, one word after the other. An entity is `(first, last, type)` with the
-last word included; class numbers are those of `spacy_dualner.labels`.
+last word included; class numbers are those of `spacy_dualner.labels.scheme`.
 """
 
 from __future__ import annotations

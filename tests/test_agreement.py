@@ -13,12 +13,12 @@ import torch
 from conftest import train_nlp
 from helpers_corpus import entities, run_cli, write_corpus
 
-from spacy_dualner.calibration.agreement import agreement_power, shift_to
-from spacy_dualner.calibration.calibrate import fit
-from spacy_dualner.calibration.measures import log_loss, measure
-from spacy_dualner.calibration.sentences import Sentences
-from spacy_dualner.labels import IGNORE
-from spacy_dualner.layout import Layout
+from spacy_dualner.evaluation.agreement import agreement_power, shift_to
+from spacy_dualner.evaluation.calibrate import fit
+from spacy_dualner.evaluation.reliability import log_loss, measure
+from spacy_dualner.evaluation.sentences import Sentences
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import IGNORE
 
 
 def test_the_power_is_that_of_the_annotated_text() -> None:

@@ -13,7 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_dualner.annotation import work
-from spacy_dualner.annotation.loop import annotate
+from spacy_dualner.annotation.annotate import annotate
 from spacy_dualner.annotation.readers import open_input
 from spacy_dualner.annotation.records import batches
 from spacy_dualner.annotation.writers import OUTPUTS

@@ -24,8 +24,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from test_annotate import model  # noqa: F401
 
+from spacy_dualner.annotation.annotate import annotate
 from spacy_dualner.annotation.journal import Journal, Unfinished
-from spacy_dualner.annotation.loop import annotate
 from spacy_dualner.annotation.records import Fault
 from spacy_dualner.annotation.writers import OUTPUTS
 from spacy_dualner.errors import DataError, DualNerError

@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from transformers import AutoTokenizer
 
 from spacy_dualner.encoder.subwords import WordTokenizer
-from spacy_dualner.labels import IGNORE, LabelScheme
+from spacy_dualner.labels.scheme import IGNORE, LabelScheme
 from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
 
 SCHEME = LabelScheme.from_types(["LOC", "ORG", "PER"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_losses import N_TYPES, SIZES, randn
 from torch import Tensor
 
-from spacy_dualner.labels import IGNORE
+from spacy_dualner.labels.scheme import IGNORE
 from spacy_dualner.teaching.balance import TypeBalance
 
 # Six words begin an entity, of types 1, 1, 1, 2, 2, 3; four are inside of one of type 1, 1, 2, 3.

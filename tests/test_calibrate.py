@@ -15,12 +15,12 @@ from helpers_corpus import entities, run_cli, stage2_config, write_corpus
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_dualner.calibration.calibrate import calibrate
-from spacy_dualner.calibration.measures import measure
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.evaluation.calibrate import calibrate
+from spacy_dualner.evaluation.reliability import measure
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import teach
+from spacy_dualner.teaching.teach import teach
 
 
 def write_noisy(path: Path, lang: str, n: int, seed: int) -> None:

@@ -21,15 +21,15 @@ from spacy.cli.package import package
 from spacy.cli.train import train
 from thinc.api import Config
 
-from spacy_dualner.card import HUB_README, README, Statements
 from spacy_dualner.cli.card import read_statements
 from spacy_dualner.cli.configure import configure
 from spacy_dualner.errors import DataError
-from spacy_dualner.evaluation import evaluate
-from spacy_dualner.origin import Origin
+from spacy_dualner.evaluation.scores import evaluate
+from spacy_dualner.packaging.card import HUB_README, README, Statements
+from spacy_dualner.packaging.origin import Origin
+from spacy_dualner.packaging.wording import SELECT
 from spacy_dualner.teaching.config import ConfigSchemaTeaching, resolve_config
-from spacy_dualner.teaching.loop import teach
-from spacy_dualner.wording import SELECT
+from spacy_dualner.teaching.teach import teach
 
 PRESETS = sorted(path.parent for path in (ROOT / "configs").glob("*/preset.cfg"))
 

@@ -8,13 +8,13 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from spacy_dualner.calibration.fitting import fit_calibrator, fit_temperature
-from spacy_dualner.calibration.measures import measure, reliability
-from spacy_dualner.confidence import Calibrator, confidences, features
-from spacy_dualner.conversions import tags_to_spans
-from spacy_dualner.heads import split_logits
-from spacy_dualner.lattice import make_lattice, span_log_probs
-from spacy_dualner.layout import Layout
+from spacy_dualner.decoding.confidence import Calibrator, confidences, features
+from spacy_dualner.decoding.lattice import make_lattice, span_log_probs
+from spacy_dualner.encoder.heads import split_logits
+from spacy_dualner.evaluation.fitting import fit_calibrator, fit_temperature
+from spacy_dualner.evaluation.reliability import measure, reliability
+from spacy_dualner.labels.conversions import tags_to_spans
+from spacy_dualner.labels.layout import Layout
 
 LAYOUT = Layout([3, 2])
 

@@ -15,8 +15,8 @@ from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import Config, ConfigValidationError
 
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.presets import config_text
 from spacy_dualner.teaching.config import resolve_config
+from spacy_dualner.training.presets import config_text
 
 PRESETS = sorted(path.parent for path in (ROOT / "configs").glob("*/preset.cfg"))
 NAMES = [path.name for path in PRESETS]

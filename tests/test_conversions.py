@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spacy_dualner.conversions import (
+from spacy_dualner.decoding.decodings import read_tags
+from spacy_dualner.labels.conversions import (
     Spans,
     extract_span,
     sequential,
     spans_to_tags,
     tags_to_spans,
 )
-from spacy_dualner.heads import read_tags
-from spacy_dualner.labels import IGNORE, LabelScheme
-from spacy_dualner.layout import Layout
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import IGNORE, LabelScheme
 
 moderate = settings(deadline=None, max_examples=150)
 TYPES = tuple("ABCDEFGH")

@@ -30,9 +30,9 @@ from mkdocs.exceptions import PluginError
 from spacy.language import Language
 from test_report_page import browser  # noqa: F401
 
-from spacy_dualner.presets import BLOCKS
 from spacy_dualner.teaching.config import SCHEMAS
 from spacy_dualner.teaching.settings import ConfigSchemaTeaching
+from spacy_dualner.training.presets import BLOCKS
 
 sys.path.append(str(ROOT / "docs" / "hooks"))
 import configuration

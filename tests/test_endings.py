@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from spacy_dualner.cli import dualner_cli
 from spacy_dualner.cli._endings import Commands, Stopped, going_on
 from spacy_dualner.errors import DataError, DualNerError
-from spacy_dualner.loading import load_pipeline
+from spacy_dualner.pipeline import load_pipeline
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 

@@ -23,7 +23,7 @@ from spacy.training import Example
 from spacy_dualner.cli.evaluate import print_scores
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.evaluation import evaluate, evaluate_docs
+from spacy_dualner.evaluation.scores import evaluate, evaluate_docs
 from spacy_dualner.scorer import dualner_score
 
 

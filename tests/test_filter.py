@@ -18,15 +18,15 @@ from spacy.vocab import Vocab
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.blocks import Shape, make_blocks
 from spacy_dualner.encoder.encode import encode_words
+from spacy_dualner.encoder.heads import split_logits
 from spacy_dualner.encoder.pairs import Fusion, check_fusion, encode_pairs, make_pairs
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.heads import split_logits
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import Teaching, teach
 from spacy_dualner.teaching.objective import Objective, stage2_loss
+from spacy_dualner.teaching.teach import Teaching, teach
 
 ENGLISH = [words for words, _ in SENTENCES]
 GERMAN = [words for words, _ in sentences_of("de")]
@@ -153,7 +153,7 @@ def test_the_loss(folder: Path, tmp_path: Path) -> None:
         return stage2_loss(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spacy_dualner.teaching.loop.stage2_loss", spy)
+        patch.setattr("spacy_dualner.teaching.teach.stage2_loss", spy)
         total = teaching.train_step(np.array([10, 20]))
     ((objective, piece, _, student, teacher, _),) = captured
     assert objective == Objective("filter", 0.0)

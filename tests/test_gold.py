@@ -11,8 +11,8 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_dualner.gold import doc_tags, example_labels
-from spacy_dualner.labels import IGNORE, LabelScheme
+from spacy_dualner.labels.gold import doc_tags, example_labels
+from spacy_dualner.labels.scheme import IGNORE, LabelScheme
 
 SCHEME = LabelScheme.from_types(["PER", "LOC", "ORG"])  # LOC 1, ORG 2, PER 3
 NAMES = SCHEME.tags

@@ -10,12 +10,12 @@ import spacy
 from conftest import train_nlp
 from helpers_corpus import sentences_of, stage2_config, write_corpus
 
-from spacy_dualner.calibration.calibrate import calibrate
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.evaluation import evaluate
+from spacy_dualner.evaluation.calibrate import calibrate
+from spacy_dualner.evaluation.scores import evaluate
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import Teaching
+from spacy_dualner.teaching.teach import Teaching
 from spacy_dualner.training.corpus import Corpus
 
 OTHER = {"PER": "PERSON", "LOC": "PLACE", "ORG": "COMPANY"}

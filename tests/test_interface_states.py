@@ -17,7 +17,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_dualner.component import DualNer
-from spacy_dualner.confidence import Calibrator
+from spacy_dualner.decoding.confidence import Calibrator
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.training.optimizer import make_adamw
 

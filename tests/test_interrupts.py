@@ -21,7 +21,7 @@ from test_endings import folder  # noqa: F401
 from test_outputs import here, tree  # noqa: F401
 from thinc.api import Config
 
-from spacy_dualner.processes import deaf_to_interrupts
+from spacy_dualner.annotation.interrupts import deaf_to_interrupts
 
 AGAIN = "Interrupted. Nothing was written: begin again."
 PARTS = "Each language is in OUTPUT whole, or as it was."
@@ -34,16 +34,16 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         3,
         "Interrupted after 2 texts. Go on with --resume.",
     ),
-    "calibrate": (["calibrate", "model", "out"], "calibration.calibrate.without_paths", 1, AGAIN),
-    "card": (["card", "model", "-o", "out"], "card.read_settings", 1, AGAIN),
+    "calibrate": (["calibrate", "model", "out"], "evaluation.calibrate.without_paths", 1, AGAIN),
+    "card": (["card", "model", "-o", "out"], "packaging.card.read_settings", 1, AGAIN),
     "convert": (["convert", "in", "new"], "data.docbin.DocBinWriter.flush", 2, PARTS),
-    "evaluate": (["evaluate", "model", "corpus"], "evaluation.evaluate_docs", 2, AGAIN),
+    "evaluate": (["evaluate", "model", "corpus"], "evaluation.scores.evaluate_docs", 2, AGAIN),
     "fetch": (["fetch", "new"], "data.fetch._Repository.find_cached", 1, PARTS),
     "report": (["report", "results", "out"], "report.page.read_results", 1, AGAIN),
-    "shrink": (["shrink", "model", "out"], "shrinking.measure", 2, AGAIN),
+    "shrink": (["shrink", "model", "out"], "packaging.shrinking.measure", 2, AGAIN),
     "sources": (
         ["sources", "text.txt", "-e", "encoder", "-c", "corpus/train", "-o", "out"],
-        "sources.compare",
+        "evaluation.sources.compare",
         1,
         AGAIN,
     ),

@@ -13,14 +13,10 @@ from hypothesis import strategies as st
 from oracle import Entity, bounds_of, entities_in_tags, tags_of
 from torch import Tensor
 
-from spacy_dualner import decoding
-from spacy_dualner.confidence import confidences
-from spacy_dualner.conversions import Spans, tags_to_spans
-from spacy_dualner.decoding import DECODINGS, read_spans
-from spacy_dualner.errors import DualNerError
-from spacy_dualner.heads import HeadValues, read_tags
-from spacy_dualner.labels import IGNORE, LabelScheme
-from spacy_dualner.lattice import (
+from spacy_dualner.decoding import read as decoding
+from spacy_dualner.decoding.confidence import confidences
+from spacy_dualner.decoding.decodings import read_tags
+from spacy_dualner.decoding.lattice import (
     Lattice,
     best_tags,
     make_lattice,
@@ -28,7 +24,11 @@ from spacy_dualner.lattice import (
     role_log_probs,
     span_log_probs,
 )
-from spacy_dualner.layout import Layout
+from spacy_dualner.decoding.read import DECODINGS, read_spans
+from spacy_dualner.errors import DualNerError
+from spacy_dualner.labels.conversions import Spans, tags_to_spans
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import IGNORE, HeadValues, LabelScheme
 
 OUTSIDE, SINGLE, BEGIN, INSIDE, END = range(5)
 

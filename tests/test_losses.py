@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spacy_dualner.heads import HeadValues, split_logits
-from spacy_dualner.labels import IGNORE
-from spacy_dualner.layout import Layout
-from spacy_dualner.losses import divergence_loss, labelled_loss, self_teaching_loss
-from spacy_dualner.regulariser import Regulariser
+from spacy_dualner.encoder.heads import split_logits
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import IGNORE, HeadValues
 from spacy_dualner.teaching.objective import Objective, Piece, stage2_loss
 from spacy_dualner.teaching.pseudo_labels import Words, pseudo_labels
+from spacy_dualner.teaching.regulariser import Regulariser
 from spacy_dualner.teaching.settings import PseudoLabelSettings
+from spacy_dualner.training.losses import divergence_loss, labelled_loss, self_teaching_loss
 
 moderate = settings(deadline=None, max_examples=40)
 N_TYPES = 3

@@ -13,8 +13,7 @@ from spacy.training import Example
 from spacy.util import registry
 from spacy.vocab import Vocab
 
-from spacy_dualner.metrics import entity_scores, mean_scores
-from spacy_dualner.scorer import dualner_score, make_scorer
+from spacy_dualner.scorer import dualner_score, entity_scores, make_scorer, mean_scores
 
 TYPES = ("LOC", "ORG", "PER")
 VOCAB = Vocab()

@@ -19,8 +19,8 @@ from thinc.api import Config
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import ShardWriter
 from spacy_dualner.data.files import write_json
+from spacy_dualner.data.folders import check_docs, check_folder, written_aside
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.folders import check_docs, check_folder, written_aside
 from spacy_dualner.report.page import write_report
 from spacy_dualner.study.config import load_study
 from spacy_dualner.study.loop import run_studies

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
 
+from spacy_dualner.encoder.packing import open_view, pack, unpack
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.packing import open_view, pack, unpack
 
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
 leaves = st.none() | st.booleans() | numbers | st.text(max_size=300) | st.binary(max_size=300)

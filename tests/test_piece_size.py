@@ -25,7 +25,7 @@ from spacy_dualner.encoder.piece_size import CPU_BYTES, PieceSize, fitting_piece
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import Teaching
+from spacy_dualner.teaching.teach import Teaching
 
 SHAPE = Shape((0,), (2,), 1, 30, 15, 200)
 

@@ -16,7 +16,7 @@ from spacy.language import Language
 
 from spacy_dualner.encoder.encode import bf16_pays
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import teach
+from spacy_dualner.teaching.teach import teach
 
 TEXTS = ["Anna Smith lives in Berlin.", " \n ", "", "nothing happens here"]
 

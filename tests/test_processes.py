@@ -18,7 +18,7 @@ from helpers_corpus import stage2_config, write_corpus
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.model import heads_module
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import Teaching
+from spacy_dualner.teaching.teach import Teaching
 
 pytestmark = pytest.mark.slow
 

@@ -16,11 +16,10 @@ from test_lattice import all_ways, plain_marginals, shares_of_ways
 from test_losses import N_TYPES, SIZES, crossed_over, make_batch, words_of
 from torch import Tensor
 
-from spacy_dualner.decoding import read_spans
-from spacy_dualner.heads import HeadValues
-from spacy_dualner.labels import IGNORE
-from spacy_dualner.lattice import make_lattice
-from spacy_dualner.layout import Layout
+from spacy_dualner.decoding.lattice import make_lattice
+from spacy_dualner.decoding.read import read_spans
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import IGNORE, HeadValues
 from spacy_dualner.teaching.pseudo_labels import PseudoLabels, Words, pseudo_labels
 from spacy_dualner.teaching.quotas import Quotas
 from spacy_dualner.teaching.settings import PseudoLabelSettings

@@ -17,8 +17,8 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.evaluation import evaluate, evaluate_docs
-from spacy_dualner.raw_text import as_written, raw_scores
+from spacy_dualner.evaluation.raw_text import as_written, raw_scores
+from spacy_dualner.evaluation.scores import evaluate, evaluate_docs
 from spacy_dualner.tokenizer import make_tokenizer
 
 KNOWN = {"Rome": "LOC", "Paris": "LOC", "Anna Smith": "PER", "李明": "PER", "北京大学": "ORG"}

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spacy_dualner.conversions import Spans
-from spacy_dualner.regulariser import (
+from spacy_dualner.labels.conversions import Spans
+from spacy_dualner.teaching.regulariser import (
     Entities,
     EntityMemory,
     Regulariser,

@@ -246,7 +246,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, package) -> None:
     results = ResultsFolder(tmp_path / "results", ["en", "de"])
     results.add_run("MLT")
     monkeypatch.setattr(
-        "spacy_dualner.extras.find_spec", lambda name: None if name == package else object()
+        "spacy_dualner.errors.find_spec", lambda name: None if name == package else object()
     )
     status, said = run_cli("dualner", "report", results.write(), tmp_path / "out")
     assert status == 1

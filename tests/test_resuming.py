@@ -13,10 +13,10 @@ from conftest import train_nlp
 from helpers_corpus import run_cli, stage2_config, write_corpus
 
 import spacy_dualner.teaching.development as development
-import spacy_dualner.teaching.loop as loop
-from spacy_dualner.regulariser import EntityMemory
+import spacy_dualner.teaching.teach as loop
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import Teaching
+from spacy_dualner.teaching.regulariser import EntityMemory
+from spacy_dualner.teaching.teach import Teaching
 
 
 @pytest.fixture(scope="module")

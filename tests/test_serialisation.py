@@ -16,7 +16,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.portable import without_paths
+from spacy_dualner.training.portable import without_paths
 
 KINDS = ["own", "cnn", "listener", "inline"]
 

@@ -23,8 +23,8 @@ from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.packaging.shrinking import shrink, trim, used_ids
 from spacy_dualner.pipeline import find_encoder
-from spacy_dualner.shrinking import shrink, trim, used_ids
 from spacy_dualner.training.optimizer import make_adamw
 
 TEXTS = [words for words, _ in SENTENCES]

@@ -14,7 +14,7 @@ from helpers_corpus import run_cli
 
 from spacy_dualner.data.docbin import DocBinWriter
 from spacy_dualner.errors import DataError, DualNerError
-from spacy_dualner.sources import Sample, compare, rank_sources
+from spacy_dualner.evaluation.sources import Sample, compare, rank_sources
 
 # As many sentences each, in letters that no other has; the encoder knows each letter.
 ALPHABETS = {"aa": "abcdefg", "bb": "hijklmn", "cc": "opqrstu"}

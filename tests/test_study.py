@@ -24,7 +24,7 @@ from thinc.api import Config
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.metrics import entity_scores
+from spacy_dualner.scorer import entity_scores
 from spacy_dualner.study.config import Study, load_study
 from spacy_dualner.study.corpora import corpus_folder, overlap, prepare_corpus, prepare_share
 from spacy_dualner.study.matrix import Run, plan

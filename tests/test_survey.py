@@ -16,8 +16,8 @@ from spacy_dualner.teaching import loop
 from spacy_dualner.teaching.arrays import SentenceArrays
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.development import Development
-from spacy_dualner.teaching.loop import Teaching
 from spacy_dualner.teaching.survey import SAMPLE, Finds, survey
+from spacy_dualner.teaching.teach import Teaching
 
 SHAPE = Shape((0,), (1,), 2, window=60, overlap=20, budget=400)
 FOUND = 7

@@ -34,10 +34,10 @@ from spacy_dualner.component import DualNer
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.encoder.encode import bf16_pays
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.evaluation import evaluate
+from spacy_dualner.evaluation.scores import evaluate
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.development import Development
-from spacy_dualner.teaching.loop import Teaching, teach
+from spacy_dualner.teaching.teach import Teaching, teach
 
 FILES = ["model-best"]
 

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from thinc.api import Config, ConfigValidationError
 
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.presets import BLOCKS, overridden
 from spacy_dualner.study.config import load_study
 from spacy_dualner.study.matrix import plan
 from spacy_dualner.teaching.config import TeachingConfig, resolve_config
 from spacy_dualner.teaching.settings import ConfigSchemaTeaching, SamplingSettings
 from spacy_dualner.training.batching import POOL
+from spacy_dualner.training.presets import BLOCKS, overridden
 
 NESTED = {
     name: field.annotation

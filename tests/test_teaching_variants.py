@@ -13,9 +13,9 @@ import torch
 from conftest import train_nlp
 from helpers_corpus import stage2_config, write_corpus
 
-from spacy_dualner.origin import read_origin
+from spacy_dualner.packaging.origin import read_origin
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.loop import Teaching
+from spacy_dualner.teaching.teach import Teaching
 
 # Four steps an epoch. Of the evaluations before the last one some are no better than those before.
 SHORT = {"teaching__eval_frequency": 2, "teaching__max_epochs": 2}

@@ -11,8 +11,8 @@ from test_arrays import pack
 
 from spacy_dualner.encoder.blocks import Shape
 from spacy_dualner.encoder.pairs import Fusion, PairBlock
-from spacy_dualner.labels import IGNORE
-from spacy_dualner.layout import Layout
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import IGNORE
 from spacy_dualner.teaching.arrays import SentenceArrays
 from spacy_dualner.teaching.noise import Noise
 from spacy_dualner.teaching.settings import NoiseSettings

@@ -27,25 +27,25 @@ from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from spacy_dualner.calibration.sentences import Sentences
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.blocks import Block, make_blocks
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.evaluation import predict_docs
-from spacy_dualner.gold import doc_tags, example_labels
-from spacy_dualner.labels import IGNORE
-from spacy_dualner.layout import Layout
+from spacy_dualner.evaluation.raw_text import raw_scores
+from spacy_dualner.evaluation.scores import predict_docs
+from spacy_dualner.evaluation.sentences import Sentences
+from spacy_dualner.labels.gold import doc_tags, example_labels
+from spacy_dualner.labels.layout import Layout
+from spacy_dualner.labels.scheme import IGNORE
+from spacy_dualner.labels.words import DocWords
 from spacy_dualner.model import heads_module
 from spacy_dualner.pipeline import find_encoder, predict_words
-from spacy_dualner.raw_text import raw_scores
 from spacy_dualner.report.entities import EntityStore
 from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
 from spacy_dualner.teaching.network import Recogniser, predict_tags
 from spacy_dualner.teaching.noise import Noise
 from spacy_dualner.teaching.settings import NoiseSettings
 from spacy_dualner.teaching.views import Views
-from spacy_dualner.words import DocWords
 
 MIXES = 1000
 

@@ -21,11 +21,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from spacy.language import Language
 
-from spacy_dualner.card import Statements
 from spacy_dualner.cli import dualner_cli
 from spacy_dualner.cli._util import PresetData
 from spacy_dualner.cli.configure import KEYS
 from spacy_dualner.component import make_dualner
+from spacy_dualner.packaging.card import Statements
 from spacy_dualner.study import config as study
 from spacy_dualner.teaching import config as teaching
 

@@ -14,8 +14,8 @@ import srsly
 from filelock import FileLock, Timeout
 
 from ..data.files import write_json
+from ..data.folders import check_entries, check_file, check_link
 from ..errors import DualNerError
-from ..folders import check_entries, check_file, check_link
 from .records import Position
 
 # What may be in the folder of an unfinished run: while a DocBin is put together, folders as well.

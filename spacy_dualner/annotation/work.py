@@ -23,8 +23,8 @@ from srsly.msgpack import msgpack_decoders, msgpack_encoders
 
 from ..component import DualNer
 from ..errors import DualNerError
-from ..loading import load_pipeline
-from ..processes import deaf_to_interrupts
+from ..pipeline import load_pipeline
+from .interrupts import deaf_to_interrupts
 from .records import Batch, Fault, Record
 from .writers import Output
 

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 from spacy.tokens import Doc, DocBin
 
 from ..data.docbin import SHARD_SIZE, ShardWriter
+from ..data.folders import check_docs, check_file, put_in_place
 from ..errors import DualNerError
-from ..folders import check_docs, check_file, put_in_place
 
 _OWN = ("text", "ents")
 # Further digits depend on the machine, and say nothing.

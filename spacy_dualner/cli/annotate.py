@@ -75,7 +75,7 @@ def annotate_cli(
         if printed <= _N_PRINTED:
             msg.warn(str(fault.error()))
 
-    from ..annotation.loop import annotate
+    from ..annotation.annotate import annotate
 
     done = annotate(
         model,

@@ -56,16 +56,16 @@ def calibrate_cli(
       python -m spacy dualner calibrate training/stage2/model-best training/calibrated
       python -m spacy dualner calibrate xx_dualner calibrated --langs en --diagram reliability.svg
     """
-    from ..extras import need
-    from ..folders import check_file, check_json
+    from ..data.folders import check_file, check_json
+    from ..errors import need
 
     check_json(output, "result of calibrate", "fit", "decodings")
     if diagram is not None:
         check_file(diagram, "SVG file", lambda text: "<svg" in text[:1000])
         need("The reliability diagram needs", "report", "matplotlib", instead=", or omit --diagram")
     use_device(gpu_id)
-    from ..calibration.calibrate import calibrate
     from ..data.files import write_json, write_text
+    from ..evaluation.calibrate import calibrate
 
     defaults = read_preset(preset)
     results = calibrate(
@@ -94,7 +94,7 @@ def calibrate_cli(
         write_json(output, results)
         msg.good(f"Measures written to {output}")
     if diagram is not None:
-        from ..calibration.diagram import reliability_svg
+        from ..evaluation.diagram import reliability_svg
 
         own = results["decodings"][results["decode"]]
         group = "targets" if own["after"]["targets"]["n"] else "all"

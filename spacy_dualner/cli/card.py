@@ -15,7 +15,7 @@ from ._util import preset_sections
 from .evaluate import read_results
 
 if TYPE_CHECKING:
-    from ..card import Statements
+    from ..packaging.card import Statements
 
 
 @dualner_cli.command("card")
@@ -50,7 +50,7 @@ def card_cli(
       python -m spacy dualner card training/stage2/model-best --scores metrics/stage2.json
       python -m spacy dualner card MODEL -s new.json -b old.json --data PAN-X --licence mit
     """
-    from ..card import HUB_README, README, Baseline, write_card
+    from ..packaging.card import HUB_README, README, Baseline, write_card
 
     given = {
         "data": data,
@@ -84,7 +84,7 @@ def read_statements(preset: str, given: dict[str, str]) -> Statements:
     RETURNS (Statements): What is stated.
     RAISES (DataError): If there is no such file, it is malformed, or the section has unknown keys.
     """
-    from ..card import Statements
+    from ..packaging.card import Statements
 
     said: dict[str, Any] = {}
     if preset:

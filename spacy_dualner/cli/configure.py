@@ -70,8 +70,8 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     from weasel.util import get_checksum
 
     from ..data.files import write_text
-    from ..folders import check_file
-    from ..presets import STAGES, config_text, recipe_file, recipes, stage_settings
+    from ..data.folders import check_file
+    from ..training.presets import STAGES, config_text, recipe_file, recipes, stage_settings
 
     stages = (STAGES[0], recipe_file(recipe))
     for name in (PRESET_FILE, *STAGES):

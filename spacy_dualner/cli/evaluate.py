@@ -41,12 +41,12 @@ def evaluate_cli(
       python -m spacy dualner evaluate xx_dualner corpus --langs de --limit 2000 --output de.json
       python -m spacy dualner evaluate training/stage2/model-best corpus --langs zh,ja --raw
     """
-    from ..folders import check_json
+    from ..data.folders import check_json
 
     check_json(output, "result of evaluate", "languages", "mean")
     use_device(gpu_id)
     from ..data.files import write_json
-    from ..evaluation import evaluate
+    from ..evaluation.scores import evaluate
 
     defaults = read_preset(preset)
     found = sorted(path.stem for path in (corpus / split).glob("*.spacy"))

@@ -40,12 +40,12 @@ def shrink_cli(
       python -m spacy dualner shrink training/stage2/model-best small --corpus corpus
       python -m spacy dualner shrink xx_dualner small --langs en,de --limit 2000 --tolerance 0.5
     """
-    from ..folders import check_json
+    from ..data.folders import check_json
 
     check_json(output, "result of shrink", "before", "after")
     use_device(gpu_id)
     from ..data.files import write_json
-    from ..shrinking import shrink
+    from ..packaging.shrinking import shrink
 
     results = shrink(
         model,

@@ -41,12 +41,12 @@ def sources_cli(
       python -m spacy dualner sources corpus/unlabelled/sw.spacy --encoder encoder --langs en,de,ru
       python -m spacy dualner sources news/*.txt.gz --encoder encoder --output sources.json
     """
-    from ..folders import check_json
+    from ..data.folders import check_json
 
     check_json(output, "result of sources", "sources", "targets")
     use_device(gpu_id)
     from ..data.files import write_json
-    from ..sources import rank_sources
+    from ..evaluation.sources import rank_sources
 
     results = rank_sources(targets, corpus, encoder, split_list(langs), limit=limit, progress=True)
     print_ranking(results)

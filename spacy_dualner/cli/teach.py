@@ -39,9 +39,9 @@ def teach_cli(
     overrides = parse_overrides(ctx, ctx.args)
     # Of several processes each has its own GPU, which accelerate's launcher names.
     use_device(int(os.environ.get("LOCAL_RANK", gpu_id)) if gpu_id >= 0 else gpu_id)
-    from ..presets import overridden
     from ..teaching.config import resolve_config
-    from ..teaching.loop import teach
+    from ..teaching.teach import teach
+    from ..training.presets import overridden
 
     with show_validation_error(config_path, hint_fill=False):
         config = overridden(load_config(config_path, interpolate=False), overrides)

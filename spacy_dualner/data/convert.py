@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import DataError, DualNerError
-from ..folders import check_docs
 from .docbin import SHARD_SIZE, Counts, DocBinWriter, corpus_path
+from .folders import check_docs
 from .forms import FORMS, recognise_form
 from .hub import read_parquet_splits
 from .lines import is_language

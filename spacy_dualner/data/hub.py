@@ -10,8 +10,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError
-from ..extras import need
+from ..errors import DataError, need
 from .lines import excerpt, is_language
 from .tags import TYPES, Sentence, count_repairs, repair_tags, tagset, unknown_tag
 from .tally import FileTally, Tally

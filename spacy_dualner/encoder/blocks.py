@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..words import check_lengths
+from ..labels.words import check_lengths
 from .subwords import Ints, SubwordBatch, ragged_arange
 
 

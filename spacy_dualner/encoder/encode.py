@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..words import check_lengths
+from ..labels.words import check_lengths
 from .blocks import Block
 
 

@@ -18,10 +18,10 @@ from thinc.types import ArgsKwargs
 from torch import nn
 
 from ..errors import DualNerError
-from ..packing import binary_header, open_view, pack, unpack
 from .blocks import Shape
 from .encode import autocast, block_budget, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
+from .packing import binary_header, open_view, pack, unpack
 from .piece_size import PieceSize, fitting_pieces
 from .subwords import WordTokenizer, special_ids, word_mark
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
 
-from ..words import DocWords, Hashes, Ints
+from ..labels.words import DocWords, Hashes, Ints
 
 
 class SubwordBatch(NamedTuple):

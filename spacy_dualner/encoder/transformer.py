@@ -10,7 +10,7 @@ from spacy.util import registry
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 
-from ..words import DocWords
+from ..labels.words import DocWords
 from .blocks import make_blocks
 from .kernels import keep_few_kernels
 from .loading import load_encoder

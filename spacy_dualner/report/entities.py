@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs
 from ..errors import DataError
-from ..words import is_word
+from ..labels.words import is_word
 from .results import Results, Run
 
 Entities = NDArray[np.int64]

@@ -12,7 +12,7 @@ from spacy.util import get_lang_class
 from spacy.vocab import Vocab
 
 from ..data.docbin import read_docs
-from ..words import is_word
+from ..labels.words import is_word
 from .entities import Counts, Entities, EntityStore
 from .results import Run
 

@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..about import __version__
 from ..data.files import write_text
-from ..extras import need
-from ..folders import check_entries, check_file
+from ..data.folders import check_entries, check_file
+from ..errors import need
 from .build import Report, build_report
 from .charts import Chart
 from .findings import FAILS, HOLDS, NOT_RUN, RULES, UNDECIDED

@@ -11,8 +11,8 @@ from spacy.util import dict_to_dot
 from thinc.api import Config, ConfigValidationError
 
 from ..errors import DataError, DualNerError
-from ..presets import STAGES, overridden
 from ..training.corpus import parse_langs
+from ..training.presets import STAGES, overridden
 from .methods import METHODS, Method
 
 

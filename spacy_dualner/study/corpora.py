@@ -14,9 +14,9 @@ from weasel.util import get_checksum
 
 from ..data.docbin import corpus_path, read_docs
 from ..data.files import write_json
+from ..data.folders import written_aside
 from ..data.names import SPLITS, TRANSLATED, UNLABELLED
 from ..errors import DualNerError
-from ..folders import written_aside
 from .config import ConfigSchemaData
 
 RECORD = "corpus.json"

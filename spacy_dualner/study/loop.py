@@ -17,10 +17,10 @@ import srsly
 import torch
 from filelock import FileLock, Timeout
 
+from ..annotation.interrupts import deaf_to_interrupts
 from ..data.files import write_json, write_text
+from ..data.folders import check_entries
 from ..errors import DualNerError
-from ..folders import check_entries
-from ..processes import deaf_to_interrupts
 from .config import Study
 from .corpora import RECORD, overlap, prepare_corpus, prepare_share
 from .matrix import Run, plan

@@ -14,8 +14,8 @@ from thinc.api import Config
 
 from ..data.docbin import corpus_path
 from ..data.names import TRANSLATED
-from ..presets import config_text, overridden, stage_settings
 from ..training.corpus import parse_langs
+from ..training.presets import config_text, overridden, stage_settings
 from .config import Backbone, Study
 from .corpora import corpus_folder
 from .methods import Method

@@ -23,9 +23,8 @@ from spacy.util import load_config
 
 from ..data.docbin import corpus_path, read_docs
 from ..data.files import write_json, write_text
-from ..evaluation import predict_docs, with_means
-from ..loading import load_pipeline
-from ..pipeline import find_component
+from ..evaluation.scores import predict_docs, with_means
+from ..pipeline import find_component, load_pipeline
 from ..training.history import read_history
 from .corpora import corpus_folder
 from .matrix import Run
@@ -76,7 +75,7 @@ def _train(run: Run, gpu_id: int) -> None:
     write_text(path, run.config + "\n")
     if run.stage1:
         from ..teaching.config import resolve_config
-        from ..teaching.loop import teach
+        from ..teaching.teach import teach
 
         teach(resolve_config(load_config(path)), run.folder, resume=True)
     else:

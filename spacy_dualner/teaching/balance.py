@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..heads import split_logits
+from ..encoder.heads import split_logits
 
 # Share of what was counted that remains after each batch: some thousand batches are remembered.
 _DECAY = 0.999

@@ -8,8 +8,8 @@ from spacy.util import registry
 from thinc.api import Config, ConfigValidationError
 
 from ..errors import DualNerError
-from ..presets import BLOCKS, interpolated
 from ..training.optimizer import AdamW
+from ..training.presets import BLOCKS, interpolated
 from .objective import Objective, make_objective
 from .settings import ConfigSchemaCorpora, ConfigSchemaTeaching
 

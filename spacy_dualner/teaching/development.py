@@ -12,8 +12,8 @@ from torch import nn
 from ..encoder.blocks import Shape
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
-from ..labels import LabelScheme
-from ..metrics import entity_scores
+from ..labels.scheme import LabelScheme
+from ..scorer import entity_scores
 from ..training.history import AGREEMENT, F1
 from .arrays import SentenceArrays
 from .network import predict_tags

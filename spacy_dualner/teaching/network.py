@@ -9,15 +9,16 @@ import torch
 from spacy.language import Language
 from torch import Tensor, nn
 
-from ..decoding import DECODINGS
+from ..decoding.decodings import HEAD_DECODINGS, read_tags
+from ..decoding.read import DECODINGS
 from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.encode import encode_words
+from ..encoder.heads import Heads
 from ..encoder.pairs import PairBlock, encode_pairs
 from ..encoder.subwords import Ints, WordTokenizer
 from ..errors import DualNerError
-from ..heads import HEAD_DECODINGS, Heads, read_tags
-from ..labels import LabelScheme
-from ..layout import Layout
+from ..labels.layout import Layout
+from ..labels.scheme import LabelScheme
 from ..model import heads_module
 from ..pipeline import find_component, find_encoder
 from .arrays import SentenceArrays

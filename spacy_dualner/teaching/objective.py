@@ -8,14 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..conversions import Spans, extract_span, sequential, tags_to_spans
-from ..heads import HeadValues, split_logits
-from ..layout import Layout
-from ..losses import labelled_loss, self_teaching_loss
-from ..regulariser import EntityMemory, Regulariser, entity_regulariser, gather_entities
+from ..encoder.heads import split_logits
+from ..labels.conversions import Spans, extract_span, sequential, tags_to_spans
+from ..labels.layout import Layout
+from ..labels.scheme import HeadValues
+from ..training.losses import labelled_loss, self_teaching_loss
 from .balance import TypeBalance
 from .pseudo_labels import Words, pseudo_labels
 from .quotas import Quotas
+from .regulariser import EntityMemory, Regulariser, entity_regulariser, gather_entities
 from .settings import ConfigSchemaTeaching, PseudoLabelSettings
 
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..conversions import Spans, extract_span, spans_to_tags, tags_to_spans
-from ..decoding import likely_spans
-from ..heads import HEAD_DECODINGS, HeadValues, read_tags
-from ..labels import IGNORE
-from ..lattice import Lattice, make_lattice, marginals, span_log_probs
-from ..layout import Layout
+from ..decoding.decodings import HEAD_DECODINGS, read_tags
+from ..decoding.lattice import Lattice, make_lattice, marginals, span_log_probs
+from ..decoding.read import likely_spans
+from ..labels.conversions import Spans, extract_span, spans_to_tags, tags_to_spans
+from ..labels.layout import Layout
+from ..labels.scheme import IGNORE, HeadValues
 from .quotas import Quotas
 from .settings import PseudoLabelSettings
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..presets import BLOCKS
+from ..training.presets import BLOCKS
 
 if TYPE_CHECKING:
     # The card reads KEY, and need not wait for transformers.

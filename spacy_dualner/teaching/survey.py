@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..decoding import read_spans
+from ..decoding.read import read_spans
 from ..encoder.blocks import Shape, make_blocks
 from ..encoder.subwords import Ints
-from ..layout import Layout
+from ..labels.layout import Layout
 from .arrays import SentenceArrays
 
 SAMPLE = 500

@@ -10,9 +10,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..conversions import extract_span
 from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
-from ..layout import Layout
+from ..labels.conversions import extract_span
+from ..labels.layout import Layout
 from .arrays import SentenceArrays
 
 

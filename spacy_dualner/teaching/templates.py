@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..conversions import Spans
-from ..decoding import read_spans
+from ..decoding.read import read_spans
 from ..encoder.blocks import Shape, make_blocks
+from ..encoder.heads import split_logits
 from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
-from ..heads import split_logits
-from ..layout import Layout
-from ..words import check_lengths
+from ..labels.conversions import Spans
+from ..labels.layout import Layout
+from ..labels.words import check_lengths
 from .arrays import SentenceArrays
 
 Bools = NDArray[np.bool_]

@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import DualNerError
-from ..gold_types import check_types, noting_types
+from ..labels.gold_types import check_types, noting_types
 from ..training.corpus import Corpus
 from .arrays import ArraysBuilder, SentenceArrays
 from .config import TeachingConfig

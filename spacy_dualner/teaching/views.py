@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..decoding import read_spans
+from ..decoding.read import read_spans
 from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.pairs import Fusion, PairBlock, check_fusion, make_pairs
 from ..encoder.subwords import Ints, ragged_arange
-from ..layout import Layout
+from ..labels.layout import Layout
 from .arrays import SentenceArrays
 from .network import Recogniser
 from .noise import Noise

@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from ..data.docbin import read_docs, read_shards, shard_paths
 from ..data.tally import LONG_SENTENCE
 from ..errors import DataError, DualNerError
-from ..gold_types import check_types, foreign_types, noting_types
+from ..labels.gold_types import check_types, foreign_types, noting_types
 from .cutting import cut_words
 
 FILE_SUFFIX = ".spacy"

@@ -9,7 +9,7 @@ import numpy as np
 from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.tokens import Doc
 
-from ..words import is_word
+from ..labels.words import is_word
 
 LONGEST = 3
 """Characters of a piece, at most."""

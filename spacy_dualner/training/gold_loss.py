@@ -10,10 +10,10 @@ from spacy.training import Example
 from thinc.api import torch2xp, xp2torch
 from thinc.types import Floats2d
 
-from ..gold import example_labels
-from ..heads import HeadValues, split_logits
-from ..labels import IGNORE, LabelScheme
-from ..losses import labelled_loss
+from ..encoder.heads import split_logits
+from ..labels.gold import example_labels
+from ..labels.scheme import IGNORE, HeadValues, LabelScheme
+from .losses import labelled_loss
 
 
 def gold_loss(

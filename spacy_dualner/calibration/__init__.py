@@ -1,1 +1,0 @@
-"""Calibration: confidences that say how often entities of that confidence are right."""

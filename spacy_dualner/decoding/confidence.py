@@ -1,0 +1,86 @@
+"""Confidence of entities: their probability in the lattice, calibrated on development data."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..encoder.heads import split_logits
+from ..labels.conversions import Spans
+from ..labels.layout import Layout
+from .lattice import Lattice, span_log_probs
+
+# No log probability is positive: this tells the network that there is no word.
+_NO_WORD = 1.0
+
+
+class Calibrator(NamedTuple):
+    """A network with one hidden layer, from what the heads say about an entity to log odds.
+
+    mean (Floats1d): Of each feature on the development data, `[4 (4C + 3) + 1]`.
+    scale (Floats1d): Standard deviation of each.
+    hidden_weight (Floats2d): `[hidden, features]`.
+    hidden_bias (Floats1d): `[hidden]`.
+    output_weight (Floats1d): `[hidden]`.
+    output_bias (Floats1d): `[1]`.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    hidden_weight: Tensor
+    hidden_bias: Tensor
+    output_weight: Tensor
+    output_bias: Tensor
+
+    def log_odds(self, features: Tensor) -> Tensor:
+        """Log odds that each entity is right: `[entities, features]` to `[entities]`."""
+        centred = (features - self.mean) / self.scale
+        hidden = torch.relu(centred @ self.hidden_weight.T + self.hidden_bias)
+        return hidden @ self.output_weight + self.output_bias
+
+
+def confidences(
+    logits: Tensor,
+    layout: Layout,
+    lattice: Lattice,
+    spans: Spans,
+    temperature: float = 1.0,
+    calibrator: Calibrator | None = None,
+) -> Tensor:
+    """Probability that each entity is right, boundaries and type.
+
+    logits (Floats2d): `[words, 4C + 3]`.
+    layout (Layout): The sentences of those words.
+    lattice (Lattice): From `make_lattice`, of the heads that the entities were read from.
+    spans (Spans): Entities, in places of the row.
+    temperature (float): Divides the lattice's scores.
+    calibrator (Optional[Calibrator]): Corrects the lattice's probability.
+    RETURNS (Floats1d): `[entities]`, 0 to 1.
+    """
+    log_probs = span_log_probs(lattice.over(temperature), spans)
+    if calibrator is None:
+        return log_probs.exp()
+    return calibrator.log_odds(features(logits, layout, spans, log_probs)).sigmoid()
+
+
+def features(logits: Tensor, layout: Layout, spans: Spans, log_probs: Tensor) -> Tensor:
+    """What the calibrator sees of each entity.
+
+    The lattice's log odds; and all heads' log probabilities at the word before the entity, at its
+    first and its last word, and at the word after it.
+
+    logits (Floats2d): `[words, 4C + 3]`.
+    layout (Layout): The sentences of those words.
+    spans (Spans): Entities, in places of the row.
+    log_probs (Floats1d): The lattice's log probability of each.
+    RETURNS (Floats2d): `[entities, 4 (4C + 3) + 1]`, float32.
+    """
+    heads = torch.cat([head.float().log_softmax(-1) for head in split_logits(logits)], 1)
+    row = layout.spread(heads, _NO_WORD)
+    # The place before the first is the last one, a gap.
+    words = (spans.start - 1, spans.start, spans.end, spans.end + 1)
+    sure = log_probs.clamp(max=-1e-9)
+    log_odds = sure - torch.log(-torch.expm1(sure))
+    return torch.cat([log_odds[:, None].float(), *(row[places] for places in words)], 1)

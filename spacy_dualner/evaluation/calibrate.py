@@ -1,0 +1,238 @@
+"""The work of `calibrate`: fit confidences on text, and say how good they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from spacy.language import Language
+from tqdm import tqdm
+
+from ..data.docbin import corpus_path, read_docs
+from ..data.folders import check_output, written_aside
+from ..decoding.decodings import DECODINGS, check_decoding
+from ..errors import DualNerError
+from ..labels.gold_types import check_types, noting_types
+from ..pipeline import find_component, load_pipeline
+from ..training.portable import without_paths
+from .agreement import expect
+from .fitting import Fit, fit_calibrator, fit_temperature
+from .reliability import log_loss, measure
+from .scores import source_languages
+from .sentences import JudgedEntities, Sentences
+
+METHODS = ("auto", "temperature", "network")
+"""What is fitted: a temperature alone, a network after it, or whichever does better on text that
+was held out."""
+
+
+def calibrate(
+    model: str | Path,
+    output: Path,
+    corpus: Path,
+    langs: Sequence[str] = (),
+    *,
+    split: str = "dev",
+    limit: int = 0,
+    unlabelled_langs: Sequence[str] = (),
+    unlabelled_split: str = "unlabelled",
+    unlabelled_limit: int = 500,
+    test_langs: Sequence[str] = (),
+    test_split: str = "test",
+    test_limit: int = 0,
+    method: str = "auto",
+    decode: str = "",
+    component: str = "dualner",
+    seed: int = 0,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Write a copy of a pipeline with calibrated confidences, for each decoding.
+
+    model (Union[str, Path]): Folder or package of the pipeline.
+    output (Path): Folder to write; a pipeline that is there is replaced.
+    corpus (Path): Corpus folder.
+    langs (Sequence[str]): Languages to fit on; all that the split has by default.
+    split (str): Annotated part of the corpus to fit on.
+    limit (int): First N sentences of each language; 0 for all.
+    unlabelled_langs (Sequence[str]): Languages to fit on without annotations; all others that the
+        split has by default.
+    unlabelled_split (str): Part of the corpus to fit on without annotations; annotated text alone
+        is fitted on where it is missing.
+    unlabelled_limit (int): First N sentences of each language; 0 for all.
+    test_langs (Sequence[str]): Languages to measure on; all that the split has by default.
+    test_split (str): Annotated part of the corpus to measure on; nothing is measured where it is
+        missing.
+    test_limit (int): First N sentences of each language; 0 for all.
+    method (str): One of METHODS.
+    decode (str): Decoding that the copy is set to; that of the pipeline by default.
+    component (str): Name of the dualner component.
+    seed (int): Random seed of the network.
+    progress (bool): Whether to show progress bars.
+    RETURNS (Dict[str, Any]): What was fitted on, and by decoding what was fitted, and `before`
+        and `after`: measures of all test languages, of the targets together and of their mean, and
+        of each.
+    Raises DualNerError where the component or annotated text is missing.
+    """
+    if method not in METHODS:
+        raise DualNerError(f"Unknown method '{method}'. Choose one of: {', '.join(METHODS)}.")
+    if decode:
+        check_decoding(decode)
+    fitted_on = list(langs) or languages(corpus, split)
+    others = list(unlabelled_langs) or languages(corpus, unlabelled_split)
+    others = [lang for lang in others if lang not in fitted_on]
+    tested_on = list(test_langs) or languages(corpus, test_split)
+    nlp = load_pipeline(model)
+    pipe = find_component(nlp, component)
+    check_output(output, nlp.path)
+    read = {lang: corpus_path(corpus, split, lang) for lang in fitted_on}
+    known = read_sentences(nlp, component, read, limit, progress)
+    n_entities = sum(len(own.gold.start) for own in known.values())
+    if not n_entities:
+        raise DualNerError(
+            f"No annotated entity in {corpus / split} to calibrate on. Name an annotated part of "
+            "the corpus with --split, and its languages with --langs."
+        )
+    read = {lang: corpus_path(corpus, unlabelled_split, lang) for lang in others}
+    unknown = read_sentences(nlp, component, read, unlabelled_limit, progress)
+    fits = {name: fit(known.values(), unknown.values(), name, method, seed) for name in DECODINGS}
+    agreement = {lang: own.agreement for lang, own in {**known, **unknown}.items()}
+    del known, unknown
+    read = {lang: corpus_path(corpus, test_split, lang) for lang in tested_on}
+    test = read_sentences(nlp, component, read, test_limit, progress)
+    targets = [lang for lang in tested_on if lang not in source_languages(nlp)]
+    decodings = {}
+    for name, fitted in fits.items():
+        judged = {lang: own.judge(name) for lang, own in test.items()}
+        decodings[name] = {
+            "temperature": fitted.temperature,
+            "network": fitted.calibrator is not None,
+            "held_out_log_loss": fitted.held_out,
+            "power": fitted.power,
+            "before": measures(judged, targets, Fit()),
+            "after": measures(judged, targets, fitted),
+        }
+    # Reading leaves the words of the text in a pipeline, and they would be written with it.
+    nlp = load_pipeline(model)
+    pipe = find_component(nlp, component)
+    for name, fitted in fits.items():
+        pipe.set_calibration(name, fitted.temperature, fitted.calibrator)
+    pipe.cfg["decode"] = decode or pipe.cfg["decode"]
+    # What the config says of a component should be what it does.
+    settings = ("decode", "temperature")
+    nlp.get_pipe_config(component).update({key: pipe.cfg[key] for key in settings})
+    with written_aside(output) as aside:
+        without_paths(nlp).to_disk(aside)
+    return {
+        "fit": {"split": split, "languages": fitted_on, "limit": limit, "entities": n_entities},
+        "unlabelled": {
+            "split": unlabelled_split,
+            "languages": others,
+            "limit": unlabelled_limit,
+        },
+        "agreement": agreement,
+        "test": {"split": test_split, "languages": tested_on, "limit": test_limit},
+        "targets": targets,
+        "decode": pipe.cfg["decode"],
+        "decodings": decodings,
+    }
+
+
+def languages(corpus: Path, split: str) -> list[str]:
+    """The languages that a part of a corpus has."""
+    return sorted(path.stem for path in (corpus / split).glob("*.spacy"))
+
+
+def read_sentences(
+    nlp: Language, component: str, paths: dict[str, Path], limit: int, progress: bool
+) -> dict[str, Sentences]:
+    """Read text and run the encoder over it, language by language.
+
+    Raises DualNerError where entities are of types that the pipeline does not know.
+    """
+    known = find_component(nlp, component).labels
+    read: dict[str, Sentences] = {}
+    for lang, path in tqdm(paths.items(), leave=False, disable=None if progress else True):
+        types: set[str] = set()
+        docs = noting_types(read_docs(path, nlp.vocab, limit), types)
+        read[lang] = Sentences.predict(nlp, component, docs)
+        check_types(types, known, str(path))
+    return read
+
+
+def fit(
+    annotated: Iterable[Sentences],
+    unlabelled: Iterable[Sentences],
+    decode: str,
+    method: str = "auto",
+    seed: int = 0,
+) -> Fit:
+    """Fit a calibration to the entities of a decoding.
+
+    In text without annotations nobody knows which entities are right, but how many are can be told
+    from the heads' agreement (`agreement`): each is taken to be right as probably as the lattices
+    say, shifted so that it comes to that many.
+
+    annotated (Iterable[Sentences]): Annotated text, language by language.
+    unlabelled (Iterable[Sentences]): Text without annotations, language by language.
+    decode (str): `span`, `tag` or `joint`.
+    method (str): One of METHODS.
+    seed (int): Random seed of the network.
+    """
+    known = [own.judge(decode) for own in annotated]
+    right = np.concatenate([own.right for own in known])
+    temperature = fit_temperature(
+        lambda value: np.concatenate([own.confidences(Fit(value)) for own in known]), right
+    )
+    scaled = Fit(temperature)
+    if method == "temperature" or not 0 < right.sum() < len(right):
+        return scaled
+    others = [own.read(decode) for own in unlabelled]
+    expected, scaled.power = expect(known, others)
+    right = np.concatenate([right, *expected])
+    entities = [*known, *others]
+    inputs = torch.cat([own.features(temperature) for own in entities])
+    targets = torch.from_numpy(right).float()
+    kept = np.concatenate([own.held_out for own in entities])
+    trial = fit_calibrator(inputs[~kept], targets[~kept], seed)
+    by_network = trial.log_odds(inputs[kept]).sigmoid().double().numpy()
+    by_temperature = np.concatenate([own.confidences(scaled) for own in entities])[kept]
+    scaled.held_out = {
+        "temperature": log_loss(by_temperature, right[kept]),
+        "network": log_loss(by_network, right[kept]),
+    }
+    if method == "network" or scaled.held_out["network"] < scaled.held_out["temperature"]:
+        scaled.calibrator = fit_calibrator(inputs, targets, seed)
+    return scaled
+
+
+def measures(
+    judged: dict[str, JudgedEntities], targets: Sequence[str], fitted: Fit
+) -> dict[str, Any]:
+    """Measures of all languages together, of the targets, and of each language.
+
+    `mean_targets` has the means over the target languages, each by itself.
+    """
+    sure = {lang: own.confidences(fitted) for lang, own in judged.items()}
+    nothing = np.zeros(0)
+
+    def of(langs: Iterable[str]) -> Any:
+        chosen = list(langs)
+        confidence = np.concatenate([nothing, *(sure[lang] for lang in chosen)])
+        right = [judged[lang].right for lang in chosen]
+        return measure(confidence, np.concatenate([nothing, *right]).astype(bool))
+
+    each = {lang: of([lang]) for lang in judged}
+    means = {}
+    for name in ("ece", "auroc"):
+        known = [each[lang][name] for lang in judged if lang in targets]
+        known = [value for value in known if value is not None]
+        means[name] = float(np.mean(known)) if known else None
+    return {
+        "all": of(judged),
+        "targets": of(lang for lang in judged if lang in targets),
+        "mean_targets": means,
+        "languages": each,
+    }

@@ -1,0 +1,176 @@
+"""Scores of a pipeline on each language's test set, for all decodings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+from tqdm import tqdm
+
+from ..data.docbin import corpus_path, read_docs, read_shards
+from ..decoding.read import DECODINGS
+from ..errors import DualNerError
+from ..labels.gold import doc_tags
+from ..labels.gold_types import foreign_types
+from ..labels.scheme import IGNORE, LabelScheme
+from ..labels.words import DocWords
+from ..pipeline import find_component, load_pipeline, predict_words
+from ..scorer import entity_scores, mean_scores
+from .raw_text import raw_scores
+
+BATCH_SIZE = 1000
+
+
+def evaluate(
+    model: str | Path,
+    corpus: Path,
+    langs: Sequence[str],
+    *,
+    source: Sequence[str] = (),
+    split: str = "test",
+    limit: int = 0,
+    component: str = "dualner",
+    raw: bool = False,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Score a pipeline on gold tokens, and if asked on raw text, language by language.
+
+    model (Union[str, Path]): Folder or package of the pipeline.
+    corpus (Path): Corpus folder.
+    langs (Sequence[str]): Languages to score.
+    source (Sequence[str]): Those of them that the model has seen annotations of; they are left
+        out of `mean_targets`. By default the languages of the pipeline's training corpus.
+    split (str): `test` or `dev`.
+    limit (int): First N sentences of each language; 0 for all.
+    component (str): Name of the dualner component.
+    raw (bool): Whether to score on raw text too (`raw_text.raw_scores`), which takes as long again.
+    progress (bool): Whether to show a progress bar.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md, the
+        `decode` that the pipeline is set to, and the `split` and `limit` that were scored.
+    Raises DualNerError where the component or a corpus is missing, or is not annotated.
+    """
+    nlp = load_pipeline(model)
+    pipe = find_component(nlp, component)
+    if not langs:
+        raise DualNerError("No language to evaluate. Name them with --langs, as in en,de.")
+    known = set(source or source_languages(nlp))
+    results: dict[str, Any] = {}
+    paths = {lang: corpus_path(corpus, split, lang) for lang in langs}
+    check_annotated(paths.values(), limit)
+    for lang, path in paths.items():
+        docs = list(read_docs(path, nlp.vocab, limit))
+        bar = partial(tqdm, docs, leave=False, disable=None if progress else True)
+        results[lang] = evaluate_docs(nlp, bar(desc=lang), component)
+        if raw:
+            results[lang]["raw"] = raw_scores(nlp, bar(desc=f"{lang}, raw text"), component)
+    decode = pipe.cfg["decode"]
+    return {**with_means(results, known), "decode": decode, "split": split, "limit": limit}
+
+
+def check_annotated(paths: Iterable[Path], limit: int = 0, option: str = "--split") -> None:
+    """Raise DualNerError where a corpus file has no entity to score on.
+
+    paths (Iterable[Path]): As `corpus_path` gives them.
+    limit (int): Of the first N sentences of each; 0 for all.
+    option (str): Of the command, to name another part of the corpus with.
+    """
+    for path in paths:
+        if not any(doc.ents for shard in read_shards(path, limit) for doc in shard):
+            raise DualNerError(
+                f"No annotated entity in {path} to score on. Name an annotated part of the corpus "
+                f"with {option}, and its languages with --langs."
+            )
+
+
+def with_means(results: dict[str, Any], source: Collection[str]) -> dict[str, Any]:
+    """Scores of several languages with their means.
+
+    results (Dict[str, Any]): What `evaluate_docs` gives for each language; `raw` may be added.
+    source (Collection[str]): Languages to leave out of `mean_targets`.
+    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md; a mean
+        over no language is empty.
+    """
+    every = list(results.values())
+    targets = [scores for lang, scores in results.items() if lang not in source]
+    kinds = [kind for kind in (*DECODINGS, "raw") if all(kind in scores for scores in every)]
+
+    def mean(scores: list[dict[str, Any]]) -> dict[str, Any]:
+        return {kind: mean_scores(s[kind] for s in scores) for kind in kinds if scores}
+
+    return {"languages": results, "mean": mean(every), "mean_targets": mean(targets)}
+
+
+def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> dict[str, Any]:
+    """Score a pipeline on annotated Docs, whose tokens it keeps. The encoder runs once.
+
+    nlp (Language): The pipeline. Components before the recogniser run as well.
+    docs (Iterable[Doc]): Annotated Docs.
+    component (str): Name of the dualner component.
+    RETURNS (Dict[str, Any]): Of each decoding `p`, `r`, `f` in percent, and `per_type` with the
+        same per decoding and type.
+    """
+    return predict_docs(nlp, docs, component).scores()
+
+
+@dataclass
+class Predictions:
+    """BIO tags of the words of sentences, annotated and predicted.
+
+    gold (List[List[str]]): Annotated tags of each sentence.
+    predicted (Dict[str, List[List[str]]]): Predicted tags, by decoding.
+    """
+
+    gold: list[list[str]]
+    predicted: dict[str, list[list[str]]]
+
+    def scores(self) -> dict[str, Any]:
+        """What `evaluate_docs` returns."""
+        scored = {decode: entity_scores(self.gold, tags) for decode, tags in self.predicted.items()}
+        per_type = {decode: scores.pop("per_type") for decode, scores in scored.items()}
+        return {**scored, "per_type": per_type}
+
+
+def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Predictions:
+    """Predict annotated Docs. The arguments are those of `evaluate_docs`."""
+    pipe = find_component(nlp, component)
+    found: set[str] = set()
+    gold: list[list[str]] = []
+    predicted: dict[str, list[list[str]]] = {decode: [] for decode in DECODINGS}
+    for batch in minibatch(docs, BATCH_SIZE):
+        words = DocWords(batch)
+        # Types that the pipeline does not know are missed entities all the same.
+        types = {ent.label_ for doc in batch for ent in doc.ents}
+        found |= types
+        scheme = LabelScheme.from_types([*pipe.labels, *types])
+        tags = doc_tags(batch, scheme, nlp.vocab.strings, words)
+        gold.extend(words.by_doc(np.array([*scheme.tags, "O"])[tags].tolist()))
+        is_known = np.zeros(words.n_tokens, dtype=bool)
+        is_known[words.tokens] = tags != IGNORE
+        fresh, scores = predict_words(nlp, component, batch)
+        for decode in DECODINGS:
+            row = np.full(words.n_tokens, "O", dtype=object)
+            for first, spans in zip(words.begins, pipe.decode(fresh, scores, decode), strict=True):
+                for span in spans:
+                    start, end = first + span.start, first + span.end
+                    if not is_known[start:end].any():
+                        continue  # nobody knows whether it is right
+                    row[start:end] = f"I-{span.label_}"
+                    row[start] = f"B-{span.label_}"
+            predicted[decode].extend(words.by_doc(words.of_tokens(row).tolist()))
+    if message := foreign_types(found, pipe.labels, "The annotated text"):
+        warnings.warn(message, stacklevel=2)
+    return Predictions(gold, predicted)
+
+
+def source_languages(nlp: Language) -> list[str]:
+    """Languages of the annotated text that a pipeline was trained on, as its config says."""
+    reader = nlp.config.interpolate().get("corpora", {}).get("train", {})
+    return [item.partition(":")[0].strip() for item in str(reader.get("langs", "")).split(",")]

@@ -1,0 +1,45 @@
+"""Gold entities of types that a pipeline does not know: they would count as no entities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from spacy.tokens import Doc
+
+from ..errors import DualNerError
+
+
+def noting_types(docs: Iterable[Doc], types: set[str]) -> Iterator[Doc]:
+    """Docs as they come. types (Set[str]): Gets the types of their entities."""
+    for doc in docs:
+        types.update(ent.label_ for ent in doc.ents)
+        yield doc
+
+
+def check_types(found: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Raise DualNerError where gold entities are of types that a pipeline does not know.
+
+    found (Iterable[str]): Types of the gold entities; fewer than the pipeline knows are fine.
+    known (Iterable[str]): Types of the pipeline.
+    where (str): What text it is, for the message.
+    """
+    message = foreign_types(found, known, where)
+    if message:
+        raise DualNerError(
+            f"{message} Convert the text again with --map, as in PERSON=PER or MISC=O, or train a "
+            "stage-1 pipeline on these types."
+        )
+
+
+def foreign_types(found: Iterable[str], known: Iterable[str], where: str) -> str:
+    """What is to be said of gold entities of unknown types; empty where there are none.
+
+    The arguments are those of `check_types`.
+    """
+    foreign = sorted(set(found) - set(known))
+    if not foreign:
+        return ""
+    return (
+        f"{where} has entities of the types {', '.join(sorted(set(found)))}, the pipeline knows "
+        f"{', '.join(sorted(known))}: it cannot find {', '.join(foreign)}."
+    )

@@ -1,0 +1,1 @@
+"""What is made of a trained pipeline: a model card, a smaller pipeline."""

@@ -25,9 +25,8 @@ from spacy_dualner.cli.card import read_statements
 from spacy_dualner.cli.configure import configure
 from spacy_dualner.errors import DataError
 from spacy_dualner.evaluation.scores import evaluate
-from spacy_dualner.packaging.card import HUB_README, README, Statements
+from spacy_dualner.packaging.card import HUB_README, README, SELECT, Statements
 from spacy_dualner.packaging.origin import Origin
-from spacy_dualner.packaging.wording import SELECT
 from spacy_dualner.teaching.config import ConfigSchemaTeaching, resolve_config
 from spacy_dualner.teaching.teach import teach
 

@@ -32,14 +32,15 @@ from spacy_dualner.teaching.templates import (
 )
 
 SHAPE = Shape((0,), (1,), 2, window=60, overlap=20, budget=400)
-# Sub-words: names of three types, a word that begins names of the first, and others.
-NAMES, OF_NAMES, OTHERS = (50, 51, 52), 60, range(70, 200)
+# Sub-words: names of three types, a word that begins names of the first, one that is taken to begin
+# names, and others.
+NAMES, OF_NAMES, TAKEN, OTHERS = (50, 51, 52), 60, 61, range(70, 200)
 TEMPLATE, SIGN = 10, 11
 TOKENIZER = SimpleNamespace(decode=lambda ids: "".join("#" if i == SIGN else "x" for i in ids))
 
 
 class Knows(nn.Module):
-    """Three types: a name is an entity of one word, or of two after `OF_NAMES`."""
+    """Three types: a name is an entity of one word, or of two after `OF_NAMES` and `TAKEN`."""
 
     def forward(self, blocks, n_words: int) -> tuple[None, torch.Tensor]:
         ids = np.zeros(n_words, dtype=np.int64)
@@ -51,6 +52,9 @@ class Knows(nn.Module):
                 start[i] = end[i] = 1 + NAMES.index(name)
                 if i and ids[i - 1] == OF_NAMES:
                     start[i - 1], start[i], end[i] = 1, 0, 1
+                if i and ids[i - 1] == TAKEN:
+                    kind = 3 if name == NAMES[2] else 1
+                    start[i - 1], start[i], end[i] = kind, 0, kind
         hot = [nn.functional.one_hot(torch.from_numpy(v), 4).float() for v in (start, end)]
         return None, 20 * torch.cat((torch.zeros(n_words, 7), *hot), 1)
 
@@ -81,6 +85,12 @@ REST = [[OTHERS[i], OTHERS[i + 1]] for i in range(40)]
 def test_what_goes_with_names_of_all_types_is_no_part_of_them(beginning: list[int]) -> None:
     """Also spelled in characters."""
     assert found([*REST, *lines(beginning)]) == [(list(range(40, 52)), len(beginning))]
+
+
+def test_what_is_taken_to_begin_names_of_most_types_is_no_part_of_them() -> None:
+    """Three in four are of one type: parts of names have one alone."""
+    sentences = lines([TAKEN], (*NAMES, NAMES[0]))
+    assert found([*sentences, *REST]) == [(list(range(12)), 1)]
 
 
 def test_two_templates_of_a_language_and_the_one_in_most_sentences_first() -> None:

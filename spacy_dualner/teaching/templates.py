@@ -39,8 +39,12 @@ FEWEST_NAMES = 1 / 3
 """Share of them in which an entity has to follow the beginning at once."""
 
 MOST_OF_A_TYPE = 0.7
-"""Share of those entities that may be of one type: what goes with one alone (`University of`)
-is a part of names."""
+"""Share of those entities that may be of one type: what goes with one alone (`Pope`) is a part of
+names."""
+
+ALL_OF_A_TYPE = 0.9
+"""Share of one type from which on entities that hold the beginning itself are names: a place stands
+after `University of` as often as a person, but all are organisations."""
 
 # Logit of a word outside of entities, others being 0.
 _SURE = 20.0
@@ -147,7 +151,7 @@ def _is_apart(network: nn.Module, corpus: SentenceArrays, template: Template, sh
     if len(follows) < FEWEST_NAMES * n or _share_of_one(follows) > MOST_OF_A_TYPE:
         return False
     across = [kind for start, end, kind in _found(network, batch, shape) if start < n_words <= end]
-    return len(across) <= n / 2 or _share_of_one(across) <= MOST_OF_A_TYPE
+    return len(across) <= n / 2 or _share_of_one(across) < ALL_OF_A_TYPE
 
 
 def _found(network: nn.Module, batch: SubwordBatch, shape: Shape) -> Iterator[tuple[int, int, int]]:

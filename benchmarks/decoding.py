@@ -22,11 +22,11 @@ from wasabi import msg
 from benchmarks import common
 from benchmarks.memory import Peak, resident
 from spacy_dualner.component import DualNer
-from spacy_dualner.data.docbin import corpus_path, read_docs
+from spacy_dualner.data.docbin import corpus_path, languages, read_docs
 from spacy_dualner.decoding.confidence import Calibrator
 from spacy_dualner.decoding.lattice import best_tags, make_lattice
 from spacy_dualner.decoding.read import DECODINGS, read_spans
-from spacy_dualner.evaluation.calibrate import languages, read_sentences
+from spacy_dualner.evaluation.calibrate import read_sentences
 from spacy_dualner.evaluation.fitting import HIDDEN
 from spacy_dualner.evaluation.sentences import Sentences
 from spacy_dualner.labels.conversions import Spans, tags_to_spans
@@ -75,7 +75,7 @@ def main(
     """Score each decoding on each language, then see what each costs on the first one."""
     common.use_gpu(gpu_id)
     nlp = spacy.load(model)
-    found = langs.split(",") if langs else languages(corpus, split)
+    found = langs.split(",") if langs else languages(corpus, [split])
     paths = {lang: corpus_path(corpus, split, lang) for lang in found}
     if types:
         copy_types(find_component(nlp, "dualner"), types)

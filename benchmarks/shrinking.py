@@ -18,6 +18,7 @@ from benchmarks import common, peers
 from spacy_dualner.cli.shrink import print_sizes
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import corpus_path, read_docs
+from spacy_dualner.packaging.shrink_settings import ShrinkSettings
 from spacy_dualner.packaging.shrinking import shrink
 
 
@@ -51,10 +52,7 @@ def main(
             temp / "model",
             temp / "small",
             corpus,
-            found,
-            splits=["train"],
-            limit=limit,
-            tolerance=100.0,
+            ShrinkSettings(found, splits=["train"], limit=limit, tolerance=100.0),
         )
     print_sizes(results)
     share = results["after"]["bytes"] / results["before"]["bytes"]

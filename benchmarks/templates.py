@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from wasabi import msg
 
 from benchmarks import common
-from spacy_dualner.data.docbin import corpus_path, read_docs
+from spacy_dualner.data.docbin import corpus_path, languages, read_docs
 from spacy_dualner.data.names import UNLABELLED
 from spacy_dualner.decoding.read import read_spans
 from spacy_dualner.encoder.blocks import make_blocks
-from spacy_dualner.evaluation.calibrate import languages
 from spacy_dualner.labels.conversions import Spans, tags_to_spans
 from spacy_dualner.labels.layout import Layout
 from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
@@ -53,7 +52,7 @@ def main(
     recogniser = Recogniser(spacy.load(model), "dualner")
     recogniser.network.eval()
     rows, results = [], {}
-    for lang in langs.split(",") if langs else languages(corpus, UNLABELLED):
+    for lang in langs.split(",") if langs else languages(corpus, [UNLABELLED]):
         text = _read(recogniser, corpus_path(corpus, UNLABELLED, lang), unlabelled)
         tokenizer = recogniser.words.tokenizer
         sentences = np.arange(len(text))

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 
 from spacy_dualner.annotation import work
 from spacy_dualner.annotation.annotate import annotate
+from spacy_dualner.annotation.annotate_settings import AnnotateSettings
 from spacy_dualner.annotation.readers import open_input
 from spacy_dualner.annotation.records import batches
 from spacy_dualner.annotation.writers import OUTPUTS
@@ -35,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, trained_nlp: Language) -> st
 def test_each_input_to_each_output(model: str, tmp_path: Path, form: str, output: str) -> None:
     source = write_input(tmp_path / f"in.{form}", ROWS)
     target = tmp_path / f"out{output}"
-    done = annotate(model, source, target, batch_size=4)
+    done = annotate(model, source, target, AnnotateSettings(batch_size=4))
     found = read_output(target)
     assert found == expected(model, TEXTS)
     n_entities = sum(len(ents) for _, ents in found)
@@ -64,7 +65,7 @@ def test_other_keys_are_carried(model: str, tmp_path: Path, form: str) -> None:
 def test_a_text_key_of_another_name(model: str, tmp_path: Path) -> None:
     rows = [{"text": "a title", "body": text} for text in TEXTS]
     source = write_input(tmp_path / "in.jsonl", rows)
-    annotate(model, source, tmp_path / "out.jsonl", text_key="body")
+    annotate(model, source, tmp_path / "out.jsonl", AnnotateSettings(text_key="body"))
     assert read_output(tmp_path / "out.jsonl") == expected(model, TEXTS)
     first = next(srsly.read_jsonl(tmp_path / "out.jsonl"))
     assert first["input_text"] == "a title"

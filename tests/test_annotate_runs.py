@@ -25,6 +25,7 @@ from spacy.tokens import Doc
 from test_annotate import model  # noqa: F401
 
 from spacy_dualner.annotation.annotate import annotate
+from spacy_dualner.annotation.annotate_settings import AnnotateSettings
 from spacy_dualner.annotation.journal import Journal, Unfinished
 from spacy_dualner.annotation.records import Fault
 from spacy_dualner.annotation.writers import OUTPUTS
@@ -107,7 +108,9 @@ def test_bad_records_are_reported_by_line(
     source = write_bad(tmp_path / "in.jsonl")
     target = tmp_path / f"out{output}"
     faults: list[Fault] = []
-    done = annotate(model, source, target, batch_size=batch_size, on_fault=faults.append)
+    done = annotate(
+        model, source, target, AnnotateSettings(batch_size=batch_size), on_fault=faults.append
+    )
     good = [TEXTS[0], TEXTS[1], TEXTS[3]]
     assert read_output(target) == expected(model, good)
     assert [fault.line for fault in faults] == BAD_LINES
@@ -126,7 +129,7 @@ def test_a_component_that_fails_costs_one_text(
     stumble.add("ValueError")
     rows = [*ROWS[:7], {**ROWS[7], "text": "a ValueError"}, *ROWS[8:]]
     source = write_input(tmp_path / f"in.{form}", rows)
-    annotate(fragile, source, tmp_path / "out.jsonl", batch_size=6)
+    annotate(fragile, source, tmp_path / "out.jsonl", AnnotateSettings(batch_size=6))
     texts = [row["text"] for row in rows if row["text"] != "a ValueError"]
     assert read_output(tmp_path / "out.jsonl") == expected(fragile, texts)
     (fault,) = srsly.read_jsonl(tmp_path / "out.jsonl.errors.jsonl")
@@ -148,7 +151,7 @@ def test_a_doc_that_a_component_drops_is_reported(
     rows = [*ROWS[:7], {**ROWS[7], "text": "drop this"}, *ROWS[8:]]
     source = write_input(tmp_path / "in.txt", rows)
     target = tmp_path / f"out{output}"
-    done = annotate(str(tmp_path / "model"), source, target, batch_size=6)
+    done = annotate(str(tmp_path / "model"), source, target, AnnotateSettings(batch_size=6))
     assert (done.texts, done.faults) == (len(ROWS) - 1, 1)
     assert read_output(target) == expected(model, [*TEXTS[:7], *TEXTS[8:]])
     (fault,) = srsly.read_jsonl(tmp_path / f"out{output}.errors.jsonl")
@@ -211,11 +214,11 @@ def test_strict_stops_at_the_first(model: str, tmp_path: Path, batch_size: int) 
     source = write_bad(tmp_path / "in.jsonl")
     target = tmp_path / "out.jsonl"
     with pytest.raises(DataError, match=r"in\.jsonl:2: not JSON") as caught:
-        annotate(model, source, target, batch_size=batch_size, strict=True)
+        annotate(model, source, target, AnnotateSettings(batch_size=batch_size, strict=True))
     assert caught.value.line == 2
     assert not target.exists()
     # What was done before is of use without --strict.
-    annotate(model, source, target, batch_size=batch_size, resume=True)
+    annotate(model, source, target, AnnotateSettings(batch_size=batch_size, resume=True))
     assert len(read_output(target)) == 3
 
 
@@ -223,7 +226,7 @@ def test_an_error_file_of_an_earlier_run_goes(model: str, tmp_path: Path) -> Non
     target = tmp_path / "out.jsonl"
     annotate(model, write_bad(tmp_path / "bad.jsonl"), target)
     assert (tmp_path / "out.jsonl.errors.jsonl").exists()
-    annotate(model, write_input(tmp_path / "in.txt", ROWS), target, force=True)
+    annotate(model, write_input(tmp_path / "in.txt", ROWS), target, AnnotateSettings(force=True))
     assert not (tmp_path / "out.jsonl.errors.jsonl").exists()
 
 
@@ -246,16 +249,16 @@ def test_a_resumed_run_writes_the_same(
     calm, target = tmp_path / "calm", tmp_path / "interrupted"
     for folder in (calm, target):
         folder.mkdir()
-    annotate(fragile, source, calm / f"out{output}", batch_size=4)
+    annotate(fragile, source, calm / f"out{output}", AnnotateSettings(batch_size=4))
     stumble.add("KeyboardInterrupt")
     options: dict[str, Any] = {"batch_size": 4, "resume": True}
     with pytest.raises(KeyboardInterrupt):
-        annotate(fragile, source, target / f"out{output}", **options)
+        annotate(fragile, source, target / f"out{output}", AnnotateSettings(**options))
     assert list(files_of(target)) == []
     with pytest.raises(KeyboardInterrupt):
-        annotate(fragile, source, target / f"out{output}", **options)
+        annotate(fragile, source, target / f"out{output}", AnnotateSettings(**options))
     stumble.remove("KeyboardInterrupt")
-    done = annotate(fragile, source, target / f"out{output}", **options)
+    done = annotate(fragile, source, target / f"out{output}", AnnotateSettings(**options))
     assert files_of(target) == files_of(calm)
     assert len(files_of(target)) == 2
     assert (done.texts, done.faults) == (27, 3)
@@ -268,7 +271,7 @@ def interrupted(fragile: str, stumble: set[str], tmp_path: Path) -> tuple[str, P
     source = write_input(tmp_path / "in.jsonl", rows)
     stumble.add("KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
-        annotate(fragile, source, tmp_path / "out.jsonl", batch_size=4)
+        annotate(fragile, source, tmp_path / "out.jsonl", AnnotateSettings(batch_size=4))
     stumble.clear()
     return source, tmp_path / "out.jsonl"
 
@@ -281,7 +284,7 @@ def test_bytes_after_the_journal_are_written_again(
     for name in ("output", "errors.jsonl"):
         with (target.parent / "out.jsonl.partial" / name).open("ab") as file:
             file.write(b"half a line" * 1000)
-    annotate(fragile, source, target, batch_size=4, resume=True)
+    annotate(fragile, source, target, AnnotateSettings(batch_size=4, resume=True))
     assert len(read_output(target)) == len(ROWS)
     assert not (target.parent / "out.jsonl.errors.jsonl").exists()
 
@@ -291,14 +294,14 @@ def test_an_interrupted_run_is_not_lost_by_mistake(
 ) -> None:
     source, target = interrupted
     with pytest.raises(DualNerError, match=r"an interrupted run \(8 texts\).*--resume"):
-        annotate(fragile, source, target, batch_size=4)
-    annotate(fragile, source, target, batch_size=4, resume=True)
+        annotate(fragile, source, target, AnnotateSettings(batch_size=4))
+    annotate(fragile, source, target, AnnotateSettings(batch_size=4, resume=True))
     assert len(read_output(target)) == len(ROWS)
 
 
 def test_force_starts_anew(fragile: str, interrupted: tuple[str, Path]) -> None:
     source, target = interrupted
-    done = annotate(fragile, source, target, batch_size=3, force=True)
+    done = annotate(fragile, source, target, AnnotateSettings(batch_size=3, force=True))
     assert done.texts == len(read_output(target)) == len(ROWS)
 
 
@@ -318,7 +321,7 @@ def test_a_run_of_something_else_is_not_resumed(
         Path(source).write_text(text.replace("nothing", "NOTHING"))
     pipeline = model if change == "pipeline" else fragile
     with pytest.raises(DualNerError, match=f"another {change}.*--force"):
-        annotate(pipeline, source, target, resume=True, **options)
+        annotate(pipeline, source, target, AnnotateSettings(resume=True, **options))
     assert (target.parent / "out.jsonl.partial" / "journal.json").exists()
 
 
@@ -329,8 +332,8 @@ def test_a_damaged_journal_is_a_clear_error(
     source, target = interrupted
     (target.parent / "out.jsonl.partial" / damage).write_text("")
     with pytest.raises(DualNerError, match=r"--force"):
-        annotate(fragile, source, target, batch_size=4, resume=True)
-    annotate(fragile, source, target, batch_size=4, force=True)
+        annotate(fragile, source, target, AnnotateSettings(batch_size=4, resume=True))
+    annotate(fragile, source, target, AnnotateSettings(batch_size=4, force=True))
     assert len(read_output(target)) == len(ROWS)
 
 
@@ -360,7 +363,7 @@ def test_a_kill_while_the_output_is_put_in_place(
             patch.setattr(Unfinished, "finish", stop)
             with pytest.raises(KeyboardInterrupt):
                 annotate(model, source, target)
-        annotate(model, source, target, resume=True)
+        annotate(model, source, target, AnnotateSettings(resume=True))
         assert files_of(tmp_path) == whole
         assert not (tmp_path / f"out{output}.partial").exists()
 
@@ -374,18 +377,23 @@ def test_an_output_is_replaced_only_with_force(model: str, tmp_path: Path) -> No
     target.write_text("precious")
     for resume in (False, True):
         with pytest.raises(DualNerError, match=r"out\.jsonl is there.*--force"):
-            annotate(model, source, target, resume=resume)
+            annotate(model, source, target, AnnotateSettings(resume=resume))
         assert sorted(files_of(tmp_path)) == ["in.txt", "out.jsonl"]
         assert not (tmp_path / "out.jsonl.partial").exists()
     assert target.read_text() == "precious"
-    annotate(model, source, target, force=True)
+    annotate(model, source, target, AnnotateSettings(force=True))
     assert len(read_output(target)) == len(ROWS)
 
 
 def test_the_input_is_never_the_output(model: str, tmp_path: Path) -> None:  # noqa: F811
     source = write_input(tmp_path / "in.jsonl", ROWS)
     with pytest.raises(DualNerError, match="also the INPUT"):
-        annotate(model, source, tmp_path / ".." / tmp_path.name / "in.jsonl", force=True)
+        annotate(
+            model,
+            source,
+            tmp_path / ".." / tmp_path.name / "in.jsonl",
+            AnnotateSettings(force=True),
+        )
 
 
 def test_an_output_of_no_form(model: str, tmp_path: Path) -> None:  # noqa: F811
@@ -461,10 +469,10 @@ def test_standard_input(
 ) -> None:
     data = Path(write_input(tmp_path / f"in.{form}", ROWS)).read_bytes()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
-    annotate(model, "-", tmp_path / "out.jsonl", form=form)
+    annotate(model, "-", tmp_path / "out.jsonl", AnnotateSettings(form=form))
     assert read_output(tmp_path / "out.jsonl") == expected(model, TEXTS)
     with pytest.raises(DualNerError, match="--resume"):
-        annotate(model, "-", tmp_path / "out.jsonl", resume=True)
+        annotate(model, "-", tmp_path / "out.jsonl", AnnotateSettings(resume=True))
 
 
 # Processes
@@ -479,7 +487,9 @@ def test_processes_write_what_one_writes(model: str, tmp_path: Path) -> None:  #
     found = []
     for n_process in (1, 2):
         target = tmp_path / f"out{n_process}.spacy"
-        done = annotate(model, str(source), target, batch_size=8, n_process=n_process)
+        done = annotate(
+            model, str(source), target, AnnotateSettings(batch_size=8, n_process=n_process)
+        )
         found.append((target.read_bytes(), done.texts, done.words, done.faults))
     assert found[0] == found[1]
     assert found[0][1] == len(TEXTS) * 10 - 1
@@ -497,7 +507,7 @@ def test_killed_runs_write_what_an_undisturbed_one_writes(
     """Killed at different places; no process outlives the one that was killed."""
     rows = [{"text": text} for text in TEXTS * 150]
     source = write_input(tmp_path / "in.jsonl", rows)
-    annotate(model, source, tmp_path / f"calm{output}", batch_size=16)
+    annotate(model, source, tmp_path / f"calm{output}", AnnotateSettings(batch_size=16))
     target = tmp_path / f"killed{output}"
     command = [sys.executable, "-m", "spacy", "dualner", "annotate", model, source, str(target)]
     command += ["--batch-size", "16", "--n-process", str(n_process), "--resume"]

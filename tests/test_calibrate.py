@@ -18,6 +18,7 @@ from spacy.tokens import Doc
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation.calibrate import calibrate
+from spacy_dualner.evaluation.calibrate_settings import CalibrateSettings
 from spacy_dualner.evaluation.reliability import measure
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import teach
@@ -137,7 +138,9 @@ def test_a_calibration_is_stored(
 @pytest.mark.parametrize("method", ["temperature", "network"])
 def test_method(folder: Path, tmp_path: Path, method: str) -> None:
     corpus = folder / "corpus"
-    results = calibrate(folder / "model", tmp_path / "out", corpus, ["en"], method=method)
+    results = calibrate(
+        folder / "model", tmp_path / "out", corpus, CalibrateSettings(["en"], method=method)
+    )
     assert results["fit"]["languages"] == ["en"]
     for own in results["decodings"].values():
         assert own["network"] == (method == "network")
@@ -230,7 +233,9 @@ def test_wrong_input_is_a_clear_error(
     folder: Path, tmp_path: Path, options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(DualNerError, match=said):
-        calibrate(folder / "model", tmp_path / "out", folder / "corpus", **options)
+        calibrate(
+            folder / "model", tmp_path / "out", folder / "corpus", CalibrateSettings(**options)
+        )
     assert not (tmp_path / "out").exists()
 
 

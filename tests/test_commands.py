@@ -18,6 +18,7 @@ from spacy.cli.init_config import fill_config
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 from spacy.util import load_model_from_config
+from typer.main import get_command
 
 from spacy_dualner.cli import dualner_cli
 
@@ -286,6 +287,13 @@ def test_help_has_examples(command: str) -> None:
     assert f"python -m spacy dualner {command}" in output
     if command in ("teach", "evaluate", "annotate"):
         assert "--gpu-id" in output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_described(command: str) -> None:
+    """Also those that are fields of a dataclass, whose docstring describes them."""
+    options = get_command(dualner_cli).commands[command].params
+    assert [option.name for option in options if not option.help] == []
 
 
 def test_no_command_prints_help() -> None:

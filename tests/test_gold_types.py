@@ -13,6 +13,7 @@ from helpers_corpus import sentences_of, stage2_config, write_corpus
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation.calibrate import calibrate
+from spacy_dualner.evaluation.calibrate_settings import CalibrateSettings
 from spacy_dualner.evaluation.scores import evaluate
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import Teaching
@@ -84,7 +85,7 @@ def test_teach_refuses_development_text_without_entities(
 
 def test_calibrate_refuses_them(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DualNerError, match=BOTH):
-        calibrate(folder / "model", tmp_path / "out", folder / "other", ["en"])
+        calibrate(folder / "model", tmp_path / "out", folder / "other", CalibrateSettings(["en"]))
     assert not (tmp_path / "out").exists()
 
 

@@ -23,6 +23,7 @@ from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.packaging.shrink_settings import ShrinkSettings
 from spacy_dualner.packaging.shrinking import shrink, trim, used_ids
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.training.optimizer import make_adamw
@@ -225,7 +226,10 @@ def test_entities_are_the_same(kind: str, request, corpus: Path, tmp_path: Path)
     nlp.meta["name"] = "some_name"
     nlp.to_disk(tmp_path / "model")
     results = shrink(
-        tmp_path / "model", tmp_path / "small", corpus, splits=["some"], eval_split="some"
+        tmp_path / "model",
+        tmp_path / "small",
+        corpus,
+        ShrinkSettings(splits=["some"], eval_split="some"),
     )
     small = spacy.load(tmp_path / "small")
     assert any(entities(small)[:3]) and entities(small)[:3] == entities(nlp)[:3]
@@ -252,7 +256,7 @@ def test_entities_are_the_same(kind: str, request, corpus: Path, tmp_path: Path)
 def small(model: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The trained pipeline with the sub-words of English alone."""
     folder = tmp_path_factory.mktemp("small") / "deep" / "model"
-    shrink(model, folder, corpus, ["en"])
+    shrink(model, folder, corpus, ShrinkSettings(["en"]))
     return folder
 
 
@@ -273,9 +277,11 @@ def test_saving_again_and_training(small: Path, tmp_path: Path) -> None:
 def test_a_smaller_pipeline_can_be_made_smaller_again(
     small: Path, corpus: Path, tmp_path: Path
 ) -> None:
-    results = shrink(small, tmp_path / "out", corpus, ["en"])
+    results = shrink(small, tmp_path / "out", corpus, ShrinkSettings(["en"]))
     assert results["after"]["subwords"] == results["before"]["subwords"]
-    results = shrink(small, tmp_path / "out", corpus, ["en"], splits=["few"], tolerance=100)
+    results = shrink(
+        small, tmp_path / "out", corpus, ShrinkSettings(["en"], splits=["few"], tolerance=100)
+    )
     assert results["after"]["subwords"] < results["before"]["subwords"]
     assert entities(spacy.load(tmp_path / "out"))
 
@@ -299,7 +305,7 @@ def test_words_stay_where_another_component_may_need_them(
     ruler.add_patterns([{"label": "MISC", "pattern": [{"LOWER": "umbra"}]}])
     nlp.vocab.strings.add("some-word")
     nlp.to_disk(tmp_path / "model")
-    shrink(tmp_path / "model", tmp_path / "out", corpus, tolerance=100)
+    shrink(tmp_path / "model", tmp_path / "out", corpus, ShrinkSettings(tolerance=100))
     out = spacy.load(tmp_path / "out")
     assert out.pipe_names == ["entity_ruler", "dualner"]
     assert "some-word" in out.vocab.strings
@@ -375,7 +381,7 @@ def test_other_encoders_are_refused(
     with pytest.raises(DualNerError, match=r"spacy-dualner\.Transformer\.v1"):
         shrink(tmp_path / "model", tmp_path / "out", corpus)
     with pytest.raises(DualNerError, match=r"no dualner component 'ner'.*name of its component"):
-        shrink(tmp_path / "model", tmp_path / "out", corpus, component="ner")
+        shrink(tmp_path / "model", tmp_path / "out", corpus, ShrinkSettings(component="ner"))
 
 
 def test_a_pipeline_without_weights_is_refused(
@@ -416,7 +422,10 @@ def test_all_languages_of_the_corpus_by_default(
     split: str, model: Path, corpus: Path, tmp_path: Path
 ) -> None:
     results = shrink(
-        model, tmp_path / "out", corpus, splits=[split, "absent"], eval_split="dev", tolerance=100
+        model,
+        tmp_path / "out",
+        corpus,
+        ShrinkSettings(splits=[split, "absent"], eval_split="dev", tolerance=100),
     )
     assert list(results["after"]["languages"]) == ["de", "en"]
     assert results["after"]["words_per_second"] > 0
@@ -425,6 +434,9 @@ def test_all_languages_of_the_corpus_by_default(
 def test_a_language_need_not_have_every_part(model: Path, corpus: Path, tmp_path: Path) -> None:
     """German has no `few` and no `some`, English is scored alone where German is not annotated."""
     results = shrink(
-        model, tmp_path / "out", corpus, ["en", "de"], splits=["train", "few"], eval_split="some"
+        model,
+        tmp_path / "out",
+        corpus,
+        ShrinkSettings(["en", "de"], splits=["train", "few"], eval_split="some"),
     )
     assert list(results["after"]["languages"]) == ["en"]

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import DualNerError
+from .annotate_settings import AnnotateSettings
 from .journal import Journal, Unfinished
 from .readers import STDIN, open_input
 from .records import Batch, Fault, Reader, batches
@@ -28,15 +29,8 @@ def annotate(
     model: str,
     source: str,
     output: Path,
+    settings: AnnotateSettings = AnnotateSettings(),
     *,
-    form: str = "",
-    text_key: str = "text",
-    n_process: int = 1,
-    batch_size: int = 0,
-    gpu_id: int = -1,
-    resume: bool = False,
-    force: bool = False,
-    strict: bool = False,
     progress: bool = False,
     on_fault: Callable[[Fault], object] = lambda fault: None,
 ) -> Journal:
@@ -48,33 +42,28 @@ def annotate(
     source (str): A file, a folder of `.spacy` files, or `-` for standard input.
     output (Path): A file of a form of `writers.OUTPUTS`. Until the end its content is in
         `OUTPUT.partial`; records that could not be annotated are in `OUTPUT.errors.jsonl`.
-    form (str): The input's form, of `readers.READERS`; by its name if empty.
-    text_key (str): The key or column of the text.
-    n_process (int): How many processes share the work.
-    batch_size (int): How many texts are annotated together; the pipeline's setting if 0.
-    gpu_id (int): Where further processes compute; this one computes where spaCy was told to.
-    resume (bool): Go on from an interrupted run of the same input, pipeline and settings.
-    force (bool): Replace an output that is there, and what an interrupted run left.
-    strict (bool): Stop at the first record that cannot be annotated.
+    settings (AnnotateSettings): How the input is read and the work is done. This process computes
+        where spaCy was told to, further ones on their `gpu_id`.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
     on_fault (Callable[[Fault], object]): Called with each record that cannot be annotated.
     RETURNS (Journal): Counts of what was annotated, interrupted runs included.
     RAISES (DualNerError): If the input cannot be read, something would be lost, a run cannot be
         resumed, or in strict mode a record cannot be annotated.
     """
+    resume, force, text_key = settings.resume, settings.force, settings.text_key
     if resume and source == STDIN:
         raise DualNerError("Standard input cannot be read from the middle: leave --resume out.")
     writer = output_form(output)
-    reader = open_input(source, form, text_key)
+    reader = open_input(source, settings.form, text_key)
     unfinished = Unfinished(output)
     if source != STDIN:
         for path in (output, unfinished.report):
             _check_apart(path, Path(source))
     with unfinished.locked(), unfinished.interruptible(_ANEW if source == STDIN else _RESUME):
         journal = unfinished.load() if resume or not force else None
-        _check(unfinished, writer, journal, resume=resume, force=force)
+        _check(unfinished, writer, journal, settings)
         annotator = Annotator(model, writer)
-        size = batch_size or annotator.nlp.batch_size
+        size = settings.batch_size or annotator.nlp.batch_size
         identity = {
             "input": reader.identity(),
             "form": [type(reader).__name__, text_key],
@@ -92,9 +81,9 @@ def annotate(
             )
         if not journal.finished:
             read = batches(reader, journal.position, size)
-            work = annotate_batches(annotator, read, n_process, gpu_id)
+            work = annotate_batches(annotator, read, settings.n_process, settings.gpu_id)
             with closing(work), _progress_bar(reader, journal, progress) as bar:
-                _go_on(unfinished, journal, work, bar, _stop if strict else on_fault)
+                _go_on(unfinished, journal, work, bar, _stop if settings.strict else on_fault)
             if reader.of_lines:
                 journal.lines = reader.position[1]
         unfinished.finish(journal, writer.finish)
@@ -111,28 +100,23 @@ def _check_apart(output: Path, source: Path) -> None:
 
 
 def _check(
-    unfinished: Unfinished,
-    writer: Output,
-    journal: Journal | None,
-    *,
-    resume: bool,
-    force: bool,
+    unfinished: Unfinished, writer: Output, journal: Journal | None, settings: AnnotateSettings
 ) -> None:
     """Refuse what would lose anything, and say where a run goes on."""
     target = unfinished.target
-    if journal is not None and not resume:
+    if journal is not None and not settings.resume:
         raise DualNerError(
             f"{unfinished.folder} holds an interrupted run ({journal.texts:,} texts). Go on with "
             "the same command and --resume, or start anew with --force."
         )
-    if resume and journal is not None:
+    if settings.resume and journal is not None:
         msg.good(f"Resumed after {journal.texts + journal.faults:,} texts")
         if journal.finished:
             return  # the output may be in its place already
-    if target.exists() and not force:
+    if target.exists() and not settings.force:
         raise DualNerError(f"{target} is there. Name another OUTPUT, or replace it with --force.")
     writer.check(target)
-    if resume and journal is None:
+    if settings.resume and journal is None:
         msg.warn(f"No interrupted run of {target}: starting from the beginning")
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import typer
 from wasabi import msg
 
+from ..annotation.annotate_settings import AnnotateSettings
 from ..errors import DualNerError
 from . import dualner_cli
+from ._options import with_settings
 from ._util import use_device
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ _N_PRINTED = 10
 
 
 @dualner_cli.command("annotate")
+@with_settings(form="f", text_key="k", n_process="n", batch_size="b", gpu_id="g")
 def annotate_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     source: str = typer.Argument(
@@ -28,20 +31,7 @@ def annotate_cli(
     output: Path = typer.Argument(
         ..., metavar="OUTPUT", help="A file that ends in .jsonl, .conll or .spacy"
     ),
-    form: str = typer.Option(
-        "", "--form", "-f", help="Form of INPUT: txt, jsonl, csv, tsv, spacy; by its name if empty"
-    ),
-    text_key: str = typer.Option("text", "--text-key", "-k", help="Key or column of the text"),
-    n_process: int = typer.Option(1, "--n-process", "-n", min=1, help="Processes at once"),
-    batch_size: int = typer.Option(
-        0, "--batch-size", "-b", min=0, help="Texts at once; the pipeline's setting if 0"
-    ),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
-    resume: bool = typer.Option(False, "--resume", help="Go on from an interrupted run"),
-    force: bool = typer.Option(
-        False, "--force", help="Replace an OUTPUT that is there, or an interrupted run"
-    ),
-    strict: bool = typer.Option(False, "--strict", help="Stop at the first bad record"),
+    settings: AnnotateSettings = AnnotateSettings(),
 ) -> None:
     """Annotate text of any size with the entities that a pipeline finds.
 
@@ -66,7 +56,7 @@ def annotate_cli(
       python -m spacy dualner annotate xx_dualner corpus/unlabelled/de.spacy train-de.conll
       zcat *.gz | python -m spacy dualner annotate xx_dualner - all.jsonl --form jsonl
     """
-    use_device(gpu_id)
+    use_device(settings.gpu_id)
     printed = 0
 
     def report(fault: Fault) -> None:
@@ -77,21 +67,7 @@ def annotate_cli(
 
     from ..annotation.annotate import annotate
 
-    done = annotate(
-        model,
-        source,
-        output,
-        form=form,
-        text_key=text_key,
-        n_process=n_process,
-        batch_size=batch_size,
-        gpu_id=gpu_id,
-        resume=resume,
-        force=force,
-        strict=strict,
-        progress=True,
-        on_fault=report,
-    )
+    done = annotate(model, source, output, settings, progress=True, on_fault=report)
     if done.faults:
         msg.warn(f"{done.faults:,} bad records, with their lines in {output}.errors.jsonl")
     if done.faults and not done.texts:

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import typer
 from wasabi import msg
 
+from ..evaluation.calibrate_settings import CalibrateSettings
 from . import dualner_cli
-from ._util import PresetData, read_preset, split_list, use_device
+from ._options import with_settings
+from ._util import PresetData, read_preset, use_device
 
 
 @dualner_cli.command("calibrate")
+@with_settings(langs="l", limit="n")
 def calibrate_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     out: Path = typer.Argument(..., metavar="OUT", help="Folder of the calibrated pipeline"),
     corpus: Path = typer.Option(Path("corpus"), "--corpus", "-c", help="Corpus made by convert"),
-    langs: str = typer.Option(
-        "", "--langs", "-l", help="Annotated languages to fit on, as in en,de; all if empty"
-    ),
-    split: str = typer.Option("dev", "--split", help="Annotated part of the corpus to fit on"),
-    limit: int = typer.Option(0, "--limit", "-n", min=0, help="First N sentences; 0 for all"),
-    unlabelled_langs: str = typer.Option(
-        "", "--unlabelled-langs", help="Languages to fit on without annotations; others if empty"
-    ),
-    unlabelled_split: str = typer.Option(
-        "unlabelled", "--unlabelled-split", help="Part of the corpus to fit on without annotations"
-    ),
-    unlabelled_limit: int = typer.Option(
-        500, "--unlabelled-limit", min=0, help="First N of its sentences; 0 for all"
-    ),
-    test_langs: str = typer.Option("", "--test-langs", help="Languages to measure on"),
-    test_split: str = typer.Option("test", "--test-split", help="Part of the corpus to measure on"),
-    test_limit: int = typer.Option(0, "--test-limit", min=0, help="First N of them; 0 for all"),
-    method: str = typer.Option(
-        "auto", "--method", help="temperature, network, or auto: what held-out text favours"
-    ),
-    decode: str = typer.Option("", "--decode", help="Decoding the copy is set to, as in joint"),
+    settings: CalibrateSettings = CalibrateSettings(),
     preset: str = typer.Option("", "--preset", "-p", help="Folder of a preset.cfg"),
-    component: str = typer.Option("dualner", "--component", help="Name of the component"),
-    seed: int = typer.Option(0, "--seed", help="Random seed of the network"),
     output: Path | None = typer.Option(None, "--output", "-o", help="JSON file of the measures"),
     diagram: Path | None = typer.Option(None, "--diagram", help="SVG file, reliability diagram"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
@@ -68,26 +50,15 @@ def calibrate_cli(
     from ..evaluation.calibrate import calibrate
 
     defaults = read_preset(preset)
-    results = calibrate(
-        model,
-        out,
-        corpus,
-        split_list(langs) or _present(defaults, corpus, split),
-        split=split,
-        limit=limit,
-        unlabelled_langs=split_list(unlabelled_langs)
-        or _present(defaults, corpus, unlabelled_split),
-        unlabelled_split=unlabelled_split,
-        unlabelled_limit=unlabelled_limit,
-        test_langs=split_list(test_langs) or _present(defaults, corpus, test_split),
-        test_split=test_split,
-        test_limit=test_limit or defaults.test_limit,
-        method=method,
-        decode=decode,
-        component=component,
-        seed=seed,
-        progress=True,
+    settings = replace(
+        settings,
+        langs=settings.langs or _present(defaults, corpus, settings.split),
+        unlabelled_langs=settings.unlabelled_langs
+        or _present(defaults, corpus, settings.unlabelled_split),
+        test_langs=settings.test_langs or _present(defaults, corpus, settings.test_split),
+        test_limit=settings.test_limit or defaults.test_limit,
     )
+    results = calibrate(model, out, corpus, settings, progress=True)
     print_measures(results)
     msg.good(f"Pipeline written to {out}")
     if output is not None:

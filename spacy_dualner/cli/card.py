@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from wasabi import msg
 
 from ..errors import DataError
+from ..packaging.statements import Statements
 from . import dualner_cli
+from ._options import with_settings
 from ._util import preset_sections
 from .evaluate import read_results
 
-if TYPE_CHECKING:
-    from ..packaging.card import Statements
-
 
 @dualner_cli.command("card")
+@with_settings()
 def card_cli(
     model: Path = typer.Argument(..., metavar="MODEL", help="Folder of a pipeline"),
     output: Path | None = typer.Option(
@@ -29,12 +29,7 @@ def card_cli(
         None, "--baseline", "-b", help="JSON of evaluate to compare with, as stage 1's"
     ),
     name: str = typer.Option("", "--name", "-n", help="Name of the package, as for spacy package"),
-    data: str = typer.Option("", "--data", help="What the data are called"),
-    dataset: str = typer.Option("", "--dataset", help="Name of the data on the hub"),
-    data_licence: str = typer.Option("", "--data-licence", help="Licence of the data"),
-    encoder_licence: str = typer.Option("", "--encoder-licence", help="Licence of the encoder"),
-    licence: str = typer.Option("", "--licence", help="Licence of the pipeline, as in mit"),
-    author: str = typer.Option("", "--author", help="Who made the pipeline"),
+    settings: Statements = Statements(),
     preset: str = typer.Option(
         "", "--preset", "-p", help="Folder of a preset.cfg, for what is not given here"
     ),
@@ -52,17 +47,9 @@ def card_cli(
     """
     from ..packaging.card import HUB_README, README, Baseline, write_card
 
-    given = {
-        "data": data,
-        "dataset": dataset,
-        "data_licence": data_licence,
-        "encoder_licence": encoder_licence,
-        "licence": licence,
-        "author": author,
-    }
     write_card(
         model,
-        read_statements(preset, {key: text for key, text in given.items() if text}),
+        read_statements(preset, {key: text for key, text in asdict(settings).items() if text}),
         results=None if scores is None else read_results(scores),
         baseline=None if baseline is None else Baseline(baseline.stem, read_results(baseline)),
         name=name,
@@ -84,8 +71,6 @@ def read_statements(preset: str, given: dict[str, str]) -> Statements:
     RETURNS (Statements): What is stated.
     RAISES (DataError): If there is no such file, it is malformed, or the section has unknown keys.
     """
-    from ..packaging.card import Statements
-
     said: dict[str, Any] = {}
     if preset:
         path, sections = preset_sections(preset)

@@ -8,25 +8,19 @@ from typing import Any
 import typer
 from wasabi import msg
 
+from ..packaging.shrink_settings import ShrinkSettings
 from . import dualner_cli
-from ._util import split_list, use_device
+from ._options import with_settings
+from ._util import use_device
 
 
 @dualner_cli.command("shrink")
+@with_settings(langs="l", limit="n", tolerance="t")
 def shrink_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     out: Path = typer.Argument(..., metavar="OUT", help="Folder of the smaller pipeline"),
     corpus: Path = typer.Option(Path("corpus"), "--corpus", "-c", help="Corpus made by convert"),
-    langs: str = typer.Option("", "--langs", "-l", help="Languages, as in de,es; all if empty"),
-    splits: str = typer.Option(
-        "train,unlabelled", "--splits", help="Parts of the corpus whose sub-words stay"
-    ),
-    eval_split: str = typer.Option("test", "--eval-split", help="Annotated part to score on"),
-    limit: int = typer.Option(0, "--limit", "-n", min=0, help="Score first N sentences; 0 for all"),
-    tolerance: float = typer.Option(
-        0.1, "--tolerance", "-t", help="Points of F1 that the mean may lose"
-    ),
-    component: str = typer.Option("dualner", "--component", help="Name of the component"),
+    settings: ShrinkSettings = ShrinkSettings(),
     output: Path | None = typer.Option(None, "--output", "-o", help="JSON file to write"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
@@ -47,18 +41,7 @@ def shrink_cli(
     from ..data.files import write_json
     from ..packaging.shrinking import shrink
 
-    results = shrink(
-        model,
-        out,
-        corpus,
-        split_list(langs),
-        splits=split_list(splits),
-        eval_split=eval_split,
-        limit=limit,
-        tolerance=tolerance,
-        component=component,
-        progress=True,
-    )
+    results = shrink(model, out, corpus, settings, progress=True)
     print_sizes(results)
     msg.good(f"Pipeline written to {out}")
     if output is not None:

@@ -11,7 +11,7 @@ import torch
 from spacy.language import Language
 from tqdm import tqdm
 
-from ..data.docbin import corpus_path, read_docs
+from ..data.docbin import corpus_path, languages, read_docs
 from ..data.folders import check_output, written_aside
 from ..decoding.decodings import DECODINGS, check_decoding
 from ..errors import DualNerError
@@ -19,6 +19,7 @@ from ..labels.gold_types import check_types, noting_types
 from ..pipeline import find_component, load_pipeline
 from ..training.portable import without_paths
 from .agreement import expect
+from .calibrate_settings import CalibrateSettings
 from .fitting import Fit, fit_calibrator, fit_temperature
 from .reliability import log_loss, measure
 from .scores import source_languages
@@ -33,20 +34,8 @@ def calibrate(
     model: str | Path,
     output: Path,
     corpus: Path,
-    langs: Sequence[str] = (),
+    settings: CalibrateSettings = CalibrateSettings(),
     *,
-    split: str = "dev",
-    limit: int = 0,
-    unlabelled_langs: Sequence[str] = (),
-    unlabelled_split: str = "unlabelled",
-    unlabelled_limit: int = 500,
-    test_langs: Sequence[str] = (),
-    test_split: str = "test",
-    test_limit: int = 0,
-    method: str = "auto",
-    decode: str = "",
-    component: str = "dualner",
-    seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Write a copy of a pipeline with calibrated confidences, for each decoding.
@@ -54,58 +43,50 @@ def calibrate(
     model (Union[str, Path]): Folder or package of the pipeline.
     output (Path): Folder to write; a pipeline that is there is replaced.
     corpus (Path): Corpus folder.
-    langs (Sequence[str]): Languages to fit on; all that the split has by default.
-    split (str): Annotated part of the corpus to fit on.
-    limit (int): First N sentences of each language; 0 for all.
-    unlabelled_langs (Sequence[str]): Languages to fit on without annotations; all others that the
-        split has by default.
-    unlabelled_split (str): Part of the corpus to fit on without annotations; annotated text alone
-        is fitted on where it is missing.
-    unlabelled_limit (int): First N sentences of each language; 0 for all.
-    test_langs (Sequence[str]): Languages to measure on; all that the split has by default.
-    test_split (str): Annotated part of the corpus to measure on; nothing is measured where it is
-        missing.
-    test_limit (int): First N sentences of each language; 0 for all.
-    method (str): One of METHODS.
-    decode (str): Decoding that the copy is set to; that of the pipeline by default.
-    component (str): Name of the dualner component.
-    seed (int): Random seed of the network.
+    settings (CalibrateSettings): What it is fitted and measured on.
     progress (bool): Whether to show progress bars.
     RETURNS (Dict[str, Any]): What was fitted on, and by decoding what was fitted, and `before`
         and `after`: measures of all test languages, of the targets together and of their mean, and
         of each.
     Raises DualNerError where the component or annotated text is missing.
     """
+    method, component = settings.method, settings.component
     if method not in METHODS:
         raise DualNerError(f"Unknown method '{method}'. Choose one of: {', '.join(METHODS)}.")
-    if decode:
-        check_decoding(decode)
-    fitted_on = list(langs) or languages(corpus, split)
-    others = list(unlabelled_langs) or languages(corpus, unlabelled_split)
+    if settings.decode:
+        check_decoding(settings.decode)
+    split, unlabelled, test = settings.split, settings.unlabelled_split, settings.test_split
+    fitted_on = list(settings.langs) or languages(corpus, [split])
+    others = list(settings.unlabelled_langs) or languages(corpus, [unlabelled])
     others = [lang for lang in others if lang not in fitted_on]
-    tested_on = list(test_langs) or languages(corpus, test_split)
+    tested_on = list(settings.test_langs) or languages(corpus, [test])
     nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
     check_output(output, nlp.path)
-    read = {lang: corpus_path(corpus, split, lang) for lang in fitted_on}
-    known = read_sentences(nlp, component, read, limit, progress)
+
+    def read(split: str, langs: Iterable[str], limit: int) -> dict[str, Sentences]:
+        paths = {lang: corpus_path(corpus, split, lang) for lang in langs}
+        return read_sentences(nlp, component, paths, limit, progress)
+
+    known = read(split, fitted_on, settings.limit)
     n_entities = sum(len(own.gold.start) for own in known.values())
     if not n_entities:
         raise DualNerError(
             f"No annotated entity in {corpus / split} to calibrate on. Name an annotated part of "
             "the corpus with --split, and its languages with --langs."
         )
-    read = {lang: corpus_path(corpus, unlabelled_split, lang) for lang in others}
-    unknown = read_sentences(nlp, component, read, unlabelled_limit, progress)
-    fits = {name: fit(known.values(), unknown.values(), name, method, seed) for name in DECODINGS}
+    unknown = read(unlabelled, others, settings.unlabelled_limit)
+    fits = {
+        name: fit(known.values(), unknown.values(), name, method, settings.seed)
+        for name in DECODINGS
+    }
     agreement = {lang: own.agreement for lang, own in {**known, **unknown}.items()}
     del known, unknown
-    read = {lang: corpus_path(corpus, test_split, lang) for lang in tested_on}
-    test = read_sentences(nlp, component, read, test_limit, progress)
+    tested = read(test, tested_on, settings.test_limit)
     targets = [lang for lang in tested_on if lang not in source_languages(nlp)]
     decodings = {}
     for name, fitted in fits.items():
-        judged = {lang: own.judge(name) for lang, own in test.items()}
+        judged = {lang: own.judge(name) for lang, own in tested.items()}
         decodings[name] = {
             "temperature": fitted.temperature,
             "network": fitted.calibrator is not None,
@@ -119,30 +100,25 @@ def calibrate(
     pipe = find_component(nlp, component)
     for name, fitted in fits.items():
         pipe.set_calibration(name, fitted.temperature, fitted.calibrator)
-    pipe.cfg["decode"] = decode or pipe.cfg["decode"]
+    pipe.cfg["decode"] = settings.decode or pipe.cfg["decode"]
     # What the config says of a component should be what it does.
-    settings = ("decode", "temperature")
-    nlp.get_pipe_config(component).update({key: pipe.cfg[key] for key in settings})
+    stored = ("decode", "temperature")
+    nlp.get_pipe_config(component).update({key: pipe.cfg[key] for key in stored})
     with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside)
+
+    def part(split: str, langs: Sequence[str], limit: int) -> dict[str, Any]:
+        return {"split": split, "languages": langs, "limit": limit}
+
     return {
-        "fit": {"split": split, "languages": fitted_on, "limit": limit, "entities": n_entities},
-        "unlabelled": {
-            "split": unlabelled_split,
-            "languages": others,
-            "limit": unlabelled_limit,
-        },
+        "fit": {**part(split, fitted_on, settings.limit), "entities": n_entities},
+        "unlabelled": part(unlabelled, others, settings.unlabelled_limit),
         "agreement": agreement,
-        "test": {"split": test_split, "languages": tested_on, "limit": test_limit},
+        "test": part(test, tested_on, settings.test_limit),
         "targets": targets,
         "decode": pipe.cfg["decode"],
         "decodings": decodings,
     }
-
-
-def languages(corpus: Path, split: str) -> list[str]:
-    """The languages that a part of a corpus has."""
-    return sorted(path.stem for path in (corpus / split).glob("*.spacy"))
 
 
 def read_sentences(

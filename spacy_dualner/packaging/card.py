@@ -22,6 +22,7 @@ from ..data.folders import check_file, check_output, is_pipeline, written_aside
 from ..errors import DataError, DualNerError
 from ..pipeline import read_settings
 from .origin import Origin, read_origin
+from .statements import Statements as Statements
 
 README, HUB_README = "README.md", "HUB_README.md"
 NOT_STATED = "not stated"
@@ -35,26 +36,6 @@ SELECT = {
 _TEMPLATE = Path(__file__).with_name("card.md.j2")
 # Stands in each card, and tells it from any other text.
 _MADE_WITH = "It needs the package `spacy-dualner`"
-
-
-@dataclass(frozen=True)
-class Statements:
-    """What the author of a pipeline says of it and no run knows; empty where not stated.
-
-    data (str): What the data are called.
-    dataset (str): Their name on the hub.
-    data_licence (str): Their licence.
-    encoder_licence (str): Licence of the encoder.
-    licence (str): Licence of the pipeline itself, as the hub writes it (`mit`).
-    author (str): Who made the pipeline.
-    """
-
-    data: str = ""
-    dataset: str = ""
-    data_licence: str = ""
-    encoder_licence: str = ""
-    licence: str = ""
-    author: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -26,22 +26,17 @@ from ..errors import DualNerError
 from ..evaluation.scores import check_annotated, evaluate_docs
 from ..pipeline import find_component, find_encoder, load_pipeline
 from ..training.portable import without_paths
+from .shrink_settings import ShrinkSettings
 
 BATCH_SIZE = 1000
-SPLITS = ("train", "unlabelled")
 
 
 def shrink(
     model: str | Path,
     output: Path,
     corpus: Path,
-    langs: Sequence[str] = (),
+    settings: ShrinkSettings = ShrinkSettings(),
     *,
-    splits: Sequence[str] = SPLITS,
-    eval_split: str = "test",
-    limit: int = 0,
-    tolerance: float = 0.1,
-    component: str = "dualner",
     progress: bool = False,
 ) -> dict[str, Any]:
     """Write a smaller copy of a pipeline, unless it finds entities less well.
@@ -49,17 +44,14 @@ def shrink(
     model (Union[str, Path]): Folder or package of the pipeline.
     output (Path): Folder to write; a pipeline that is there is replaced.
     corpus (Path): Corpus folder.
-    langs (Sequence[str]): Languages of the text; all that the corpus has by default.
-    splits (Sequence[str]): Parts of the corpus whose sub-words stay.
-    eval_split (str): Part of the corpus on which both pipelines are scored.
-    limit (int): First N sentences of each language are scored; 0 for all.
-    tolerance (float): Most points of F1 that the mean over the languages may lose.
-    component (str): Name of the dualner component.
+    settings (ShrinkSettings): What is kept, and how much that may cost.
     progress (bool): Whether to show progress bars.
     RETURNS (Dict[str, Any]): `before` and `after`, each as `measure` gives it.
     Raises DualNerError where the pipeline cannot be trimmed, text is missing, or F1 falls by more
     than the tolerance; nothing is written then.
     """
+    splits, eval_split, limit = settings.splits, settings.eval_split, settings.limit
+    component, langs = settings.component, settings.langs
     paths = list(chain.from_iterable(text_paths(corpus, splits, langs).values()))
     found = list(langs) or languages(corpus, [*splits, eval_split])
     scored = {lang: corpus_path(corpus, eval_split, lang) for lang in found}
@@ -90,11 +82,12 @@ def shrink(
             load_pipeline(aside), aside, scored, component, limit=limit, progress=progress
         )
         lost = before["mean"] - after["mean"]
-        if not lost <= tolerance:
+        if not lost <= settings.tolerance:
             raise DualNerError(
                 f"The smaller pipeline loses {lost:.2f} points of mean F1 ({before['mean']:.2f} "
-                f"before, {after['mean']:.2f} after), more than the tolerance of {tolerance:g}. "
-                "Nothing was written. Give more text with --splits, or raise --tolerance."
+                f"before, {after['mean']:.2f} after), more than the tolerance of "
+                f"{settings.tolerance:g}. Nothing was written. Give more text with "
+                "--splits, or raise --tolerance."
             )
     return {"before": before, "after": after}
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.metrics.pairwise import cosine_similarity
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import ArgsKwargs
@@ -54,7 +55,6 @@ def rank_sources(
     langs: Sequence[str] = (),
     *,
     limit: int = SAMPLE,
-    mixed_precision: bool = True,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Rank annotated corpora by how near they are to raw text.
@@ -65,7 +65,6 @@ def rank_sources(
     encoder (str): Folder or hub name of the encoder, before stage 1.
     langs (Sequence[str]): Candidates; all that are there by default.
     limit (int): First N sentences of each text and candidate; 0 for all.
-    mixed_precision (bool): bfloat16 where the device has it.
     progress (bool): Whether to show a progress bar.
     RETURNS (Dict[str, Any]): `sources`, the annotated sentences of each candidate, and `targets`:
         for each text its candidates, best first, each with `source` and what `compare` gives.
@@ -79,7 +78,7 @@ def rank_sources(
     annotated = [
         (path, Corpus(corpus, langs=lang, limit=limit).shards()) for lang, path in files.items()
     ]
-    shim = EncoderShim(mixed_precision=mixed_precision)
+    shim = EncoderShim(mixed_precision=True)
     shim.set_encoder(load_encoder(encoder, "Give a local folder with --encoder."))
     bar = tqdm(
         [*annotated, *texts.items()], "texts", leave=False, disable=None if progress else True
@@ -107,14 +106,14 @@ def compare(target: Sample, candidates: Mapping[str, Sample]) -> dict[str, dict[
     """
     # What all sentences have in common is most of a vector, and tells nothing.
     centre = np.mean([sample.vectors.mean(axis=0) for sample in candidates.values()], axis=0)
-    own = _directions(target.vectors - centre)
+    own = target.vectors - centre
     # Likewise a sub-word that many have. Each candidate counts alike, however long its sentences.
     common = np.sum([s.subwords / s.subwords.sum() for s in candidates.values()], axis=0)
     weights = np.divide(target.subwords, common, out=np.zeros_like(common), where=common > 0)
     known = max(weights.sum(), np.finfo(weights.dtype).tiny)
     found = {}
     for lang, sample in candidates.items():
-        nearness = (own @ _directions(sample.vectors - centre).T).max(axis=1).mean()
+        nearness = cosine_similarity(own, sample.vectors - centre).max(axis=1).mean()
         shared = weights[sample.subwords > 0].sum() / known
         found[lang] = {
             "score": float(nearness * shared),
@@ -122,11 +121,6 @@ def compare(target: Sample, candidates: Mapping[str, Sample]) -> dict[str, dict[
             "shared": float(shared),
         }
     return found
-
-
-def _directions(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
 def _read_target(path: Path, limit: int) -> Iterable[Iterator[Doc]]:

@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,10 +29,11 @@ from spacy.cli import app
 from spacy.util import registry
 from thinc.api import Config
 
+import experiments.__main__
 import spacy_dualner.cli
+from experiments.study.schema import ConfigSchema
 from spacy_dualner import __version__
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.study.config import ConfigSchema
 
 MARK = re.compile(r"<!-- (not run|printed by|raised by)\b:?(.*?)-->", re.DOTALL)
 
@@ -183,16 +183,18 @@ def check_line(line: str) -> None:
     assert all(shutil.which(shlex.split(command)[0]) for command in before), line
     words = words_of(line)
     for word in words:
-        if word.startswith(("configs/", "assets/", "scripts/", "constraints.txt")):
+        if word.startswith(("configs/", "experiments/", "assets/", "scripts/", "constraints.txt")):
             assert glob.glob(str(ROOT / word)), f"no {word}"
     program = Path(words[0]).name
     if program == "python" and words[1:3] == ["-m", "spacy"]:
         parse(app, words[3:])
         if words[3:5] == ["project", "run"]:
             check_project(words[5:])
-    elif program == "python" and words[2].startswith("benchmarks."):
-        if str(ROOT) not in sys.path:
-            sys.path.append(str(ROOT))
+    elif program == "python" and words[2] == "experiments":
+        parse_arguments(
+            experiments.__main__.arguments(), [w for w in words[3:] if "." not in w[2:]]
+        )
+    elif program == "python" and words[2].startswith("experiments.benchmarks."):
         benchmark = typer.Typer()
         benchmark.command()(import_module(words[2]).main)
         parse(benchmark, words[3:])

@@ -276,7 +276,7 @@ def test_help_as_a_process() -> None:
 
 def test_the_commands() -> None:
     named = {"annotate", "calibrate", "card", "compare", "configure", "convert", "evaluate"}
-    assert named | {"fetch", "report", "shrink", "sources", "study", "teach"} <= set(COMMANDS)
+    assert named | {"fetch", "shrink", "sources", "teach"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -23,12 +23,12 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, SENTENCES, make_encoder
+from helpers_browser import browser  # noqa: F401
 from helpers_docs import Block, Runner, check_line, examples_of_help, read_blocks
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 from spacy.language import Language
-from test_report_page import browser  # noqa: F401
 
 from spacy_dualner.teaching.config import SCHEMAS
 from spacy_dualner.teaching.settings import ConfigSchemaTeaching

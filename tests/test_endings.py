@@ -193,7 +193,6 @@ def test_a_full_disk(
         ("shrink", "model", "out"),
         ("sources", "text.txt", "--encoder", "encoder"),
         ("annotate", "model", "text.txt", "out.jsonl"),
-        ("study", "study.cfg", "--output", "out"),
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -223,13 +222,6 @@ def test_a_mistyped_option_of_teach(folder: Path, tmp_path: Path, option: str, s
         "dualner", "teach", folder / "stage2.cfg", "-o", tmp_path / "out", option
     )
     assert status == 2 and said in output
-
-
-def test_a_mistyped_option_of_study(tmp_path: Path) -> None:
-    for value in ("--job", "--job=2.5"):
-        status, output = run_cli("dualner", "study", "a.cfg", "-o", tmp_path, value, "2")
-        assert status == 2
-        assert "No such option: --job (Possible options: --jobs)" in output
 
 
 def test_settings_still_pass(folder: Path, tmp_path: Path) -> None:

@@ -10,20 +10,16 @@ from pathlib import Path
 import pytest
 import srsly
 from conftest import ROOT
-from helpers_corpus import MINI, run_cli, stage2_config
+from helpers_corpus import run_cli, stage2_config
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from test_endings import folder  # noqa: F401
-from thinc.api import Config
 
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import ShardWriter
 from spacy_dualner.data.files import write_json
 from spacy_dualner.data.folders import check_docs, check_folder, written_aside
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.report.page import write_report
-from spacy_dualner.study.config import load_study
-from spacy_dualner.study.loop import run_studies
 
 KEPT = "is not replaced"
 
@@ -278,28 +274,6 @@ def test_configure_keeps_presets_and_other_files(here: Path) -> None:
     for _ in range(2):
         status, _ = run_cli("dualner", "configure", "preset", "new")
         assert status == 0
-
-
-def test_a_study_takes_no_folder_that_is_in_use(here: Path, encoder_path: Path) -> None:
-    """Its corpus has the name that everybody's has."""
-    config = {
-        "study": {"title": "A study", "methods": ["MLT"], "seeds": [0]},
-        "data": {"corpus": "corpus", "source": "en", "targets": "de"},
-        "backbones": {"tiny": {"preset": str(MINI), "encoder": str(encoder_path)}},
-    }
-    Config(config).to_disk(here / "study.cfg")
-    before = tree(here)
-    with pytest.raises(DualNerError, match=r"other files \(corpus\)"):
-        run_studies([load_study(Path("study.cfg"))], Path("."))
-    assert tree(here) == before
-
-
-def test_a_report_replaces_reports_alone(here: Path) -> None:
-    (here / "site").mkdir()
-    (here / "site" / "index.html").write_text("important")
-    with pytest.raises(DualNerError, match="is no report"):
-        write_report(here / "results", here / "site")
-    assert (here / "site" / "index.html").read_text() == "important"
 
 
 def test_docs_are_told_by_their_bytes(here: Path) -> None:

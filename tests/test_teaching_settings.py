@@ -10,9 +10,9 @@ from helpers_corpus import MINI, run_cli
 from pydantic import BaseModel
 from thinc.api import Config, ConfigValidationError
 
+from experiments.study.grid import plan
+from experiments.study.schema import load_study
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.study.config import load_study
-from spacy_dualner.study.matrix import plan
 from spacy_dualner.teaching.config import TeachingConfig, resolve_config
 from spacy_dualner.teaching.settings import ConfigSchemaTeaching, SamplingSettings
 from spacy_dualner.training.batching import POOL

@@ -27,7 +27,6 @@ from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.blocks import Block, make_blocks
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.errors import DualNerError
@@ -40,7 +39,6 @@ from spacy_dualner.labels.scheme import IGNORE
 from spacy_dualner.labels.words import DocWords
 from spacy_dualner.model import heads_module
 from spacy_dualner.pipeline import find_encoder, predict_words
-from spacy_dualner.report.entities import EntityStore
 from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
 from spacy_dualner.teaching.network import Recogniser, predict_tags
 from spacy_dualner.teaching.noise import Noise
@@ -335,23 +333,3 @@ def test_scores_are_those_of_the_words(trained_nlp: Language) -> None:
     assert predict_docs(trained_nlp, spaced).scores() == predict_docs(trained_nlp, plain).scores()
     assert predict_docs(trained_nlp, spaced).scores()["span"]["f"] == 100
     assert raw_scores(trained_nlp, spaced)["f"] == 100
-
-
-def test_gold_entities_of_a_study_count_words(tmp_path: Path, vocab: Vocab) -> None:
-    path = corpus_path(tmp_path / "corpus", "test", "en")
-    with DocBinWriter(path, "en", labelled=True) as writer:
-        writer.add(["\u3000", "Anna", " ", "Smith", "\n", "left"],
-                   ["B-PER", "I-PER", "I-PER", "I-PER", "I-PER", "O"])  # fmt: skip
-        writer.add([" "], ["B-PER"])
-        writer.add(["in", " ", "Rome"], ["O", "O", "B-LOC"])
-
-    class Folder:
-        def corpus(self, split: str, lang: str) -> Path:
-            return corpus_path(tmp_path / "corpus", split, lang)
-
-    results: Any = Folder()
-    store = EntityStore(results)
-    gold = store.gold("test", "en")
-    assert gold is not None and gold.n_sentences == 3
-    rows = [[*row[:3], store.types[row[3]]] for row in gold.entities.tolist()]
-    assert rows == [[0, 0, 1, "PER"], [2, 1, 1, "LOC"]]

@@ -21,12 +21,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from spacy.language import Language
 
+from experiments.study import schema as study
 from spacy_dualner.cli import dualner_cli
 from spacy_dualner.cli._util import PresetData
 from spacy_dualner.cli.configure import KEYS
 from spacy_dualner.component import make_dualner
 from spacy_dualner.packaging.card import Statements
-from spacy_dualner.study import config as study
 from spacy_dualner.teaching import config as teaching
 
 REQUIRED = "required"
@@ -50,9 +50,9 @@ INTRO = """\
 Every setting: what it takes, what it is where the config leaves it out, and what it means. This
 page is made from the code. A setting that a config has to give is *required*.
 
-Each can be overridden on the command line of `spacy train`, `teach` and `study` by its dotted
-name, as in `--training.max_epochs 4`, `--teaching.alpha 0.0`. The presets in `configs/` give all
-of them; [Presets and variants](presets.md) says what they are for.
+Each can be overridden on the command line of `spacy train`, `teach` and `experiments study` by its
+dotted name, as in `--training.max_epochs 4`, `--teaching.alpha 0.0`. The presets in `configs/` give
+all of them; [Presets and variants](presets.md) says what they are for.
 """
 STAGE1 = """\
 ## Stage 1: `spacy train`
@@ -70,7 +70,7 @@ defaults, `teach` does what it describes.
 STUDY = """\
 ## Studies: `study`
 
-What [The paper's experiments](paper.md) are described in.
+What [The paper's experiments](paper.md) are described in, for `python -m experiments study`.
 """
 PRESET = """\
 ## `preset.cfg`

@@ -25,9 +25,7 @@ from . import (  # noqa: E402
     convert,  # noqa: F401
     evaluate,  # noqa: F401
     fetch,  # noqa: F401
-    report,  # noqa: F401
     shrink,  # noqa: F401
     sources,  # noqa: F401
-    study,  # noqa: F401
     teach,  # noqa: F401
 )

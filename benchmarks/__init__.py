@@ -1,1 +1,0 @@
-"""Timings anyone can run: `python -m benchmarks.inference --help`. Read the ratios."""

@@ -1,0 +1,163 @@
+"""Memory of `annotate` as it reads, and its output after it was killed at random moments.
+
+python -m experiments.benchmarks.annotation training/stage2/model-best --megabytes 50 --kills 10
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import psutil
+import srsly
+import typer
+from wasabi import msg
+
+from experiments.benchmarks import common
+
+CASES = "repeated,new,kills"
+# Of ten words.
+NEW_WORDS = 2
+
+
+def main(
+    model: Path = typer.Argument(..., help="A pipeline, such as the demo's"),
+    cases: str = typer.Option(CASES, help="Which to run, out of " + CASES),
+    megabytes: float = typer.Option(50, help="Text whose words are repeated, or ever new"),
+    kill_megabytes: float = typer.Option(2, help="Text for the kills"),
+    kills: int = typer.Option(10, help="How often it is killed"),
+    seed: int = typer.Option(0, help="Of the moments"),
+    ending: str = typer.Option("jsonl", help="Form of the output"),
+    n_process: int = typer.Option(1, help="Processes at once"),
+    data: Path = typer.Option(common.DEMO_DATA.parent, help="Folder of archives"),
+    output: Path | None = common.Output,
+) -> None:
+    """Exit with status 1 where the output after kills is another one than undisturbed."""
+    results: dict[str, dict[str, float]] = {}
+    options = ["--n-process", str(n_process)]
+    with tempfile.TemporaryDirectory() as temp:
+        for case in cases.split(","):
+            size = kill_megabytes if case == "kills" else megabytes
+            text = write_text(Path(temp) / f"{case}.txt", data, size, new=case == "new")
+            annotate = [sys.executable, "-m", "spacy", "dualner", "annotate", str(model)]
+            command = [*annotate, str(text), str(text.with_suffix(f".{ending}")), *options]
+            if case == "kills":
+                results[case] = killed(command, kills, random.Random(seed))
+            else:
+                results[f"{case} words"] = watched(command, size)
+    for name, found in results.items():
+        msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
+    common.save(output, megabytes=megabytes, kill_megabytes=kill_megabytes, results=results)
+    if not all(found.get("identical", True) for found in results.values()):
+        msg.fail("Another output than undisturbed", exits=1)
+
+
+def write_text(path: Path, data: Path, megabytes: float, *, new: bool) -> Path:
+    """Write sentences of all archives of a folder, over and over, up to a size.
+
+    new (bool): Whether to put words between theirs that were not there before.
+    """
+    archives = sorted(data.glob("*.tar.gz"))
+    sentences = [words for archive in archives for words, _ in common.load_sentences(archive, 0)]
+    random.Random(0).shuffle(sentences)
+    with path.open("w", encoding="utf-8") as file:
+        for line in _lines(sentences, new):
+            file.write(line)
+            if file.tell() >= megabytes * 1e6:
+                return path
+    raise typer.BadParameter(f"{data} holds no archive")
+
+
+def _lines(sentences: list[list[str]], new: bool) -> Iterator[str]:
+    n_words = 0
+    for words in cycle(sentences):
+        # A made-up word for every few others.
+        last = n_words + len(words) * NEW_WORDS / 10 if new else n_words
+        more = [f"x{number * 2654435761 % 2**32:x}" for number in range(int(n_words), int(last))]
+        n_words = last
+        yield " ".join([*words, *more]) + "\n"
+
+
+def watched(command: list[str], megabytes: float) -> dict[str, float]:
+    """Run the command; resident memory of all its processes after each tenth of the text."""
+    began, found, most = time.perf_counter(), {}, 0.0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    journal = Path(f"{command[7]}.partial") / "journal.json"
+    tenths = 1
+    while process.poll() is None:
+        used = resident(process.pid)
+        most = max(most, used)
+        while read_bytes(journal) >= tenths * megabytes * 1e5:
+            found[f"MB after {tenths * megabytes / 10:g} MB"] = used
+            msg.info(f"{tenths} of 10 after {time.perf_counter() - began:,.0f} s: {used:,.0f} MB")
+            tenths += 1
+        time.sleep(0.2)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return found | {"MB at most": most, "seconds": time.perf_counter() - began}
+
+
+def resident(pid: int) -> float:
+    """Megabytes of a process and those that it started."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        return sum(one.memory_info().rss for one in family) / 1e6
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def read_bytes(journal: Path) -> int:
+    """How much of the input is read, as the journal says."""
+    try:
+        return srsly.read_json(journal)["done"]
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def killed(command: list[str], kills: int, rng: random.Random) -> dict[str, float]:
+    """Run the command undisturbed, then kill and resume it; compare what it wrote."""
+    output = Path(command[7])
+    journal = Path(f"{output}.partial") / "journal.json"
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    start = 0.0
+    while process.poll() is None:
+        if not start and journal.exists():
+            start = time.perf_counter() - began
+        time.sleep(0.02)
+    whole = time.perf_counter() - began
+    undisturbed = output.rename(output.with_stem("undisturbed"))
+    done = 0
+    while not output.exists():
+        before = read_bytes(journal)
+        process = subprocess.Popen([*command, "--resume"], stdout=subprocess.DEVNULL)
+        if done < kills:
+            while process.poll() is None and read_bytes(journal) == before:
+                time.sleep(0.02)
+            # On average half of the text is read when it is killed for the last time.
+            wait = rng.uniform(0, whole - start) / kills
+            time.sleep(wait)
+            process.kill()
+            done += process.wait() < 0
+            size = read_bytes(journal) / 1e6
+            msg.info(f"Kill {done} of {kills}, {wait:.1f} s after it went on: {size:.2f} MB read")
+        elif process.wait():
+            raise subprocess.CalledProcessError(process.returncode, command)
+    same = _bytes(undisturbed) == _bytes(output)
+    return {"kills": done, "seconds undisturbed": whole, "identical": same}
+
+
+def _bytes(path: Path) -> list[bytes]:
+    paths = sorted(path.iterdir()) if path.is_dir() else [path]
+    return [path.read_bytes() for path in paths]
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,365 @@
+"""`python -m experiments report`: the page, its files, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import helpers_results
+import pytest
+from helpers_browser import browser  # noqa: F401
+from helpers_experiments import run_experiments
+from helpers_results import ResultsFolder, write_study
+
+RESAMPLES = ("--resamples", 200)
+
+HEADINGS = [
+    "Summary",
+    "Table 1: F1 of each language",
+    "Table 2: ablation study",
+    "The paper's findings, checked",
+    "Figure 2: entity vectors in different languages",
+    "Figure 3: effect of the source corpus's size",
+    "Training curves",
+    "Mistakes and example sentences",
+    "How it was made",
+]
+
+
+OLD = "An earlier page, made with: python -m experiments report results report"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    return write_study(folder)
+
+
+@pytest.fixture(scope="module")
+def report(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a whole study, in a folder that held other files."""
+    output = tmp_path_factory.mktemp("report")
+    (output / "notes.txt").write_text("mine")
+    (output / "index.html").write_text(OLD)
+    status, said = run_experiments("report", study, output, *RESAMPLES)
+    assert status == 0, said
+    assert "Report written to" in said
+    return output
+
+
+def page_of(results: ResultsFolder, output: Path) -> str:
+    """The page on a results folder."""
+    status, said = run_experiments("report", results.write(), output, *RESAMPLES)
+    assert status == 0, said
+    return (output / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_files(report: Path) -> None:
+    assert (report / "notes.txt").read_text() == "mine"
+    names = {path.name for path in report.iterdir()}
+    for table in ("table1-mini", "table1-XLM-R-base", "table2", "significance", "findings"):
+        assert {f"{table}.{ending}" for ending in ("csv", "md", "tex")} <= names
+    for figure in ("figure2-mini", "figure3-mini", "gains-mini", "training-mini", "methods-mini"):
+        assert {f"{figure}.csv", f"{figure}.svg"} <= names
+    assert not any(name.startswith(".") for name in names)
+    for path in report.glob("*.svg"):
+        assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        assert "var(" not in path.read_text(encoding="utf-8")
+
+
+def test_the_data_of_figure_3(report: Path) -> None:
+    lines = list(csv.DictReader(io.StringIO((report / "figure3-mini.csv").read_text())))
+    shares = {(line["method"], line["share"]) for line in lines}
+    assert shares == {(m, s) for m in ("MLT", "DualNER") for s in ("5", "20", "60", "100")}
+    assert {line["measure"] for line in lines} == {
+        "development sets, mean of all languages",
+        "development sets, mean of targets",
+    }
+
+
+def test_one_self_contained_page(report: Path) -> None:
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 3_000_000
+    assert "<script" not in page
+    assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
+    # Links may lead elsewhere; nothing is loaded from there.
+    for attribute, value in re.findall(r'\b(src|href|xlink:href)="([^"]*)"', page):
+        assert attribute != "src"
+        assert value.startswith(("#", "data:", "https://aclanthology.org/")), value
+    assert "url(http" not in page and "@import" not in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r'(?:href="#|url\(#)([^")]+)', page):
+        assert target in ids, target
+    figures = re.findall(r'<svg[^>]*role="img" aria-label="([^"]+)"', page)
+    assert len(figures) == page.count("<svg") >= 8
+    assert all(figures)
+    assert "{{" not in page and "None" not in page and "nan" not in re.findall(r">\s*nan", page)
+
+
+def test_what_the_page_says(report: Path) -> None:
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "there are no translations of the source text" in page
+    assert "Nothing was run with the paper&#39;s InfoXLM-large." in page
+    assert "4,000 source, 1,000 unlabelled, 40 development, all test" in page
+    assert "all target languages" in page  # in which DualNER is above MLT
+    assert "de 12.1%" in page
+    assert re.search(r"python -m experiments report \S+ \S+ --resamples 200", page)
+    # What comes from the data is text, not markup.
+    assert "<b>&" not in page
+    assert "&lt;b&gt;&amp;" in page
+    assert 'dir="rtl"' in page
+
+
+def test_entity_types_are_text_not_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    types = ("<script>alert(1)</script>", "A&B $x$", "per")
+    monkeypatch.setattr(helpers_results, "TYPES", types)
+    results = ResultsFolder(tmp_path / "results", ["en", "de"])
+    for method in ("MLT", "DualNER"):
+        results.add_run(method, vectors=True)
+    output = tmp_path / "out"
+    page = page_of(results, output)
+    shown = HtmlText(page)
+    assert "script" not in shown.tags
+    assert shown.kinds == set(types)
+    for number in (1, 2, 3):
+        assert f"--tone: var(--type-{number})" in page
+    for path in output.glob("*.svg"):
+        ElementTree.parse(path)
+    drawn = "".join(path.read_text() for path in output.glob("*.svg"))
+    assert "<script" not in drawn and ">A&amp;B $x$<" in drawn
+
+
+class HtmlText(HTMLParser):
+    """The tags of a page, and the texts of its entities' labels."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.kinds: set[str] = set()
+        self._in_kind = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self._in_kind = ("class", "kind") in attrs
+
+    def handle_data(self, data: str) -> None:
+        if self._in_kind:
+            self.kinds.add(data)
+            self._in_kind = False
+
+
+def test_the_same_again(study: Path, report: Path, tmp_path: Path) -> None:
+    status, _ = run_experiments("report", study, tmp_path, *RESAMPLES)
+    assert status == 0
+    for path in tmp_path.iterdir():
+        if path.name != "index.html":  # names the output folder
+            assert path.read_bytes() == (report / path.name).read_bytes(), path.name
+
+
+def test_one_run_alone(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "results", ["en", "de"])
+    results.add_run("MLT")
+    page = page_of(results, tmp_path / "out")
+    assert "No headline for mini" in page
+    assert "Figure 3 (mini): no runs with a smaller share of the source." in page
+    assert "Figure 2 (mini): no entity vectors, or too few." in page
+    assert "Nothing to compare" in page
+    for heading in HEADINGS:
+        assert f"<h2>{heading}</h2>" in page
+
+
+def test_a_seed_is_missing(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "results", ["en", "de"])
+    for method, seed in (("MLT", 0), ("MLT", 1), ("DualNER", 0)):
+        results.add_run(method, seed=seed)
+    page = page_of(results, tmp_path / "out")
+    assert "DualNER +TRG_Gold (mini), seed 1: not run." in page
+
+
+def test_files_are_missing(tmp_path: Path) -> None:
+    """Scores are in results.jsonl; the rest is shown where its files are."""
+    results = ResultsFolder(tmp_path / "results", ["en", "de", "ar"])
+    lines = [results.add_run(method) for method in ("CLA", "MLT", "DualNER")]
+    for name in ("predictions.npz", "history.jsonl"):
+        (results.folder / lines[1]["folder"] / name).unlink()
+    shutil.rmtree(results.folder / "corpus" / "dev")
+    (results.folder / "study.json").unlink()
+    page = page_of(results, tmp_path / "out")
+    assert "Predictions of mini-MLT-100-0: no intervals for these runs." in page
+    assert "The sentences of dev/en, dev/de, dev/ar: no intervals or mistakes there." in page
+    table = (tmp_path / "out" / "table1-mini.csv").read_text()
+    assert len(table.splitlines()) == 7
+
+
+def test_names_of_ones_own(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "results", ["en", "de"])
+    results.add_run("50%_<mine>", backbone="my backbone/1", quality=0.6)
+    page = page_of(results, tmp_path / "out")
+    assert "50%_&lt;mine&gt;" in page and "<mine>" not in page
+    assert r"50\%\_$<$mine$>$" in (tmp_path / "out" / "table1-my-backbone-1.tex").read_text()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda folder: shutil.rmtree(folder), "no such folder"),
+        (lambda folder: (folder / "results.jsonl").write_text(""), "no finished run"),
+        (
+            lambda folder: (folder / "runs/mini-MLT-100-0/history.jsonl").write_text("{}"),
+            "not the history of a run",
+        ),
+        (
+            lambda folder: (folder / "runs/mini-MLT-100-0/entities.npz").write_text("no"),
+            "not the entity vectors of a run",
+        ),
+        (
+            lambda folder: (folder / "corpus/test/de.spacy").write_text("no"),
+            "not a DocBin file",
+        ),
+    ],
+)
+def test_errors_are_messages_and_nothing_is_lost(tmp_path, spoil, fault) -> None:
+    results = ResultsFolder(tmp_path / "results", ["en", "de"])
+    results.add_run("MLT")
+    spoil(results.write())
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "index.html").write_text(OLD)
+    status, said = run_experiments("report", tmp_path / "results", output)
+    assert status == 1
+    assert fault in said
+    assert (output / "index.html").read_text() == OLD
+
+
+def test_it_replaces_reports_alone(tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text("important")
+    status, said = run_experiments("report", tmp_path / "results", tmp_path)
+    assert status == 1 and "is no report" in said
+    assert page.read_text() == "important"
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "sklearn"])
+def test_a_missing_package_is_named(tmp_path, monkeypatch, package) -> None:
+    results = ResultsFolder(tmp_path / "results", ["en", "de"])
+    results.add_run("MLT")
+    monkeypatch.setattr(
+        "spacy_dualner.errors.find_spec", lambda name: None if name == package else object()
+    )
+    status, said = run_experiments("report", results.write(), tmp_path / "out")
+    assert status == 1
+    assert 'pip install "spacy-dualner[report]"' in said
+
+
+# In a browser
+
+
+def show(browser: Any, report: Path, scheme: str = "light", width: int = 1200) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get((report / "index.html").as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+
+@pytest.mark.slow
+def test_it_opens_without_a_word_and_without_the_network(browser, report) -> None:
+    browser.get("about:blank")
+    for log in ("browser", "performance"):
+        browser.get_log(log)  # of the browser's own first page
+    show(browser, report)
+    assert browser.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    requests = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert requests
+    assert all(url.startswith(("file://", "data:")) for url in requests), requests
+    headings = browser.execute_script(
+        "return [...document.querySelectorAll('h2')].map(h => h.innerText)"
+    )
+    assert headings == HEADINGS
+    for link in browser.execute_script(
+        "return [...document.querySelectorAll('nav a')].map(a => a.getAttribute('href'))"
+    ):
+        assert browser.execute_script("return !!document.querySelector(arguments[0])", link), link
+
+
+@pytest.mark.slow
+def test_all_figures_are_drawn(browser, report) -> None:
+    show(browser, report)
+    sizes = browser.execute_script(
+        "return [...document.querySelectorAll('svg')].map(s => {"
+        "  const box = s.getBoundingClientRect();"
+        "  return [s.closest('figure').id, box.width, box.height,"
+        "          s.querySelectorAll('path, use').length]})"
+    )
+    assert {name for name, *_ in sizes} >= {"figure2-mini", "figure3-mini", "training-mini"}
+    for name, width, height, n_marks in sizes:
+        assert width > 600 and height > 150 and n_marks > 10, name
+
+
+CONTRAST = """
+const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+const rgba = colour => {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+  const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
+const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3]));
+const light = colour => { const [r, g, b] = colour.map(c => { c /= 255;
+    return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const behind = element => {
+  const layers = [];
+  for (let e = element; e; e = e.parentElement)
+    layers.push(rgba(getComputedStyle(e).backgroundColor));
+  return layers.reverse().reduce((below, top) => over(top, below), [255, 255, 255]); };
+const low = [];
+let checked = 0;
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const element = walker.currentNode.parentElement;
+  if (!walker.currentNode.data.trim() || element.closest('title, desc, style')) continue;
+  const back = behind(element), style = getComputedStyle(element);
+  const fill = element.closest('svg') ? style.fill : style.color;
+  const [a, b] = [light(over(rgba(fill), back)), light(back)];
+  const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  checked += 1;
+  if (contrast < 4.5) low.push([walker.currentNode.data.trim(), contrast, fill, back]);
+}
+return [checked, low, light(behind(document.body))];
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_readable_in_light_and_dark(browser, report, scheme) -> None:
+    show(browser, report, scheme)
+    checked, low, background = browser.execute_script(CONTRAST)
+    assert checked > 1000
+    assert low == []
+    assert background > 0.9 if scheme == "light" else background < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 1200])
+def test_wide_things_scroll_in_their_own_box(browser, report, width) -> None:
+    show(browser, report, width=width)
+    page, window, boxes = browser.execute_script(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth,"
+        "        [...document.querySelectorAll('.scroll')].filter("
+        "            b => b.scrollWidth > b.clientWidth + 1).length]"
+    )
+    assert page == window > width - 20
+    assert (boxes > 0) == (width == 400)

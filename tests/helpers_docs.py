@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import metadata
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -191,9 +192,9 @@ def check_line(line: str) -> None:
         if words[3:5] == ["project", "run"]:
             check_project(words[5:])
     elif program == "python" and words[2] == "experiments":
-        parse_arguments(
-            experiments.__main__.arguments(), [w for w in words[3:] if "." not in w[2:]]
-        )
+        # Settings come after the options.
+        given = takewhile(lambda word: not re.match(r"--\w+\.", word), words[3:])
+        parse_arguments(experiments.__main__.arguments(), list(given))
     elif program == "python" and words[2].startswith("experiments.benchmarks."):
         benchmark = typer.Typer()
         benchmark.command()(import_module(words[2]).main)

@@ -17,12 +17,14 @@ import srsly
 from conftest import ROOT, SENTENCES
 from filelock import FileLock
 from helpers_corpus import run_cli, sentences_of, stage1_config, stage2_config, write_corpus
+from helpers_docs import check_line
 from helpers_experiments import run_experiments
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Config
 
+from experiments.__main__ import REPORT, STUDY
 from experiments.study.corpora import corpus_folder, overlap, prepare_corpus, prepare_share
 from experiments.study.entity_vectors import entity_vectors
 from experiments.study.grid import Run, plan
@@ -334,6 +336,14 @@ def test_no_folder_that_is_in_use(base: Path, tmp_path: Path) -> None:
     with pytest.raises(DualNerError, match=r"other files \(corpus\)"):
         run_studies([study_of(base)], tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["corpus", "notes.txt"]
+
+
+@pytest.mark.parametrize("text", [STUDY, REPORT])
+def test_examples_of_help_parse(text: str) -> None:
+    examples = [line for line in text.splitlines() if line.startswith("  python")]
+    assert len(examples) >= 2
+    for line in examples:
+        check_line(line)
 
 
 @pytest.mark.parametrize("option", ["--job", "--job=2.5", "-x"])

@@ -42,6 +42,12 @@ def reliability_svg(before: Measures, after: Measures, about: str) -> str:
     text = StringIO()
     # The same measures give the same file, and its text stays text.
     with rc_context({"svg.hashsalt": "reliability", "svg.fonttype": "none"}):
-        title = f"Reliability of confidences: {about}"
-        figure.savefig(text, format="svg", metadata={"Date": None, "Title": title})
+        metadata = {
+            "Date": None,
+            "Title": f"Reliability of confidences: {about}",
+            "Description": f"Of {after['n']:,} entities {100 * after['right']:.0f}% are right. "
+            f"Expected calibration error {100 * before['ece']:.1f} points before, "
+            f"{100 * after['ece']:.1f} after.",
+        }
+        figure.savefig(text, format="svg", metadata=metadata)
     return text.getvalue()

@@ -274,6 +274,15 @@ def test_help_as_a_process() -> None:
     assert not done.stderr
 
 
+def test_commands_import_what_is_slow_when_they_are_called() -> None:
+    """Every `python -m spacy` imports them, and `fetch` sets what the hub's library reads once."""
+    code = (
+        "import sys, spacy_dualner.cli; print({'huggingface_hub', 'transformers'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "set()", done.stderr
+
+
 def test_the_commands() -> None:
     named = {"annotate", "calibrate", "card", "compare", "configure", "convert", "evaluate"}
     assert named | {"fetch", "shrink", "sources", "teach"} <= set(COMMANDS)

@@ -6,11 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, xp2torch
@@ -18,14 +15,11 @@ from thinc.types import Floats2d
 
 from .decoding.confidence import Calibrator, confidences
 from .decoding.decodings import DECODINGS, check_decoding
-from .decoding.entities import EntitySettings, Found, set_entities
-from .decoding.read import read_entities
+from .decoding.entities import EntitySettings, Found, find_entities, set_entities
 from .encoder import forking  # noqa: F401 (acts at import)
-from .encoder.packing import load_model, read_model, unpack, write_model
+from .encoder.packed_pipe import PackedPipe
 from .errors import DualNerError
-from .labels.layout import Layout
 from .labels.scheme import LabelScheme
-from .labels.words import DocWords
 from .model import fitting, get_calibrator, set_calibrator
 from .scorer import dualner_score
 from .training.gold_loss import gold_loss
@@ -96,7 +90,7 @@ def make_dualner(
     )
 
 
-class DualNer(TrainablePipe):
+class DualNer(PackedPipe):
     """Named entity recogniser with a tag head and start/end heads over one encoder.
 
     nlp (Language): The pipeline.
@@ -241,10 +235,7 @@ class DualNer(TrainablePipe):
         """
         threshold = self.cfg["threshold"]
         found = self.find(docs, scores, decode, score=threshold > 0)
-        return [
-            [span for span, sure in zip(*entities, strict=True) if sure >= threshold]
-            for entities in found
-        ]
+        return [entities.above(threshold).spans for entities in found]
 
     def find(
         self,
@@ -263,29 +254,15 @@ class DualNer(TrainablePipe):
         RETURNS (List[Found]): Of each Doc, whatever the threshold.
         """
         decode = check_decoding(decode or self.cfg["decode"])
-        found = [Found([], []) for _ in docs]
-        if not len(scores):
-            return found
-        words = DocWords(docs)
-        logits = words.of_tokens(xp2torch(scores))
-        layout = Layout(words.lengths, logits.device)
+        logits = xp2torch(scores)
         measure = None
         if score:
-            calibrator = get_calibrator(self.model, decode, logits.device)
-            temperature = self.cfg["temperature"].get(decode, 1.0)
-            measure = partial(confidences, temperature=temperature, calibrator=calibrator)
-        spans, sure = read_entities(logits, layout, decode, measure)
-        if sure is None:
-            sure = torch.ones(len(spans.start))
-        starts, ends, types = (values.cpu().numpy() for values in spans)
-        numbers, first = words.locate(layout.word(starts))
-        _, last = words.locate(layout.word(ends))
-        labels = np.array([self.vocab.strings.add(t) for t in self.labels], dtype=np.uint64)
-        columns = (numbers, first, last, labels[types - 1], sure)
-        for i, begin, end, label, confidence in zip(*(c.tolist() for c in columns), strict=True):
-            found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
-            found[i].confidences.append(confidence)
-        return found
+            measure = partial(
+                confidences,
+                temperature=self.cfg["temperature"].get(decode, 1.0),
+                calibrator=get_calibrator(self.model, decode, logits.device),
+            )
+        return find_entities(docs, logits, decode, self.labels, measure)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Set `doc.ents` and the span group, also where nothing is found.
@@ -353,32 +330,18 @@ class DualNer(TrainablePipe):
             super().finish_update(sgd)
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "DualNer":
-        """As spaCy loads a component, in less memory. Raises DualNerError as `from_disk`."""
-        exclude = list(exclude)
-        super().from_bytes(bytes_data, exclude=[*exclude, "model"])
-        packed = {} if "model" in exclude else unpack(bytes_data)
-        if "model" in packed:
-            load_model(self.model, unpack(packed["model"]))
+        """As spaCy loads a component. Raises DualNerError as `from_disk`."""
+        super().from_bytes(bytes_data, exclude=exclude)
         self._check_settings()
         return self
 
-    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
-        """As spaCy writes a component, in less memory."""
-        exclude = list(exclude)
-        super().to_disk(path, exclude=[*exclude, "model"])
-        if "model" not in exclude:
-            write_model(self.model, Path(path) / "model")
-
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DualNer":
-        """As spaCy loads a component, in less memory.
+        """As spaCy loads a component.
 
         Raises DualNerError for an unknown decoding or a damaged model, ValueError (spaCy's E149)
         for a model of other layers.
         """
-        exclude = list(exclude)
-        super().from_disk(path, exclude=[*exclude, "model"])
-        if "model" not in exclude:
-            read_model(self.model, Path(path) / "model")
+        super().from_disk(path, exclude=exclude)
         self._check_settings()
         return self
 

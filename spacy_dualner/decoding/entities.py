@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.tokens import Doc, Span
+from torch import Tensor
 
+from ..labels.layout import Layout
+from ..labels.words import DocWords
 from .entity_group import EntityGroup
+from .read import Measure, read_entities
 
 
 class Found(NamedTuple):
@@ -16,6 +22,53 @@ class Found(NamedTuple):
 
     spans: list[Span]
     confidences: list[float]
+
+    def where(self, kept: Sequence[bool]) -> Found:
+        """Some of them. kept (Sequence[bool]): Whether each is one."""
+        pairs = zip(self.spans, self.confidences, kept, strict=True)
+        chosen = [(span, sure) for span, sure, is_kept in pairs if is_kept]
+        return Found([span for span, _ in chosen], [sure for _, sure in chosen])
+
+    def above(self, threshold: float) -> Found:
+        """Those that are at least so sure. threshold (float): From 0 to 1."""
+        return self.where([sure >= threshold for sure in self.confidences])
+
+
+def find_entities(
+    docs: Sequence[Doc],
+    logits: Tensor,
+    decode: str,
+    labels: Sequence[str],
+    measure: Measure | None = None,
+) -> list[Found]:
+    """Read the entities of Docs from logits.
+
+    docs (Sequence[Doc]): The Docs, of one vocab.
+    logits (Floats2d): `[tokens of all Docs, 4C + 3]`; those of white space mean nothing.
+    decode (str): `span`, `tag` or `joint`.
+    labels (Sequence[str]): The C entity types.
+    measure (Optional[Measure]): Gives their confidences; all are 1 by default.
+    RETURNS (List[Found]): Of each Doc.
+    """
+    found = [Found([], []) for _ in docs]
+    if not len(logits):
+        return found
+    words = DocWords(docs)
+    logits = words.of_tokens(logits)
+    layout = Layout(words.lengths, logits.device)
+    spans, sure = read_entities(logits, layout, decode, measure)
+    if sure is None:
+        sure = torch.ones(len(spans.start))
+    starts, ends, types = (values.cpu().numpy() for values in spans)
+    numbers, first = words.locate(layout.word(starts))
+    _, last = words.locate(layout.word(ends))
+    strings = docs[0].vocab.strings
+    hashes = np.array([strings.add(label) for label in labels], dtype=np.uint64)
+    columns = (numbers, first, last, hashes[types - 1], sure)
+    for i, begin, end, label, confidence in zip(*(c.tolist() for c in columns), strict=True):
+        found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
+        found[i].confidences.append(confidence)
+    return found
 
 
 class EntitySettings(NamedTuple):
@@ -41,20 +94,15 @@ def set_entities(doc: Doc, found: Found, settings: EntitySettings) -> None:
     blocked = np.flatnonzero((iob == 3) & (type_ == 0)).tolist()
     earlier = [] if settings.overwrite else list(doc.ents)
     taken = {*blocked, *(i for ent in earlier for i in range(ent.start, ent.end))}
-    free = [
-        (span, confidence)
-        for span, confidence in zip(*found, strict=True)
-        if taken.isdisjoint(range(span.start, span.end))
-    ]
-    sure = [(span, confidence) for span, confidence in free if confidence >= settings.threshold]
+    free = found.where([taken.isdisjoint(range(span.start, span.end)) for span in found.spans])
+    sure = free.above(settings.threshold)
     doc.set_ents(
-        [*earlier, *(span for span, _ in sure)],
+        [*earlier, *sure.spans],
         blocked=[doc[i : i + 1] for i in blocked],
         default="outside",
     )
     if settings.spans_key is not None:
         kept = free if settings.keep_candidates else sure
-        spans = [span for span, _ in kept]
-        attrs = {"scores": [confidence for _, confidence in kept]}
+        attrs = {"scores": kept.confidences}
         key = settings.spans_key
-        doc.spans[key] = EntityGroup(doc, name=key, spans=spans, attrs=attrs)
+        doc.spans[key] = EntityGroup(doc, name=key, spans=kept.spans, attrs=attrs)

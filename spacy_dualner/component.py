@@ -10,7 +10,7 @@ from spacy.errors import Errors
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
-from thinc.api import Config, Model, Optimizer, set_dropout_rate, xp2torch
+from thinc.api import Model, Optimizer, set_dropout_rate, xp2torch
 from thinc.types import Floats2d
 
 from .decoding.confidence import Calibrator, confidences
@@ -26,27 +26,18 @@ from .training.gold_loss import gold_loss
 from .training.optimizer import AdamW
 from .training.pieces import Pieces
 
-DEFAULT_MODEL = Config().from_str(
-    """
-[model]
-@architectures = "spacy-dualner.DualNer.v1"
-
-[model.tok2vec]
-@architectures = "spacy-dualner.Transformer.v1"
-name = "xlm-roberta-base"
-pooling = "first"
-window = 0
-block_size = 0
-mixed_precision = false
-"""
-)["model"]
-
 
 @Language.factory(
     "dualner",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type", "doc.spans"],
     default_config={
-        "model": DEFAULT_MODEL,
+        "model": {
+            "@architectures": "spacy-dualner.DualNer.v1",
+            "tok2vec": {
+                "@architectures": "spacy-dualner.Transformer.v1",
+                "name": "xlm-roberta-base",
+            },
+        },
         "decode": "span",
         "threshold": 0.0,
         "spans_key": "dualner",

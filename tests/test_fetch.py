@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,6 +193,24 @@ def test_a_download_that_breaks_off_is_gone_on_with(hub, monkeypatch) -> None:
     assert hub.files[DE_TRAIN] in [path.read_bytes() for path in blobs(hub)]
 
 
+def test_ctrl_c_ends_a_download_that_stalls(hub, monkeypatch) -> None:
+    ended = threading.Event()
+
+    def stall(*_: object) -> None:
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert ended.wait(30)
+
+    monkeypatch.setattr(Hub, "send_file", stall)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    began = time.monotonic()
+    try:
+        assert fetch(hub, "--langs", "de")[0] == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+        ended.set()
+    assert time.monotonic() - began < 20
+
+
 def test_a_shorter_file_than_announced(hub) -> None:
     hub.altered[DE_TRAIN] = hub.files[DE_TRAIN][:-100]
     status, output = fetch(hub, "--langs", "de")
@@ -232,7 +253,7 @@ def test_no_checksums(hub) -> None:
     hub.checksums = False
     status, output = fetch(hub, "--langs", "de")
     assert status == 1
-    assert f"{hub.endpoint} gives no checksums for it." in output
+    assert f"{hub.endpoint} gives no checksum for it." in output
     assert not hub.bodies
 
 

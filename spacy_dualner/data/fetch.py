@@ -8,9 +8,7 @@ from functools import cached_property
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from ..errors import DataError, DualNerError
 from .convert import CorpusCounts, convert
@@ -18,7 +16,7 @@ from .hub import CLASSES, PREFIX, find_shards, need_parquet
 from .names import SPLITS
 
 if TYPE_CHECKING:
-    from huggingface_hub.hf_api import DatasetInfo
+    from huggingface_hub.hf_api import DatasetInfo, RepoSibling
 
 REPOSITORY = "google/xtreme"
 REVISION = "ec5f1f46e9af79639a90684a7a70a956c4998f04"
@@ -87,13 +85,6 @@ def fetch(
     return written, faults
 
 
-class _Bar(tqdm):
-    """How many files there are; the library's own bar of them shows without a terminal too."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options, leave=False, disable=None)
-
-
 class _Repository:
     """The dataset at one revision. The hub is not asked before something is to be downloaded."""
 
@@ -131,37 +122,36 @@ class _Repository:
 
     def download(self, lang: str) -> Path:
         """The snapshot in the cache, after a download of what it lacks of the language."""
-        from huggingface_hub import constants, snapshot_download
-
-        part, hub = f"{PREFIX}{lang}", constants.ENDPOINT
+        part = f"{PREFIX}{lang}"
         shape = re.compile(rf"{re.escape(part)}/[^/]+\.parquet")
         files = [f for f in self._info.siblings or [] if shape.fullmatch(f.rfilename)]
-        checksums = {f.rfilename: f.lfs.sha256 for f in files if f.lfs}
         if not files:
             message = f"no parquet files at revision {self._revision}. Change --revision."
             raise DataError(f"{REPOSITORY}/{part}", message)
-        if len(checksums) < len(files):
-            message = f"{hub} gives no checksums for it. Name another mirror in HF_ENDPOINT."
-            raise DataError(f"{REPOSITORY}/{part}", message)
-        # Once more, as it may be a file in the cache that is damaged: the library looks at sizes.
+        # Not by `snapshot_download`: Ctrl-C would wait for its threads, and a stalled connection.
+        for file in files:
+            path = self._download_file(file)
+        return path.parent.parent
+
+    def _download_file(self, file: RepoSibling) -> Path:
+        from huggingface_hub import constants, hf_hub_download
+
+        hub, name = constants.ENDPOINT, f"{REPOSITORY}/{file.rfilename}"
+        if file.lfs is None:
+            message = f"{hub} gives no checksum for it. Name another mirror in HF_ENDPOINT."
+            raise DataError(name, message)
+        # Once more, as it may be the file in the cache that is damaged: the library looks at sizes.
         for _ in range(2):
-            folder = Path(
-                snapshot_download(
-                    REPOSITORY,
-                    repo_type="dataset",
-                    revision=self._info.sha,
-                    allow_patterns=list(checksums),
-                    tqdm_class=_Bar,
+            path = Path(
+                hf_hub_download(
+                    REPOSITORY, file.rfilename, repo_type="dataset", revision=self._info.sha
                 )
             )
-            damaged = [name for name, value in checksums.items() if not _has(folder / name, value)]
-            if not damaged:
-                return folder
-            for name in damaged:
-                (folder / name).resolve().unlink(missing_ok=True)
+            if _has(path, file.lfs.sha256):
+                return path
+            path.resolve().unlink()
         message = f"twice {hub} sent nothing that has the checksum that it gives for it. Try again"
-        message += " later, or name another mirror in HF_ENDPOINT."
-        raise DataError(f"{REPOSITORY}/{damaged[0]}", message)
+        raise DataError(name, f"{message} later, or name another mirror in HF_ENDPOINT.")
 
     @cached_property
     def _info(self) -> DatasetInfo:

@@ -9,8 +9,8 @@ from thinc.api import Config, ConfigValidationError
 
 from ..errors import DualNerError
 from ..training.optimizer import AdamW
-from ..training.presets import BLOCKS, interpolated
-from .objective import Objective, make_objective
+from ..training.presets import interpolated
+from .objective import Objective
 from .settings import ConfigSchemaCorpora, ConfigSchemaTeaching
 
 SCHEMAS: dict[str, type[BaseModel]] = {
@@ -86,8 +86,12 @@ def resolve_config(config: Config) -> TeachingConfig:
             '[teaching.optimizer] must be @optimizers = "spacy-dualner.AdamW.v1" with one number '
             "as learn_rate: the peak, reached after warmup_steps and falling to 0 at the end."
         )
-    _refuse_idle(settings)
-    objective = make_objective(settings)
+    if settings.method == "filter" and settings.teacher.templates:
+        raise DualNerError(
+            "teaching.teacher.templates would do nothing. Leave it out, or set teaching.method to "
+            '"dual" or "selfkl".'
+        )
+    objective = Objective(settings.method, settings.alpha, settings.mse_norm)
     return TeachingConfig(
         settings,
         corpora,
@@ -95,33 +99,6 @@ def resolve_config(config: Config) -> TeachingConfig:
         objective,
         {name: dict(full[name]) for name in SCHEMAS},
     )
-
-
-_IDLE_WITH = {("regulariser.between_langs", "means"), ("regulariser.normalise", "contrastive")}
-
-
-def _refuse_idle(settings: ConfigSchemaTeaching) -> None:
-    """Raise DualNerError for a setting that would do nothing beside the others."""
-    method, confidence = settings.method, settings.pseudo_labels.confidence
-    kind = settings.regulariser.kind
-    blocks = {block: getattr(settings, block).model_dump(exclude_defaults=True) for block in BLOCKS}
-    names = [f"{block}.{key}" for block, own in blocks.items() for key in own]
-    for name in ["mse_norm"] * (settings.mse_norm != "pairs") + names:
-        remedy = ""
-        if method != "dual" and name.startswith("pseudo_labels."):
-            remedy = 'set teaching.method to "dual"'
-        elif method == "filter" and (
-            name.startswith("noise.") or name in ("sampling.source_share", "teacher.templates")
-        ):
-            remedy = 'set teaching.method to "dual" or "selfkl"'
-        elif name == "pseudo_labels.threshold" and confidence not in ("word", "entity"):
-            remedy = 'set teaching.pseudo_labels.confidence to "word" or "entity"'
-        elif not settings.alpha and name.startswith("regulariser."):
-            remedy = "set teaching.alpha above 0"
-        elif (name, kind) in _IDLE_WITH or (name == "mse_norm" and kind != "pairs"):
-            remedy = 'set teaching.regulariser.kind to "pairs"'
-        if remedy:
-            raise DualNerError(f"teaching.{name} would do nothing. Leave it out, or {remedy}.")
 
 
 def _validated(section: Config, schema: type[BaseModel]) -> Any:

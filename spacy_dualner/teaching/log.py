@@ -9,6 +9,7 @@ from typing import Any
 
 from spacy.language import Language
 
+from .schedule import Schedule
 from .settings import ConfigSchemaTeaching
 
 
@@ -18,8 +19,7 @@ class TeachingLog:
     nlp (Language): The pipeline that is taught.
     settings (ConfigSchemaTeaching): Its logger.
     columns (Mapping[str, str]): Scores to show, and the names of their columns.
-    total_steps (int): Steps of the run.
-    eval_frequency (int): Steps between rows.
+    schedule (Schedule): Steps of the run.
     silent (bool): Whether to write nothing.
     """
 
@@ -28,16 +28,14 @@ class TeachingLog:
         nlp: Language,
         settings: ConfigSchemaTeaching,
         columns: Mapping[str, str],
-        total_steps: int,
-        eval_frequency: int,
+        schedule: Schedule,
         *,
         silent: bool = False,
     ) -> None:
         self.nlp = nlp
         self.settings = settings
         self.columns = columns
-        self.total_steps = total_steps
-        self.eval_frequency = eval_frequency
+        self.schedule = schedule
         self.silent = silent
 
     def __enter__(self) -> TeachingLog:
@@ -75,14 +73,15 @@ class TeachingLog:
         """Set up spaCy's logger for the columns and steps of this run."""
         training = self.nlp.config["training"]
         before = copy.deepcopy(training)
-        training["max_steps"] = self.total_steps
-        training["eval_frequency"] = self.eval_frequency
+        training["max_steps"] = self.schedule.total
+        training["eval_frequency"] = self.schedule.evaluation
         # spaCy adds the component's own scores to the columns, unless they are null.
         training["score_weights"] = dict.fromkeys(
             [*before["score_weights"], "ents_f", "ents_p", "ents_r", "ents_per_type"]
         ) | dict.fromkeys(self.columns.values(), 0.0)
         others = [n for n in self.nlp.pipe_names if n != self.settings.component]
-        with self.nlp.select_pipes(disable=others):
-            hooks = self.settings.logger(self.nlp, sys.stdout, sys.stderr)
-        training.update(before)
-        return hooks
+        try:
+            with self.nlp.select_pipes(disable=others):
+                return self.settings.logger(self.nlp, sys.stdout, sys.stderr)
+        finally:
+            training.update(before)

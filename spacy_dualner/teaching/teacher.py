@@ -1,26 +1,25 @@
-"""How the teacher follows the student."""
+"""The teacher: the best student so far."""
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .settings import TeacherSettings
-
 
 class Teacher:
-    """The network that gives pseudo labels, the best candidate so far, and what candidates are.
+    """The best candidate so far, which gives the pseudo labels and is what a run returns.
 
-    In the paper teacher and best are one, and candidates are the student as it is.
+    In the paper candidates are the student as it is; with a decay they are a running mean of its
+    steps.
 
     student (nn.Module): Begins as the stage-1 model.
-    settings (TeacherSettings): How to follow it.
+    decay (float): What the running mean keeps at a step; 0 for none.
     """
 
-    def __init__(self, student: nn.Module, settings: TeacherSettings) -> None:
-        self.settings = settings
+    def __init__(self, student: nn.Module, decay: float = 0.0) -> None:
         # Weights that training leaves alone are shared by all.
         shared = [p for p in student.parameters() if not p.requires_grad]
 
@@ -29,52 +28,42 @@ class Teacher:
             return own.eval().requires_grad_(False)
 
         self.network = copied()
-        self.best = self.network if settings.update == "best" else copied()
-        # A running mean of students.
-        self._mean: nn.Module | None = None
-        if settings.update == "always":
-            self._mean = self.network
-        elif settings.decay:
-            self._mean = copied()
-        # What each round begins from.
-        self._stage1 = copy.deepcopy(student.state_dict()) if settings.rounds > 1 else {}
+        self.score, self.step = 0.0, 0
+        self.decay = decay
+        self._mean: nn.Module | None = copied() if decay else None
 
     def candidate(self, student: nn.Module) -> nn.Module:
-        """The network to be scored: the running mean of students, or the last one."""
+        """The network to be scored."""
         return student if self._mean is None else self._mean
 
     def after_step(self, student: nn.Module, step: int) -> None:
-        """Let the running mean follow: at first it is that of all. step (int): Of the round."""
+        """Let the running mean follow: at first it is that of all. step (int): Before it."""
         if self._mean is not None:
-            decay = min(self.settings.decay, (1 + step) / (2 + step))
+            decay = min(self.decay, (1 + step) / (2 + step))
             own: list[Tensor] = list(self._mean.parameters())
             new: list[Tensor] = list(student.parameters())
             with torch.no_grad():
                 torch._foreach_lerp_(own, new, 1 - decay)
 
-    def after_evaluation(self, student: nn.Module, *, is_better: bool) -> None:
-        """Keep the candidate if it is better than all before, and replace the teacher."""
-        candidate = self.candidate(student).state_dict()
-        if is_better:
-            self.best.load_state_dict(candidate)
-        if self.settings.update == "latest":
-            self.network.load_state_dict(candidate)
+    def after_evaluation(self, student: nn.Module, step: int, score: float) -> None:
+        """Let a candidate that is better than all before teach from now on."""
+        if score > self.score:
+            self.network.load_state_dict(self.candidate(student).state_dict())
+            self.score, self.step = score, step
 
-    def begin_round(self, student: nn.Module) -> None:
-        """A further round: the best so far teaches, the student is the stage-1 model again."""
-        student.load_state_dict(self._stage1)
-        if self._mean is not None:
-            self._mean.load_state_dict(self._stage1)
-        self.network.load_state_dict(self.best.state_dict())
-
-    def state_dict(self) -> dict[str, dict[str, Tensor]]:
-        """What a checkpoint keeps; one network in two places takes no more room."""
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
         mean = {} if self._mean is None else self._mean.state_dict()
-        return {"teacher": self.network.state_dict(), "best": self.best.state_dict(), "mean": mean}
+        return {
+            "network": self.network.state_dict(),
+            "mean": mean,
+            "score": self.score,
+            "step": self.step,
+        }
 
-    def load_state_dict(self, state: dict[str, dict[str, Tensor]]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.network.load_state_dict(state["teacher"])
-        self.best.load_state_dict(state["best"])
+        self.network.load_state_dict(state["network"])
         if self._mean is not None:
             self._mean.load_state_dict(state["mean"])
+        self.score, self.step = state["score"], state["step"]

@@ -13,30 +13,19 @@ def labelled_loss(
     labels: HeadValues,
     weights: HeadValues,
     n_words: Tensor | None = None,
-    of_words: HeadValues | None = None,
 ) -> Tensor:
     """Cross-entropy of the three heads, each a mean over words with a label (equation 4).
 
     logits (HeadValues): `[words, classes]` of each head.
-    labels (HeadValues): `[words]` of each head, gold or pseudo, IGNORE where there is none; or,
-        with `n_words`, probabilities `[words, classes]`, all 0 where there is none.
+    labels (HeadValues): `[words]` of each head, gold or pseudo, IGNORE where there is none.
     weights (HeadValues): Scalar weight of each head's loss.
     n_words (Optional[Tensor]): Words to divide by, where these words are a piece of a batch whose
         mean is wanted. By default the words with a label here.
-    of_words (Optional[HeadValues]): `[words]`, how much each word counts for each head; by default
-        all alike.
     RETURNS (Tensor): Scalar, 0 where no word has a label.
     """
     total = logits.tag.new_zeros(())
-    counts = of_words or (None, None, None)
-    for head_logits, head_labels, weight, of_word in zip(
-        logits, labels, weights, counts, strict=True
-    ):
-        if of_word is None:
-            summed = F.cross_entropy(head_logits, head_labels, ignore_index=IGNORE, reduction="sum")
-        else:
-            each = F.cross_entropy(head_logits, head_labels, ignore_index=IGNORE, reduction="none")
-            summed = (each * of_word).sum()
+    for head_logits, head_labels, weight in zip(logits, labels, weights, strict=True):
+        summed = F.cross_entropy(head_logits, head_labels, ignore_index=IGNORE, reduction="sum")
         count = (head_labels != IGNORE).sum() if n_words is None else n_words
         total = total + weight * summed / count.clamp(min=1)
     return total
@@ -62,19 +51,4 @@ def self_teaching_loss(
             log_target=True,
         )
         total = total + (divergence.sum(-1) * mask).sum() / n_words.clamp(min=1)
-    return total
-
-
-def divergence_loss(first: HeadValues, second: HeadValues, n_words: Tensor) -> Tensor:
-    """KL of each head's two predictions for the same words, in both directions.
-
-    first (HeadValues): Logits `[words, classes]`.
-    second (HeadValues): Logits of the same words; both carry a gradient.
-    n_words (Tensor): Words to divide by.
-    RETURNS (Tensor): Scalar, the sum over the heads of the mean over words.
-    """
-    total = first.tag.new_zeros(())
-    for one, other in zip(first, second, strict=True):
-        p, q = one.log_softmax(-1), other.log_softmax(-1)
-        total = total + 0.5 * ((p.exp() - q.exp()) * (p - q)).sum() / n_words.clamp(min=1)
     return total

@@ -13,9 +13,6 @@ from .corpus import parse_langs
 STAGES = ("stage1.cfg", "stage2.cfg")
 """The configs of a preset, for `spacy train` and for `teach`: the paper's."""
 
-BLOCKS = ("teacher", "pseudo_labels", "regulariser", "noise", "sampling")
-"""The blocks of `[teaching]` that a config of stage 2 may leave out."""
-
 
 def recipe_file(recipe: str) -> str:
     """The config of stage 2: `stage2-NAME.cfg`, or `stage2.cfg` for the paper's recipe.
@@ -37,7 +34,8 @@ def recipes(preset: Path) -> list[str]:
 
 
 def overridden(config: Config, values: Mapping[str, Any]) -> Config:
-    """A config with other values in it; blocks of `[teaching]` that it leaves out are added.
+    """A config with other values in it; `[teaching.teacher]` is added where it
+    was left out.
 
     config (Config): Not interpolated.
     values (Mapping[str, Any]): By dotted name.
@@ -45,9 +43,8 @@ def overridden(config: Config, values: Mapping[str, Any]) -> Config:
     Raises ConfigValidationError for a section that is not there.
     """
     config = config.copy()
-    for block in BLOCKS:
-        if "teaching" in config and any(key.startswith(f"teaching.{block}.") for key in values):
-            config["teaching"].setdefault(block, {})
+    if "teaching" in config and any(key.startswith("teaching.teacher.") for key in values):
+        config["teaching"].setdefault("teacher", {})
     return Config().from_str(config_text(config), interpolate=False, overrides=dict(values))
 
 

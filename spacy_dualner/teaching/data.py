@@ -1,0 +1,147 @@
+"""The text of stage 2, read once into arrays, and which of it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..encoder.subwords import Ints
+from ..errors import DualNerError
+from ..labels.gold_types import check_types, noting_types
+from ..training.batching import length_groups
+from ..training.corpus import Corpus
+from .arrays import ArraysBuilder, SentenceArrays
+from .config import TeachingConfig
+from .network import Recogniser
+from .pairing import find_partners
+
+
+@dataclass
+class TeachingData:
+    """What stage 2 is run on. Made by `read_data`.
+
+    corpus (SentenceArrays): Source sentences, then target sentences.
+    n_source (int): How many of them are source sentences.
+    source_langs (List[str]): Languages of those.
+    dev (SentenceArrays): Annotated development sentences; may be empty.
+    target (Dict[str, Ints1d]): Numbers of each target language's sentences that have words.
+    partners (Optional[Ints1d]): FILTER: the source sentence of each translation.
+    held_back (Ints1d): Numbers of target sentences that are scored and not trained on.
+    trained_on (Ints1d): Numbers of those that are; of FILTER the translations alone.
+    """
+
+    corpus: SentenceArrays
+    n_source: int
+    source_langs: list[str]
+    dev: SentenceArrays
+    target: dict[str, Ints]
+    partners: Ints | None
+    held_back: Ints
+    trained_on: Ints
+
+    @property
+    def n_target(self) -> int:
+        """Target sentences that are trained on."""
+        return int((self.trained_on >= self.n_source).sum())
+
+    def with_partners(self, sentences: Ints) -> Ints:
+        """Translations with the sentences that they are of before them."""
+        if self.partners is None:
+            return sentences
+        return np.concatenate((self.partners[sentences], sentences))
+
+    def batches(self, size: int, seed: int, epoch: int) -> list[Ints]:
+        """The batches of an epoch, as sentence numbers.
+
+        size (int): Sentences a batch.
+        seed (int): With the epoch all that they depend on: a resumed run meets the same.
+        epoch (int): Number of the epoch.
+        RETURNS (List[Ints1d]): Sentences of like length in each.
+        """
+        lengths = self.corpus.subword_counts()[self.trained_on]
+        groups = length_groups(lengths, size, np.random.default_rng([seed, epoch]))
+        return [self.trained_on[group] for group in groups]
+
+
+def read_data(
+    nlp: Language, recogniser: Recogniser, config: TeachingConfig, folder: Path
+) -> TeachingData:
+    """Read the corpora of a config.
+
+    nlp (Language): The pipeline, for readers other than `spacy-dualner.Corpus.v1`.
+    recogniser (Recogniser): Its tokenizer and entity types.
+    config (TeachingConfig): The readers, how much text is kept in memory, and what is held back.
+    folder (Path): Where the rest lies, in files without a name.
+    RETURNS (TeachingData): The text.
+    Raises DualNerError where a corpus is missing, there is no source text, or annotated entities
+    are of types that the pipeline does not know.
+    """
+    settings = config.settings
+    builder, dev = (
+        ArraysBuilder(
+            recogniser.words,
+            recogniser.scheme,
+            max_memory=settings.max_memory_mb * 1_000_000,
+            folder=folder,
+            keep_empty=keep_empty,
+        )
+        # Of translations the k-th is of the k-th sentence: all keep their places.
+        for keep_empty in (settings.method == "filter", False)
+    )
+
+    def add(builder: ArraysBuilder, reader: Callable | None, annotated: str = "") -> int:
+        """Add what a reader gives. annotated (str): Its name, if its entities are gold."""
+        if reader is None:
+            return 0
+        if settings.method == "filter" and isinstance(reader, Corpus) and reader.cut:
+            raise DualNerError(
+                f"The k-th translation is of the k-th source sentence, and cut = {reader.cut} puts "
+                "others between. Set it to 0."
+            )
+        shards: Iterable[Iterable[Doc]] = [(eg.reference for eg in reader(nlp))]
+        if isinstance(reader, Corpus):
+            shards = reader.shards()
+        types: set[str] = set()
+        n_added = sum(
+            builder.add(noting_types(docs, types) if annotated else docs, labelled=bool(annotated))
+            for docs in shards
+        )
+        check_types(types, recogniser.scheme.types, annotated)
+        return n_added
+
+    corpora = config.corpora
+    n_source = add(builder, corpora.source, "corpora.source")
+    if not n_source:
+        raise DualNerError("corpora.source holds no sentence. Give annotated source text.")
+    source_langs = builder.lang_names
+    add(builder, corpora.target)
+    add(dev, corpora.dev, "corpora.dev")
+    corpus = builder.build()
+    sentences = np.flatnonzero(corpus.word_counts())
+    of_target = sentences[sentences >= n_source]
+    target = {name: np.intersect1d(corpus.of_lang(name), of_target) for name in corpus.lang_names}
+    target = {name: own for name, own in target.items() if len(own)}
+    held_back = np.zeros(0, dtype=np.int64)
+    if settings.select == "agreement":
+        # Of a language with little text, half of it at most.
+        few = [own[: min(settings.held_back, len(own) // 2)] for own in target.values()]
+        held_back = np.concatenate([held_back, *few])
+    partners = None
+    if settings.method == "filter":
+        partners = find_partners(corpus, n_source, recogniser.shape.window)
+        sentences = np.flatnonzero(partners >= 0)
+    return TeachingData(
+        corpus,
+        n_source,
+        source_langs,
+        dev.build(),
+        target,
+        partners,
+        held_back,
+        np.setdiff1d(sentences, held_back),
+    )

@@ -67,20 +67,6 @@ def test_the_seed_decides() -> None:
     assert groups(lengths, 8, 5) != groups(lengths, 8, 6)
 
 
-@settings(deadline=None)
-@given(lengths=many_lengths, size=st.integers(1, 20), seed=st.integers(0, 9))
-def test_a_pool_of_one_batch_mixes_lengths(lengths, size, seed) -> None:
-    """Still every sentence once. What stands in a batch has nothing to do with its length."""
-    rng = (np.random.default_rng(seed) for _ in range(2))
-    batches, like = (
-        [b.tolist() for b in length_groups(values, size, next(rng), pool=1)]
-        for values in (lengths, [0] * len(lengths))
-    )
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    assert sum(len(batch) < size for batch in batches) == bool(len(lengths) % size)
-    assert [sorted(batch) for batch in batches] == [sorted(batch) for batch in like]
-
-
 def test_no_sentences() -> None:
     assert groups([], 8) == []
 

@@ -31,8 +31,7 @@ from mkdocs.exceptions import PluginError
 from spacy.language import Language
 
 from spacy_dualner.teaching.config import SCHEMAS
-from spacy_dualner.teaching.settings import ConfigSchemaTeaching
-from spacy_dualner.training.presets import BLOCKS
+from spacy_dualner.teaching.settings import TeacherSettings
 
 sys.path.append(str(ROOT / "docs" / "hooks"))
 import configuration
@@ -193,22 +192,20 @@ def test_every_setting_is_in_the_reference(site: Path) -> None:
     text = (site / "configuration.html").read_text(encoding="utf8")
     settings = [*Language.get_factory_meta("dualner").default_config]
     settings += [name for schema in SCHEMAS.values() for name in schema.model_fields]
-    settings = [name for name in settings if name not in BLOCKS]
+    settings = [name for name in settings if name != "teacher"]
     assert len(settings) > 20
     for name in settings:
         assert f"<td><code>{name}</code></td>" in text, name
 
 
-def test_each_block_of_teaching_has_a_heading_and_its_settings(site: Path) -> None:
+def test_the_block_of_the_teacher_has_a_heading_and_its_settings(site: Path) -> None:
     text = (site / "configuration.html").read_text(encoding="utf8")
     parts = dict(re.findall(r"<h3 [^>]*><code>\[([\w.]+)\]</code>(.*?)(?=<h[23] )", text, re.S))
-    for block in BLOCKS:
-        settings = ConfigSchemaTeaching.model_fields[block].annotation.model_fields
-        part = parts[f"teaching.{block}"]
-        assert re.findall(r"<tr>\s*<td><code>(\w+)</code></td>", part) == list(settings)
-        assert f"<td><code>{block}</code></td>" not in parts["teaching"]
-        assert "required" not in part
-    assert '<td><code>"best"</code></td>' in parts["teaching.teacher"]
+    part, settings = parts["teaching.teacher"], list(TeacherSettings.model_fields)
+    assert re.findall(r"<tr>\s*<td><code>(\w+)</code></td>", part) == settings
+    assert "<td><code>teacher</code></td>" not in parts["teaching"]
+    assert "required" not in part
+    assert part.count("<td><code>0.0</code></td>") == len(settings)
 
 
 def test_every_command_is_in_the_reference(site: Path) -> None:

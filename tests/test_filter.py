@@ -136,10 +136,10 @@ def config_of(folder: Path, **overrides: Any) -> Any:
 
 def test_a_translation_goes_with_its_source_sentence(folder: Path, tmp_path: Path) -> None:
     teaching = Teaching(config_of(folder), tmp_path)
-    assert teaching.views.partners is not None
-    assert teaching.trained_on.tolist() == list(range(10, 23))
-    assert teaching.views.partners[10:].tolist() == [*range(10), 0, 1, 2]
-    assert teaching.total_steps == 2 * 3  # 13 pairs, 5 a step
+    assert teaching.data.partners is not None
+    assert teaching.data.trained_on.tolist() == list(range(10, 23))
+    assert teaching.data.partners[10:].tolist() == [*range(10), 0, 1, 2]
+    assert teaching.schedule.total == 2 * 3  # 13 pairs, 5 a step
 
 
 def test_the_loss(folder: Path, tmp_path: Path) -> None:
@@ -153,12 +153,12 @@ def test_the_loss(folder: Path, tmp_path: Path) -> None:
         return stage2_loss(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spacy_dualner.teaching.teach.stage2_loss", spy)
-        total = teaching.train_step(np.array([10, 20]))
-    ((objective, piece, _, student, teacher, _),) = captured
+        patch.setattr("spacy_dualner.teaching.step.stage2_loss", spy)
+        total = teaching.step.take(np.array([10, 20]), 1.0)
+    ((objective, piece, _, student, teacher),) = captured
     assert objective == Objective("filter", 0.0)
     n = len(ENGLISH[0])
-    assert piece.words.is_source.tolist() == [True] * 2 * n + [False] * 2 * n
+    assert piece.is_source.tolist() == [True] * 2 * n + [False] * 2 * n
     assert int(piece.n_source) == int(piece.n_target) == 2 * n
     assert (piece.gold[: 2 * n] >= 0).all() and (piece.gold[2 * n :] == -1).all()
     expected = torch.zeros(())
@@ -223,7 +223,7 @@ def test_pairs_too_long_for_a_window_are_left_out(folder: Path, tmp_path: Path) 
         corpora__target__path=str(tmp_path / "corpus" / "translated"),
         corpora__target__langs="de",
     )
-    assert Teaching(config, tmp_path / "out").trained_on.tolist() == [11]
+    assert Teaching(config, tmp_path / "out").data.trained_on.tolist() == [11]
 
 
 def test_a_sentence_without_a_word_keeps_its_place(folder: Path, tmp_path: Path) -> None:
@@ -246,15 +246,15 @@ def test_a_sentence_without_a_word_keeps_its_place(folder: Path, tmp_path: Path)
         corpora__target__langs="de",
     )
     teaching = Teaching(config, tmp_path / "out")
-    assert teaching.views.partners is not None
+    assert teaching.data.partners is not None
     pairs = [number for number in range(10) if number not in (0, 2, 4, 9)]
-    assert teaching.trained_on.tolist() == [10 + number for number in pairs]
-    assert teaching.views.partners[teaching.trained_on].tolist() == pairs
+    assert teaching.data.trained_on.tolist() == [10 + number for number in pairs]
+    assert teaching.data.partners[teaching.data.trained_on].tolist() == pairs
     for number in pairs:
-        batch, _ = teaching.corpus.select(np.array([number, 10 + number]))
+        batch, _ = teaching.data.corpus.select(np.array([number, 10 + number]))
         sides = [(texts * 2)[number] for texts in (ENGLISH, GERMAN)]
         assert batch.sentence_lengths.tolist() == [len(words) for words in sides]
-    assert np.isfinite(float(teaching.train_step(teaching.trained_on[:3])))
+    assert np.isfinite(float(teaching.step.take(teaching.data.trained_on[:3], 1.0)))
 
 
 def test_blocks_hold_rows_in_the_order_given() -> None:

@@ -65,7 +65,7 @@ def test_teach_refuses_types_that_the_pipeline_does_not_know(
 def test_teach_takes_fewer_types(folder: Path, tmp_path: Path) -> None:
     path = str(folder / "part" / "train")
     config = stage2_config(folder / "model", folder / "corpus", corpora__source__path=path)
-    assert Teaching(resolve_config(config), tmp_path).n_source == 5
+    assert Teaching(resolve_config(config), tmp_path).data.n_source == 5
 
 
 @pytest.mark.parametrize("select", ["mean", "source"])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import Entity, bounds_of, entities_in_tags, tags_of
+from oracle import Entity, entities_in_tags
 from torch import Tensor
 
 from spacy_dualner.decoding import read as decoding
@@ -20,8 +20,6 @@ from spacy_dualner.decoding.lattice import (
     Lattice,
     best_tags,
     make_lattice,
-    marginals,
-    role_log_probs,
     span_log_probs,
 )
 from spacy_dualner.decoding.read import DECODINGS, read_spans
@@ -83,24 +81,6 @@ def shares_of_ways(lattice: Lattice, begin: int, n_words: int) -> np.ndarray:
     return np.exp(scores - np.logaddexp.reduce(scores))
 
 
-def plain_marginals(lattice: Lattice, lengths: list[int]) -> list[np.ndarray]:
-    """The labels of each way to place entities, weighed by its share: tag, start and end."""
-    n_types = lattice.begin.shape[1]
-    expected = [np.zeros((sum(lengths), n)) for n in (2 * n_types + 1, n_types + 1, n_types + 1)]
-    first_place = first_word = 0
-    for n_words in lengths:
-        words = np.arange(first_word, first_word + n_words)
-        like = [0] * n_words
-        shares = shares_of_ways(lattice, first_place, n_words)
-        for way, share in zip(all_ways(n_words, n_types), shares, strict=True):
-            labels = (tags_of(way, like), *bounds_of(way, like))
-            for sums, classes in zip(expected, labels, strict=True):
-                sums[words, classes] += share
-        first_place += n_words + 1
-        first_word += n_words
-    return expected
-
-
 def random_logits(rng: np.random.Generator, n_words: int, n_types: int) -> torch.Tensor:
     size = rng.choice([0.1, 1.0, 5.0, 30.0])
     return torch.from_numpy(rng.normal(size=(n_words, 4 * n_types + 3)) * size)
@@ -150,51 +130,6 @@ def test_equal_to_enumeration(decode: str) -> None:
             begin += n_words + 1
 
 
-# A seed, the number of types, and of words in each sentence.
-small = given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.lists(st.integers(0, 6), max_size=3))
-
-
-@small
-@pytest.mark.parametrize("decode", DECODINGS)
-def test_probabilities_of_roles_equal_enumeration(
-    decode: str, seed: int, n_types: int, lengths: list[int]
-) -> None:
-    """Also of what is next to impossible, for the logarithm is what is asked for."""
-    rng = np.random.default_rng(seed)
-    lattice = make_lattice(random_logits(rng, sum(lengths), n_types), Layout(lengths), decode)
-    got = columns(role_log_probs(lattice), slice(None))
-    begin = 0
-    for n_words in lengths:
-        scores = scores_of_ways(lattice, begin, n_words)
-        total = np.logaddexp.reduce(scores)
-        paths = roles_of_ways(n_words, n_types)
-        for word, column in np.ndindex(n_words, 4 * n_types + 1):
-            held = scores[paths[:, word] == column]
-            expected = np.logaddexp.reduce(held) - total if len(held) else -np.inf
-            assert got[begin + word, column] == pytest.approx(expected, abs=1e-9, rel=0)
-        begin += n_words + 1
-    gaps = np.delete(got, Layout(lengths).places.numpy(), axis=0)
-    assert len(gaps) == len(lengths)
-    assert (gaps[:, 0] == 0).all()
-    assert np.isneginf(gaps[:, 1:]).all()
-
-
-@small
-@pytest.mark.parametrize("decode", DECODINGS)
-def test_marginals_equal_enumeration(
-    decode: str, seed: int, n_types: int, lengths: list[int]
-) -> None:
-    rng = np.random.default_rng(seed)
-    layout = Layout(lengths)
-    lattice = make_lattice(random_logits(rng, sum(lengths), n_types), layout, decode)
-    got = marginals(lattice, layout)
-    for sums, probs in zip(plain_marginals(lattice, lengths), got, strict=True):
-        assert probs.dtype == torch.float64
-        assert probs.shape == sums.shape
-        np.testing.assert_allclose(probs.numpy(), sums, atol=1e-9, rtol=0)
-        np.testing.assert_allclose(probs.sum(1).numpy(), 1.0, atol=1e-12)
-
-
 def test_scores_are_the_heads_log_probabilities() -> None:
     """One word, one type: each role by hand."""
     logits = torch.tensor([[0.3, -1.0, 0.7, 0.2, -0.4, 1.1, 0.6]], dtype=torch.float64)
@@ -234,9 +169,6 @@ def test_a_long_row_is_as_exact_as_a_short_one(decode: str) -> None:
     assert (spans.start[last] - begin).tolist() == own.start.tolist()
     torch.testing.assert_close(together[last], span_log_probs(alone, own), atol=1e-9, rtol=0)
     assert (together <= 0).all()
-    words = torch.arange(begin, begin + 5)
-    for whole, own_part in zip(role_log_probs(lattice), role_log_probs(alone), strict=True):
-        torch.testing.assert_close(whole[words], own_part[:-1], atol=1e-9, rtol=0)
 
 
 def plain_total(table: Tensor, n_types: int, unite: Callable[..., Tensor]) -> Tensor:
@@ -251,6 +183,24 @@ def plain_total(table: Tensor, n_types: int, unite: Callable[..., Tensor]) -> Te
     return closed[0]
 
 
+def shares_of_roles(lattice: Lattice, begin: int, n_words: int, n_types: int) -> np.ndarray:
+    """The probability of each word's roles, as `columns` has them: sums over all entities."""
+    first, last = np.triu_indices(n_words)
+    places = (torch.from_numpy(begin + x).repeat_interleave(n_types) for x in (first, last))
+    spans = Spans(*places, torch.arange(1, n_types + 1).repeat(len(first)))
+    shares = span_log_probs(lattice, spans).exp().view(-1, n_types).numpy()
+    roles = np.zeros((n_words, 4, n_types))
+    for start, end, share in zip(first, last, shares, strict=True):
+        if start == end:
+            roles[start, SINGLE - 1] += share
+        else:
+            roles[start, BEGIN - 1] += share
+            roles[start + 1 : end, INSIDE - 1] += share
+            roles[end, END - 1] += share
+    outside = 1 - roles.sum((1, 2))
+    return np.hstack((outside[:, None], roles.reshape(n_words, -1)))
+
+
 @pytest.mark.parametrize("decode", DECODINGS)
 def test_many_types(decode: str) -> None:
     """The probability of a role is the derivative of the log sum by its score."""
@@ -258,14 +208,13 @@ def test_many_types(decode: str) -> None:
     rng = np.random.default_rng(2)
     layout = Layout(lengths)
     lattice = make_lattice(random_logits(rng, sum(lengths), n_types), layout, decode)
-    roles = columns(role_log_probs(lattice), slice(None))
     spans = tags_to_spans(best_tags(lattice))
     begin = 0
     for n_words in lengths:
         table = torch.from_numpy(columns(lattice, slice(begin, begin + n_words))).requires_grad_()
         if n_words:
             (shares,) = torch.autograd.grad(plain_total(table, n_types, torch.logsumexp), table)
-            got = np.exp(roles[begin : begin + n_words])
+            got = shares_of_roles(lattice, begin, n_words, n_types)
             np.testing.assert_allclose(got, shares.numpy(), atol=1e-9, rtol=0)
             (path,) = torch.autograd.grad(plain_total(table, n_types, torch.amax), table)
             starts = (path[:, 1 : 2 * n_types + 1].sum(1) > 0).nonzero()[:, 0] + begin
@@ -310,19 +259,6 @@ def test_an_unknown_decoding_is_refused(decode: str) -> None:
 
 
 @pytest.mark.parametrize("decode", DECODINGS)
-def test_a_single_word_is_an_entity_of_one_word(decode: str) -> None:
-    """Its role is as probable as the entity, in a batch of sentences of all lengths."""
-    rng = np.random.default_rng(1)
-    lengths = rng.integers(0, 40, size=50)
-    layout = Layout(lengths)
-    lattice = make_lattice(random_logits(rng, int(lengths.sum()), 4), layout, decode)
-    words, types = layout.places.repeat(4), torch.arange(1, 5).repeat_interleave(layout.n_words)
-    entities = span_log_probs(lattice, Spans(words, words, types))
-    single = role_log_probs(lattice).single[words, types - 1]
-    torch.testing.assert_close(single, entities, atol=1e-9, rtol=0)
-
-
-@pytest.mark.parametrize("decode", DECODINGS)
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0], [1], [0, 1, 0]])
 def test_few_words(decode: str, lengths: list[int]) -> None:
     layout = Layout(lengths)
@@ -332,9 +268,6 @@ def test_few_words(decode: str, lengths: list[int]) -> None:
     assert (tags != IGNORE).sum() == sum(lengths)
     assert len(span_log_probs(lattice, Spans(*torch.zeros(3, 0, dtype=torch.long)))) == 0
     assert len(read_spans(torch.zeros(sum(lengths), 7), layout, decode).start) == 0
-    assert len(role_log_probs(lattice).outside) == layout.n_places
-    shapes = [tuple(probs.shape) for probs in marginals(lattice, layout)]
-    assert shapes == [(sum(lengths), 3), (sum(lengths), 2), (sum(lengths), 2)]
 
 
 # Reading entities

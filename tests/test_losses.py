@@ -17,10 +17,7 @@ from spacy_dualner.encoder.heads import split_logits
 from spacy_dualner.labels.layout import Layout
 from spacy_dualner.labels.scheme import IGNORE, HeadValues
 from spacy_dualner.teaching.objective import Objective, Piece, stage2_loss
-from spacy_dualner.teaching.pseudo_labels import Words, pseudo_labels
-from spacy_dualner.teaching.regulariser import Regulariser
-from spacy_dualner.teaching.settings import PseudoLabelSettings
-from spacy_dualner.training.losses import divergence_loss, labelled_loss, self_teaching_loss
+from spacy_dualner.training.losses import labelled_loss, self_teaching_loss
 
 moderate = settings(deadline=None, max_examples=40)
 N_TYPES = 3
@@ -101,67 +98,6 @@ def test_without_labels_the_loss_is_zero(n_words) -> None:
     assert all(not x.grad.any() for x in logits)
 
 
-def random_weights(n_words: int, seed: int) -> HeadValues:
-    """How much each word counts, for some not at all."""
-    return HeadValues(*(randn(n_words, seed=seed + i).clamp(min=0) for i in range(3)))
-
-
-@moderate
-@given(n_words=st.integers(0, 8), seed=st.integers(0, 99))
-def test_labels_may_be_probabilities(n_words, seed) -> None:
-    """All 0 for words that have no label."""
-    logits = HeadValues(*(randn(n_words, k, seed=seed) for k in SIZES))
-    targets = [randn(n_words, k, seed=seed + 1).softmax(-1) for k in SIZES]
-    known = randn(n_words, seed=seed) > 0
-    labels = HeadValues(*(p * known[:, None] for p in targets))
-    value = labelled_loss(logits, labels, ONES, torch.tensor(7))
-    expected = sum(
-        -(p[known] * torch.softmax(x, -1).log()[known]).sum()
-        for x, p in zip(logits, targets, strict=True)
-    )
-    torch.testing.assert_close(value, expected / 7, rtol=1e-9, atol=1e-12)
-    hard = random_labels(n_words, seed)
-    surely = HeadValues(
-        *(
-            torch.eye(k, dtype=torch.float64)[y.clamp(min=0)] * (y >= 0)[:, None]
-            for y, k in zip(hard, SIZES, strict=True)
-        )
-    )
-    value = labelled_loss(logits, surely, ONES, torch.tensor(7))
-    torch.testing.assert_close(value, labelled_loss(logits, hard, ONES, torch.tensor(7)))
-
-
-@moderate
-@given(n_words=st.integers(0, 8), seed=st.integers(0, 99), soft=st.booleans())
-def test_words_may_count_for_more_or_less(n_words, seed, soft) -> None:
-    """The sum is weighed; what it is divided by stays."""
-    logits = HeadValues(*(randn(n_words, k, seed=seed) for k in SIZES))
-    hard, of_words = random_labels(n_words, seed), random_weights(n_words, seed)
-    labels, expected = hard, torch.zeros((), dtype=torch.float64)
-    if soft:
-        labels = HeadValues(*(randn(n_words, k, seed=seed + 9).softmax(-1) for k in SIZES))
-    for x, y, weights in zip(logits, labels, of_words, strict=True):
-        for word in range(n_words):
-            log_p = torch.log(torch.softmax(x[word], -1))
-            if soft:
-                expected = expected - weights[word] * (y[word] * log_p).sum()
-            elif y[word] >= 0:
-                expected = expected - weights[word] * log_p[y[word]]
-    value = labelled_loss(logits, labels, ONES, torch.tensor(9), of_words)
-    torch.testing.assert_close(value, expected / 9, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("soft", [False, True])
-def test_gradient_of_the_weighed_loss(soft) -> None:
-    logits = [randn(5, k).requires_grad_() for k in SIZES]
-    labels, of_words = random_labels(5, 1), random_weights(5, 2)
-    if soft:
-        labels = HeadValues(*(randn(5, k, seed=3).softmax(-1) for k in SIZES))
-    assert torch.autograd.gradcheck(
-        lambda *x: labelled_loss(HeadValues(*x), labels, ONES, torch.tensor(4), of_words), logits
-    )
-
-
 # Self-teaching
 
 
@@ -193,29 +129,6 @@ def test_gradient_of_the_self_teaching_loss() -> None:
     )
 
 
-# Two predictions
-
-
-@moderate
-@given(n_words=st.integers(0, 8), seed=st.integers(0, 99))
-def test_divergence_loss_is_the_mean_of_both_directions(n_words, seed) -> None:
-    one, two = (HeadValues(*(randn(n_words, k, seed=seed + i) for k in SIZES)) for i in (0, 1))
-    expected = sum(
-        0.5 * (divergence(a, b) + divergence(b, a)) for a, b in zip(one, two, strict=True)
-    )
-    value = divergence_loss(one, two, torch.tensor(13))
-    torch.testing.assert_close(value, expected / 13, rtol=1e-9, atol=1e-12)
-    assert divergence_loss(one, one, torch.tensor(13)) == 0
-
-
-def test_gradient_of_the_divergence_loss() -> None:
-    """Into both predictions."""
-    logits = [randn(4, k, seed=i).requires_grad_() for i in (0, 1) for k in SIZES]
-    assert torch.autograd.gradcheck(
-        lambda *x: divergence_loss(HeadValues(*x[:3]), HeadValues(*x[3:]), torch.tensor(3)), logits
-    )
-
-
 # The objective
 
 
@@ -243,7 +156,8 @@ class Batch:
         first, last = sum(self.lengths[:begin]), sum(self.lengths[:end])
         piece = Piece(
             torch.tensor([t for tags in self.gold[begin:end] for t in tags], dtype=torch.long),
-            words_of(self.lengths[begin:end], self.is_source[begin:end]),
+            Layout(self.lengths[begin:end]),
+            torch.tensor(self.of_word[first:last], dtype=torch.bool),
             self.words(True),
             self.words(False),
             share,
@@ -253,13 +167,6 @@ class Batch:
     def split(self, logits: Tensor) -> list[tuple[Tensor, ...]]:
         """Logits of each sentence's heads."""
         return [part.split(SIZES, -1) for part in logits.split(self.lengths)]
-
-
-def words_of(lengths: list[int], is_source: list[bool]) -> Words:
-    """All of one language."""
-    counts = torch.tensor(lengths, dtype=torch.long)
-    of_word = torch.tensor(is_source, dtype=torch.bool).repeat_interleave(counts)
-    return Words(Layout(lengths), of_word, torch.zeros_like(of_word, dtype=torch.long))
 
 
 def make_batch(lengths: list[int], is_source: list[bool], seed: int = 0) -> Batch:
@@ -318,7 +225,7 @@ def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor
         at += length
     total = sum(losses[s] / batch.words(s).clamp(min=1) for s in (True, False))
     if objective.alpha:
-        pull = pull_by_pairs(batch.vectors, entities, N_TYPES, objective.regulariser.kind)
+        pull = pull_by_pairs(batch.vectors, entities, N_TYPES, objective.mse_norm)
         total = total + objective.alpha * share * pull
     return total
 
@@ -334,7 +241,7 @@ def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor
 def test_stage2_loss_equals_the_plain_formula(sentences, method, alpha, norm, seed) -> None:
     """0.5 gold + 0.5 pseudo for source words, pseudo alone for target words, and the pull."""
     batch = make_batch(*map(list, zip(*sentences, strict=True)), seed)
-    objective = Objective(method, alpha, Regulariser(norm))
+    objective = Objective(method, alpha, norm)
     value = stage2_loss(objective, *batch.piece(share=0.25))
     torch.testing.assert_close(value, plain_loss(objective, batch, 0.25), rtol=1e-9, atol=1e-12)
 
@@ -371,31 +278,6 @@ def test_a_batch_of_one_kind_of_sentences(is_source) -> None:
     value = stage2_loss(Objective(), *batch.piece())
     assert value.isfinite()
     torch.testing.assert_close(value, plain_loss(Objective(), batch), rtol=1e-9, atol=0)
-
-
-@pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("heads", ["crossed", "joint"])
-def test_pseudo_labels_and_their_weights_reach_the_loss(heads, soft) -> None:
-    """Halved for source words; what the sums are divided by stays."""
-    choice = PseudoLabelSettings(heads=heads, soft=soft, confidence="word", empty=0.5)
-    batch = make_batch([4, 3, 5, 2], [True, False, False, True], seed=6)
-    piece, vectors, student, teacher = batch.piece()
-    student = student.float()
-    pseudo = pseudo_labels(teacher, piece.words, choice)
-    bounds = [oracle.extract_span(gold) for gold in batch.gold]
-    gold = [batch.gold, *map(list, zip(*bounds, strict=True))]
-    expected = torch.zeros(())
-    for x, labels, weights, own in zip(
-        split_logits(student), pseudo.labels, pseudo.weights, gold, strict=True
-    ):
-        targets = labels if soft else torch.eye(x.shape[-1])[labels]
-        each = -weights * (targets * torch.softmax(x, -1).log()).sum(-1)
-        of_source = torch.tensor(batch.of_word)
-        of_gold = cross_entropy(x, [label for row in own for label in row])
-        expected = expected + 0.5 * (each[of_source].sum() + of_gold) / batch.words(True)
-        expected = expected + each[~of_source].sum() / batch.words(False)
-    objective = Objective(alpha=0.0, pseudo_labels=choice)
-    torch.testing.assert_close(stage2_loss(objective, piece, vectors, student, teacher), expected)
 
 
 def test_no_gradient_flows_into_the_teacher() -> None:

@@ -58,11 +58,7 @@ def test_training(encoder_path: Path) -> None:
         assert torch.equal(trained[name], weight), name
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"teaching__pseudo_labels__quota": 0.5, "teaching__pseudo_labels__confidence": "entity"}],
-    ids=["paper", "quota"],
-)
+@pytest.mark.parametrize("settings", [{}, {"teaching__teacher__decay": 0.9}], ids=["paper", "mean"])
 def test_teaching(settings: dict[str, object], encoder_path: Path, tmp_path: Path) -> None:
     train_nlp(encoder_path, steps=12).to_disk(tmp_path / "model")
     write_corpus(tmp_path / "corpus", ["en", "de"])

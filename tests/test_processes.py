@@ -102,14 +102,6 @@ def test_processes_do_what_one_does(
     assert [path.name for path in output.iterdir()] == ["model-best"]
 
 
-def test_processes_may_have_other_kinds_of_sentences(folder: Path, tmp_path: Path) -> None:
-    """Where one has source sentences alone, the other sees its target sentence twice."""
-    settings = {"noise__consistency": 1.0, "batch_size": 2, "sampling__pool": 1, "max_epochs": 1}
-    overrides = {f"teaching__{name}": value for name, value in settings.items()}
-    teach(folder, tmp_path / "out", 2, **overrides, teaching__dropout=0.1)
-    assert len(losses(tmp_path / "out")) == 1 + 10
-
-
 @pytest.mark.parametrize("n_processes", [1, 2, 3])
 @pytest.mark.parametrize("n_sentences", [2, 7])
 @pytest.mark.parametrize("pieces", [1, 3])
@@ -130,10 +122,10 @@ def test_the_regulariser_is_a_mean(
     def share_alone(sentences: object, n_source: object, n_target: object, share: float) -> object:
         return weight.sum() * 0 + share
 
-    monkeypatch.setattr(teaching, "_piece_loss", share_alone)
+    monkeypatch.setattr(teaching.step, "_loss", share_alone)
     monkeypatch.setattr(Accelerator, "num_processes", n_processes)
     totals = []
     for index in range(n_processes):
         monkeypatch.setattr(Accelerator, "process_index", index)
-        totals.append(float(teaching.train_step(teaching.trained_on[:n_sentences])))
+        totals.append(float(teaching.step.take(teaching.data.trained_on[:n_sentences], 1.0)))
     assert sum(totals) / n_processes == pytest.approx(1)

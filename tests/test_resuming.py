@@ -11,11 +11,10 @@ import pytest
 import torch
 from conftest import train_nlp
 from helpers_corpus import run_cli, stage2_config, write_corpus
+from helpers_teaching import start
 
 import spacy_dualner.teaching.development as development
 import spacy_dualner.teaching.teach as loop
-from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.regulariser import EntityMemory
 from spacy_dualner.teaching.teach import Teaching
 
 
@@ -28,17 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path
     return folder
 
 
-def start(folder: Path, output: Path, **overrides: Any) -> Teaching:
-    config = stage2_config(folder / "model", folder / "corpus", **overrides)
-    return Teaching(resolve_config(config), output)
-
-
 @pytest.fixture
 def interrupted(folder: Path, tmp_path: Path) -> Path:
     """The output folder of a run that has written a checkpoint."""
     teaching = start(folder, tmp_path)
-    teaching.train_step(teaching.trained_on[:5])
-    teaching.step = 2
+    teaching.step.take(teaching.data.trained_on[:5], 1.0)
+    teaching.n_steps = 2
     teaching._save_checkpoint()
     return tmp_path
 
@@ -72,7 +66,7 @@ def test_a_checkpoint_of_more_gpus_goes_on_with_fewer(folder: Path, interrupted:
     torch.save({**checkpoint, "random": [state] * 8}, path)
     teaching = start(folder, interrupted)
     teaching.run(resume=True)
-    assert teaching.step == teaching.total_steps
+    assert teaching.n_steps == teaching.schedule.total
 
 
 def test_the_state_of_chance_is_of_the_own_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,14 +80,6 @@ def test_the_state_of_chance_is_of_the_own_gpu_alone(monkeypatch: pytest.MonkeyP
     assert state["cuda"].tolist() == [3]
     loop.restore_random_state(state, torch.device("cuda", 0))
     assert {device.index: s.tolist() for device, s in kept.items()} == {0: [3]}
-
-
-def test_remembered_entities_come_back_to_the_device() -> None:
-    """Checkpoints are read on the CPU."""
-    state = {"vectors": torch.ones(2, 4), "type": torch.ones(2), "lang": torch.zeros(2)}
-    memory = EntityMemory(5, torch.device("meta"))
-    memory.load_state_dict(state)
-    assert {x.device.type for x in memory.state_dict().values()} == {"meta"}
 
 
 def test_gradients_are_not_kept_twice(folder: Path, tmp_path: Path) -> None:

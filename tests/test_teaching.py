@@ -27,6 +27,15 @@ from helpers_corpus import (
     stage2_config,
     write_corpus,
 )
+from helpers_pipeline import same, weights
+from helpers_teaching import (
+    Interrupted,
+    before_step,
+    interrupt_at,
+    last_student,
+    note_batches,
+    start,
+)
 from spacy.language import Language
 from spacy.vocab import Vocab
 
@@ -61,28 +70,8 @@ def run(folder: Path, output: Path, *, resume: bool = False, **overrides: Any) -
     return spacy.load(teach(resolve_config(config), output, resume=resume))
 
 
-def start(folder: Path, output: Path, **overrides: Any) -> Teaching:
-    """A run of stage 2 that has not begun."""
-    config = stage2_config(folder / "model", folder / "corpus", **overrides)
-    return Teaching(resolve_config(config), output)
-
-
-def weights(nlp: Language) -> dict[str, torch.Tensor]:
-    model = nlp.get_pipe("dualner").model
-    shims = [shim for node in model.walk() for shim in node.shims]
-    return {f"{i}.{k}": v for i, s in enumerate(shims) for k, v in s._model.state_dict().items()}
-
-
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-class Interrupted(Exception):
-    """Stands for whatever ends a run."""
 
 
 # What comes out
@@ -165,12 +154,12 @@ def test_the_best_student_becomes_the_teacher(
     first = {k: v.clone() for k, v in teaching.teacher.network.state_dict().items()}
     teaching.run(resume=False)
     assert not same(first, dict(teaching.teacher.network.state_dict()))
-    assert teaching.best_step == 2 and teaching.best_score == 0.4
+    assert teaching.teacher.step == 2 and teaching.teacher.score == 0.4
 
 
 def test_teacher_has_neither_dropout_nor_gradient(folder: Path, tmp_path: Path) -> None:
     teaching = start(folder, tmp_path, teaching__dropout=0.3)
-    teaching.train_step(teaching.trained_on[:5])
+    teaching.step.take(teaching.data.trained_on[:5], 1.0)
     assert not any(m.training for m in teaching.teacher.network.modules())
     assert not any(p.requires_grad for p in teaching.teacher.network.parameters())
     assert teaching.network.heads.dropout.p == 0.3
@@ -257,7 +246,7 @@ def test_select_by_agreement_needs_no_labels(folder: Path, tmp_path: Path) -> No
     teaching = Teaching(resolve_config(without("dev", config)), tmp_path)
     assert list(teaching.development.columns.values()) == ["agree_de", "agree_sw"]
     # Ten source sentences, and seven of ten in each target language.
-    assert len(teaching.trained_on) == 10 + 2 * 7
+    assert len(teaching.data.trained_on) == 10 + 2 * 7
     score, scores = teaching.development.score(teaching.network)
     assert score == pytest.approx(sum(scores.values()) / 2)
     teaching.run(resume=False)
@@ -271,7 +260,7 @@ def test_agreement_does_not_hold_back_all_target_text(folder: Path, tmp_path: Pa
     except DualNerError as error:
         assert "held_back" in str(error)
     else:
-        assert (teaching.trained_on >= teaching.n_source).any()
+        assert (teaching.data.trained_on >= teaching.data.n_source).any()
 
 
 @pytest.mark.parametrize("select,said", [("mean", "corpora.dev"), ("source", "corpora.dev")])
@@ -297,7 +286,7 @@ def test_source_selection_without_source_development_is_a_clear_error(
 def test_without_target_text(folder: Path, tmp_path: Path) -> None:
     config = stage2_config(folder / "model", folder / "corpus")
     teaching = Teaching(resolve_config(without("target", config)), tmp_path)
-    assert len(teaching.trained_on) == teaching.n_source == 10
+    assert len(teaching.data.trained_on) == teaching.data.n_source == 10
     teaching.run(resume=False)
     assert names(tmp_path) == FILES
 
@@ -319,21 +308,11 @@ def test_variants_differ(folder: Path, tmp_path: Path, settings: dict[str, Any])
     results = []
     for number, chosen in enumerate(({}, settings)):
         teaching = start(folder, tmp_path / str(number), teaching__dropout=0.0, **chosen)
-        (tmp_path / str(number)).mkdir()
-        students: list[dict[str, torch.Tensor]] = []
-        write = teaching._write_best
-
-        def keep(teaching=teaching, students=students, write=write) -> Path:
-            students.append({k: v.clone() for k, v in teaching.network.state_dict().items()})
-            return write()
-
-        teaching._write_best = keep
-        teaching.run(resume=False)
-        assert all(torch.isfinite(v).all() for v in students[0].values())
-        results.append((students[0], teaching))
+        results.append((last_student(teaching), teaching))
+        assert all(torch.isfinite(v).all() for v in results[-1][0].values())
     (first, _), (second, other) = results
     if "teaching__eval_frequency" in settings:
-        assert other.step == other.total_steps
+        assert other.n_steps == other.schedule.total
     else:
         assert not same(first, second)
 
@@ -342,7 +321,7 @@ def test_several_sources_with_limits(folder: Path, tmp_path: Path) -> None:
     teaching = start(
         folder, tmp_path, corpora__source__langs="en,de:3", corpora__target__langs="sw"
     )
-    assert teaching.n_source == 10 + 3
+    assert teaching.data.n_source == 10 + 3
     assert teaching.development.source_langs == ["en", "de"]
     teaching.run(resume=False)
 
@@ -418,7 +397,7 @@ def first_gradient(teaching: Teaching) -> dict[str, torch.Tensor]:
     def step(*args: Any, **kwargs: Any) -> None:
         seen.update({k: p.grad.clone() for k, p in teaching.network.named_parameters()})
 
-    teaching.optimizer.step = step
+    teaching.step.optimizer.step = step
     teaching.config.optimizer.grad_clip = 0.0
     for module in teaching.network.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -426,7 +405,7 @@ def first_gradient(teaching: Teaching) -> dict[str, torch.Tensor]:
         if hasattr(module, "dropout_prob"):  # of the attention
             module.dropout_prob = 0.0
     mixed = [0, 1, 2, 10, 11, 14, 3]
-    teaching.train_step(teaching.trained_on[mixed])
+    teaching.step.take(teaching.data.trained_on[mixed], 1.0)
     return seen
 
 
@@ -451,13 +430,14 @@ def test_pieces_give_the_gradient_of_the_whole(
 def test_the_learning_rate_rises_and_falls(folder: Path, tmp_path: Path) -> None:
     teaching = start(folder, tmp_path, teaching__warmup_steps=2)
     rates: list[float] = []
-    step = teaching.optimizer.step
+    optimizer = teaching.step.optimizer
+    step = optimizer.step
 
     def recording(*args: Any, **kwargs: Any) -> Any:
-        rates.append(teaching.optimizer.param_groups[0]["lr"])
+        rates.append(optimizer.param_groups[0]["lr"])
         return step(*args, **kwargs)
 
-    teaching.optimizer.step = recording
+    optimizer.step = recording
     teaching.run(resume=False)
     assert len(rates) == 8
     assert rates[:2] == pytest.approx([0.0005, 0.001])
@@ -476,7 +456,8 @@ def test_a_small_corpus_warms_up_and_is_evaluated_in_time(folder: Path, tmp_path
         teaching__logger__output_file=str(log),
     )
     teaching.run(resume=False)
-    assert (teaching.steps_per_epoch, teaching.total_steps, teaching.warmup_steps) == (4, 12, 3)
+    schedule = teaching.schedule
+    assert (schedule.epoch, schedule.total, schedule.warmup) == (4, 12, 3)
     assert [row["step"] for row in srsly.read_jsonl(log)] == [0, 4, 8, 12]
     record = spacy.load(tmp_path / "model-best").meta["dualner"]
     assert (record["steps"], record["warmup_steps"]) == (12, 3)
@@ -485,14 +466,7 @@ def test_a_small_corpus_warms_up_and_is_evaluated_in_time(folder: Path, tmp_path
 def test_every_sentence_is_seen_once_an_epoch(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
-    train_step = Teaching.train_step
-
-    def recording(self: Teaching, batch: Any) -> Any:
-        seen.extend(batch.tolist())
-        return train_step(self, batch)
-
-    monkeypatch.setattr(Teaching, "train_step", recording)
+    seen = note_batches(monkeypatch)
     start(folder, tmp_path).run(resume=False)
     assert sorted(seen[:20]) == sorted(seen[20:]) == list(range(20))
     assert seen[:20] != seen[20:]
@@ -548,14 +522,7 @@ LONG: dict[str, Any] = {"teaching__max_epochs": 6, "teaching__eval_frequency": 3
 def test_an_interrupted_run_resumes_to_the_same_weights(
     folder: Path, tmp_path: Path, undisturbed, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train_step = Teaching.train_step
-
-    def failing(self: Teaching, batch: Any) -> Any:
-        if self.step == at:
-            raise Interrupted
-        return train_step(self, batch)
-
-    monkeypatch.setattr(Teaching, "train_step", failing)
+    interrupt_at(monkeypatch, at)
     with pytest.raises(Interrupted):
         run(folder, tmp_path, **LONG)
     assert names(tmp_path) == (["checkpoint.pt"] if at >= 3 else [])
@@ -568,18 +535,10 @@ def test_an_interrupted_run_resumes_to_the_same_weights(
 def test_interrupted_twice(
     folder: Path, tmp_path: Path, undisturbed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train_step = Teaching.train_step
     for at, resume in ((7, False), (14, True)):
-
-        def failing(self: Teaching, batch: Any, at: int = at) -> Any:
-            if self.step == at:
-                raise Interrupted
-            return train_step(self, batch)
-
-        monkeypatch.setattr(Teaching, "train_step", failing)
-        with pytest.raises(Interrupted):
+        with monkeypatch.context() as patch, pytest.raises(Interrupted):
+            interrupt_at(patch, at)
             run(folder, tmp_path, resume=resume, **LONG)
-    monkeypatch.setattr(Teaching, "train_step", train_step)
     assert same(weights(run(folder, tmp_path, resume=True, **LONG)), undisturbed)
 
 
@@ -603,17 +562,6 @@ def test_resume_without_checkpoint_starts_anew(
 ) -> None:
     assert same(weights(run(folder, tmp_path, resume=True, **LONG)), undisturbed)
     assert "No checkpoint" in capsys.readouterr().out
-
-
-def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    train_step = Teaching.train_step
-
-    def failing(self: Teaching, batch: Any) -> Any:
-        if self.step == step:
-            raise Interrupted
-        return train_step(self, batch)
-
-    monkeypatch.setattr(Teaching, "train_step", failing)
 
 
 @pytest.mark.parametrize(
@@ -663,7 +611,7 @@ def test_a_failing_write_leaves_the_last_checkpoint(
     folder: Path, tmp_path: Path, undisturbed, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before: list[bytes] = []
-    save, train_step = torch.save, Teaching.train_step
+    save = torch.save
 
     def no_room(*args: Any, **kwargs: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -672,15 +620,13 @@ def test_a_failing_write_leaves_the_last_checkpoint(
         save({"half": torch.zeros(100)}, file)
         no_room()
 
-    def full_from_step_7(self: Teaching, batch: Any) -> Any:
-        if self.step == 7:
-            before.append((tmp_path / "checkpoint.pt").read_bytes())
-            module, name = broken.split(".")
-            double = save_half if broken == "torch.save" else no_room
-            monkeypatch.setattr(sys.modules[module], name, double)
-        return train_step(self, batch)
+    def fill_the_disk() -> None:
+        before.append((tmp_path / "checkpoint.pt").read_bytes())
+        module, name = broken.split(".")
+        double = save_half if broken == "torch.save" else no_room
+        monkeypatch.setattr(sys.modules[module], name, double)
 
-    monkeypatch.setattr(Teaching, "train_step", full_from_step_7)
+    before_step(monkeypatch, 7, fill_the_disk)
     with pytest.raises(DualNerError, match=r"No space left.*last complete one stays.*--resume"):
         run(folder, tmp_path, **LONG)
     monkeypatch.undo()

@@ -191,7 +191,7 @@ def test_the_teacher_reads_the_rest_and_the_student_all(
     teaching = Teaching(resolve_config(config), tmp_path)
     said = " ".join(capsys.readouterr().out.split())
     assert re.search("de: the teacher does not read '.+', with which 20 sentences begin", said)
-    view = teaching.views.make(np.arange(len(teaching.corpus)), np.random.default_rng(0))
+    view = teaching.views.make(np.arange(len(teaching.data.corpus)))
     assert view.n_words - view.n_read == 20 and not view.unread[view.is_source].any()
     teacher, student = (
         sum(int(block.counts.sum()) for block in blocks) for blocks in (view.teacher, view.student)

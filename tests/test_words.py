@@ -12,6 +12,7 @@ import oracle
 import pytest
 import torch
 from conftest import SENTENCES, make_examples, make_nlp
+from helpers_teaching import data_of
 from helpers_words import (
     SCHEME,
     SPACES,
@@ -41,8 +42,6 @@ from spacy_dualner.model import heads_module
 from spacy_dualner.pipeline import find_encoder, predict_words
 from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
 from spacy_dualner.teaching.network import Recogniser, predict_tags
-from spacy_dualner.teaching.noise import Noise
-from spacy_dualner.teaching.settings import NoiseSettings
 from spacy_dualner.teaching.views import Views
 
 MIXES = 1000
@@ -118,10 +117,9 @@ def test_words_of_any_docs() -> None:
 
 @pytest.mark.parametrize("keep_empty", [False, True])
 def test_arrays_and_views(shaken: Language, keep_empty: bool) -> None:
-    """Any batch of a corpus: gold tags, languages, first sub-words in the blocks of both sides."""
+    """Any batch of a corpus: gold tags, first sub-words in the blocks of both sides."""
     recogniser = Recogniser(shaken, "dualner")
     words, shape = recogniser.words, recogniser.shape
-    noise = Noise(NoiseSettings(), words.tokenizer, max_word=shape.overlap)
     for number, rng in enumerate(mixes(1, MIXES // 2)):
         vocab = Vocab() if number % 2 else shaken.vocab
         builder = ArraysBuilder(words, SCHEME, keep_empty=keep_empty)
@@ -139,15 +137,12 @@ def test_arrays_and_views(shaken: Language, keep_empty: bool) -> None:
         if not expected:
             continue
         drawn = np.array([rng.randrange(len(corpus)) for _ in range(4)])
-        view = Views(corpus, len(kept[0]), shape, noise).make(drawn, np.random.default_rng(0))
+        view = Views(data_of(corpus, len(kept[0])), shape).make(drawn)
         chosen = [expected[i] for i in drawn]
         assert view.gold.tolist() == [tag for _, _, tags in chosen for tag in tags]
         assert view.is_source.tolist() == [
             i < len(kept[0]) for i in drawn for _ in expected[i][2]
         ]  # fmt: skip
-        assert [corpus.lang_names[i] for i in view.langs] == [
-            lang for lang, _, tags in chosen for _ in tags
-        ]
         pieces = [ids for _, each, _ in chosen for ids in each]
         for blocks in (view.teacher, view.student):
             seen = {}

@@ -64,8 +64,8 @@ STAGE2 = """\
 ## Stage 2: `teach`
 
 A config for `teach` has the blocks `[teaching]` and `[corpora]`; `[paths]` and `[system]` are
-free for values that others refer to. The blocks within `[teaching]` go beyond the paper: with their
-defaults, `teach` does what it describes.
+free for values that others refer to. `[teaching.teacher]` goes beyond the paper: with its defaults,
+`teach` does what the paper describes.
 """
 STUDY = """\
 ## Studies: `study`

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import psutil
 import spacy
 import typer
@@ -32,7 +31,6 @@ from spacy_dualner.data.panx import Sentence
 from spacy_dualner.encoder.kernels import keep_few_kernels
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.teach import Teaching
-from spacy_dualner.training.batching import length_groups
 
 CASES = "convert,pipe,blank,teach,load"
 STAGES = {"stage1": training.stage1, "stage2": training.stage2}
@@ -170,18 +168,16 @@ def teach(folder: Path, temp: Path, steps: int, max_memory_mb: int) -> dict[str,
     with peak:
         teaching = Teaching(config, temp)
     loading, loaded = time.perf_counter() - begin, resident()
-    batches = length_groups(
-        teaching.lengths, teaching.settings.batch_size, np.random.default_rng(0)
-    )
-    for batch in batches[:steps]:
-        teaching.train_step(teaching.trained_on[batch])
-    n_tokens = len(teaching.corpus.word_lengths)
+    data = teaching.data
+    for batch in data.batches(teaching.settings.batch_size, seed=0, epoch=0)[:steps]:
+        teaching.step.take(batch, 1.0)
+    n_tokens = len(data.corpus.word_lengths)
     return {
         "MB before": before,
         "MB loaded": loaded,
         "MB at most while loading": peak.most,
         f"MB after {steps} steps": resident(),
-        "bytes of arrays a token": teaching.corpus.nbytes / n_tokens,
+        "bytes of arrays a token": data.corpus.nbytes / n_tokens,
         "bytes of resident memory a token": 1e6 * (loaded - before) / n_tokens,
         "seconds to load": loading,
     }

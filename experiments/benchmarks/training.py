@@ -25,7 +25,7 @@ from spacy.training.loop import train_while_improving
 from wasabi import msg
 
 import spacy_dualner.encoder.transformer as transformer_layer
-import spacy_dualner.teaching.teach as teaching_loop
+import spacy_dualner.teaching.step as teaching_step
 from experiments.benchmarks import common, peers
 from spacy_dualner import component
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
@@ -33,6 +33,7 @@ from spacy_dualner.data.panx import Sentence
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.model import heads_module
+from spacy_dualner.teaching.teach import Teaching
 from spacy_dualner.training.batching import length_groups
 from spacy_dualner.training.optimizer import AdamW, make_adamw
 
@@ -206,16 +207,13 @@ def parts_of_stage1(parts: Parts, job: common.Prepared) -> Iterator[None]:
 class Stage2:
     """Steps of `teach`, the same batches in every round."""
 
-    def __init__(self, teaching: teaching_loop.Teaching) -> None:
-        self.teaching = teaching
-        groups = length_groups(
-            teaching.lengths, teaching.settings.batch_size, np.random.default_rng(0)
-        )
-        self.batches = [teaching.trained_on[group] for group in groups]
+    def __init__(self, teaching: Teaching) -> None:
+        self.step = teaching.step
+        self.batches = teaching.data.batches(teaching.settings.batch_size, seed=0, epoch=0)
 
     def __call__(self) -> None:
         for batch in self.batches:
-            self.teaching.train_step(batch)
+            self.step.take(batch, 1.0)
 
 
 def stage2(
@@ -251,18 +249,18 @@ def stage2(
         accumulate_gradient=pieces,
         mixed_precision=bf16,
     )
-    return Stage2(teaching_loop.Teaching(config, temp))
+    return Stage2(Teaching(config, temp))
 
 
 @contextmanager
 def parts_of_stage2(parts: Parts, job: Stage2) -> Iterator[None]:
     """Count the parts of teach's loop while the block lasts."""
-    t, timed = job.teaching, parts.timed
+    t, timed = job.step, parts.timed
     with (
         patch.object(t.views, "make", timed("data", t.views.make)),
         patch.object(t.teacher, "network", timed("teacher", t.teacher.network)),
         patch.object(t, "student", Student(t.student, timed("student forward", t.student))),
-        patch.object(teaching_loop, "stage2_loss", timed("loss", teaching_loop.stage2_loss)),
+        patch.object(teaching_step, "stage2_loss", timed("loss", teaching_step.stage2_loss)),
         patch.object(t.accelerator, "backward", timed("backward", t.accelerator.backward)),
         patch.object(
             t.accelerator, "clip_grad_norm_", timed("optimiser", t.accelerator.clip_grad_norm_)

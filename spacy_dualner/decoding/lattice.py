@@ -141,50 +141,6 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
     return (before[spans.start, 0] + own + after[spans.end + 1, 0] - every).clamp(max=0.0)
 
 
-def role_log_probs(lattice: Lattice) -> Lattice:
-    """Log probability of each word's roles: the share of all paths, by their scores, with each.
-
-    lattice (Lattice): Scores.
-    RETURNS (Lattice): Of each place the probabilities sum to 1; a gap is outside.
-    """
-    before, after = _sums(lattice)
-    after = torch.cat((after[1:], after[-1:]))
-    closed_before, closed_after = before[:, :1], after[:, :1]
-    within_before, within_after = before[:, 1:], after[:, 1:]
-    roles = (
-        closed_before + lattice.outside[:, None] + closed_after,
-        closed_before + lattice.single + closed_after,
-        closed_before + lattice.begin + within_after,
-        within_before + lattice.inside + within_after,
-        within_before + lattice.end + closed_after,
-    )
-    # Every path goes through every place: place by place, the sum is that over all paths.
-    shares = torch.cat(roles, 1).log_softmax(1)
-    outside, *inner = shares.split([scores.shape[1] for scores in roles], 1)
-    return Lattice(outside[:, 0], *inner)
-
-
-def marginals(lattice: Lattice, layout: Layout) -> HeadValues:
-    """Probabilities of the heads' classes: of each word, the share of all paths with each.
-
-    lattice (Lattice): Scores.
-    layout (Layout): The sentences whose words were scored.
-    RETURNS (HeadValues): Tag `[words, 2C + 1]`, start and end `[words, C + 1]`; each sums to 1.
-    """
-    roles = (layout.gather(values).exp() for values in role_log_probs(lattice))
-    outside, single, begin, inside, end = roles
-    outside = outside[:, None]
-    # In the order of the classes: B and I of the first type, of the second, and so on.
-    tags = torch.stack((single + begin, inside + end), 2).flatten(1)
-    no_start = outside + (inside + end).sum(1, keepdim=True)
-    no_end = outside + (inside + begin).sum(1, keepdim=True)
-    return HeadValues(
-        torch.cat((outside, tags), 1),
-        torch.cat((no_start, single + begin), 1),
-        torch.cat((no_end, single + end), 1),
-    )
-
-
 def _gaps(lattice: Lattice) -> Tensor:
     return lattice.begin[:, 0].isneginf()
 

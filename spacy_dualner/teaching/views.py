@@ -53,19 +53,17 @@ class Views:
 
     data (TeachingData): The sentences.
     shape (Shape): How to cut and pad.
-    unread (Optional[Bools1d]): Of each word of the corpus, whether the teacher does not see it;
-        by default it sees all.
     """
 
     passes = 1
     """How often a sentence that is drawn goes through the student in a step."""
 
-    def __init__(
-        self, data: TeachingData, shape: Shape, unread: NDArray[np.bool_] | None = None
-    ) -> None:
+    unread: NDArray[np.bool_] | None = None
+    """Of each word of the corpus, whether the teacher does not see it; by default it sees all."""
+
+    def __init__(self, data: TeachingData, shape: Shape) -> None:
         self.data = data
         self.shape = shape
-        self.unread = unread
 
     @cached_property
     def sizes(self) -> Ints:

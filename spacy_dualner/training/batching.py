@@ -9,24 +9,24 @@ from numpy.typing import ArrayLike, NDArray
 from spacy.util import registry
 
 POOL = 50
+"""Sentences are sorted by length within this many batches, so that batches stay mixed."""
 
 
 def length_groups(
-    lengths: ArrayLike, size: int, rng: np.random.Generator, *, pool: int = POOL
+    lengths: ArrayLike, size: int, rng: np.random.Generator
 ) -> list[NDArray[np.int64]]:
     """Shuffle sentences into batches of like length, in random order.
 
     lengths (Ints1d): Length of each sentence.
     size (int): Sentences a batch; the last cut may be smaller.
     rng (Generator): Source of randomness.
-    pool (int): Sentences are sorted by length within this many batches, so that batches stay mixed.
     RETURNS (List[Ints1d]): Sentence numbers of each batch; each sentence stands in one.
     """
     lengths = np.asarray(lengths)
     order = rng.permutation(len(lengths))
     batches: list[NDArray[np.int64]] = []
-    for begin in range(0, len(order), size * pool):
-        mixed = order[begin : begin + size * pool]
+    for begin in range(0, len(order), size * POOL):
+        mixed = order[begin : begin + size * POOL]
         mixed = mixed[np.argsort(lengths[mixed], kind="stable")]
         batches.extend(mixed[i : i + size] for i in range(0, len(mixed), size))
     return [batches[i] for i in rng.permutation(len(batches))]

@@ -34,8 +34,7 @@ def recipes(preset: Path) -> list[str]:
 
 
 def overridden(config: Config, values: Mapping[str, Any]) -> Config:
-    """A config with other values in it; `[teaching.teacher]` is added where it
-    was left out.
+    """A config with other values in it; `[teaching.teacher]` is added where it was left out.
 
     config (Config): Not interpolated.
     values (Mapping[str, Any]): By dotted name.

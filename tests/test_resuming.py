@@ -15,6 +15,7 @@ from helpers_teaching import start
 
 import spacy_dualner.teaching.development as development
 import spacy_dualner.teaching.teach as loop
+from spacy_dualner.errors import DualNerError
 from spacy_dualner.teaching.teach import Teaching
 
 
@@ -67,6 +68,15 @@ def test_a_checkpoint_of_more_gpus_goes_on_with_fewer(folder: Path, interrupted:
     teaching = start(folder, interrupted)
     teaching.run(resume=True)
     assert teaching.n_steps == teaching.schedule.total
+
+
+def test_a_checkpoint_of_another_version_is_a_clear_error(folder: Path, interrupted: Path) -> None:
+    path = interrupted / "checkpoint.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["format"]
+    torch.save(checkpoint, path)
+    with pytest.raises(DualNerError, match=r"another version.*without --resume"):
+        start(folder, interrupted).run(resume=True)
 
 
 def test_the_state_of_chance_is_of_the_own_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,9 @@ from ..errors import DualNerError
 
 FILE_NAME = "checkpoint.pt"
 
+FORMAT = 2
+"""What stands in the file; before it was numbered, the best score stood beside the teacher."""
+
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
     """The state of torch's generators, which dropout draws from; nothing else is drawn.
@@ -41,7 +44,7 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> int:
     path, aside = folder / FILE_NAME, folder / f".{FILE_NAME}.part"
     try:
         with aside.open("wb") as file:
-            torch.save(state, file)
+            torch.save({"format": FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -63,14 +66,20 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     device (torch.device): Where its tensors will be used. To a GPU they go straight from the file:
         so neither it nor the memory of several processes holds a copy.
     RETURNS (Optional[Dict[str, Any]]): What was saved, on the CPU.
-    Raises DualNerError where the file is not a checkpoint.
+    Raises DualNerError where the file is not a checkpoint, or one of another version.
     """
     path = folder / FILE_NAME
     if not path.exists():
         return None
     try:
-        return torch.load(path, map_location="cpu", mmap=device.type != "cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", mmap=device.type != "cpu", weights_only=True)
     except Exception as error:
         raise DualNerError(
             f"{path}: not a checkpoint of teach ({error}). Remove it and start without --resume."
         ) from error
+    if state.pop("format", None) != FORMAT:
+        raise DualNerError(
+            f"{path}: a checkpoint of another version of spacy-dualner. Go on with that one, or "
+            "start without --resume."
+        )
+    return state

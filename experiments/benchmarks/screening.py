@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import typer
 
-from experiments.report.entities import EntityStore
-from experiments.report.measures import Measure, Measured
-from experiments.report.results import Run, deviation_of, mean_of, read_results
+from experiments.report.bootstrap import Bootstrap
+from experiments.report.predictions import Predictions
+from experiments.report.results import TARGETS, read_results
+from experiments.report.tables import number
 
 
 def main(
@@ -30,43 +32,32 @@ def main(
 ) -> None:
     """Print a Markdown table of a study's methods."""
     results = read_results(results_path)
-    name = backbone or results.backbones[0]
-    measured = Measured.of(results, EntityStore(results), resamples)
-    measure = Measure(split, targets_only=True)
-    langs, targets = results.scored(split, results.langs), measured.langs(measure)
-    runs_of = {method: results.find(name, method) for method in results.methods(name)}
-    base_runs = runs_of[base]
+    backbone = backbone or results.backbones[0]
+    bootstrap = Bootstrap(Predictions(results), split, resamples)
+    langs, targets = results.scored(split), results.scored(split, results.targets)
+    base_runs = results.find(backbone, base)
     rows = []
-    for method, runs in runs_of.items():
-        if not runs:
+    for method in results.methods(backbone):
+        runs = results.find(backbone, method)
+        if runs.empty:
             continue
-        found = measured.compare(runs, base_runs, measure)
-        gain = found.difference if found else 0.0
-        cells = [method, str(len(runs)), *(_mean(runs, split, [lang]) for lang in langs)]
-        cells += [_mean(runs, split, targets), "", "", _seconds(runs)]
-        if found and method != base:
-            deviation = f" ± {found.deviation:.1f}" if found.deviation is not None else ""
-            cells[-3:-1] = f"{gain:+.2f}{deviation}", f"{found.p:.3f}"
-        rows.append((gain, cells))
+        f1 = results.f1(runs.index, split)
+        found = bootstrap.compare(runs, base_runs, targets) if method != base else None
+        gain = (found.difference, found.seeds.std()) if found else (None, None)
+        rows.append({
+            "method": method,
+            "seeds": str(len(runs)),
+            **{lang: number("{:.1f}", f1[lang].mean()) for lang in langs},
+            "mean": number("{:.2f} ± {:.1f}", f1[TARGETS].mean(), f1[TARGETS].std()),
+            "gain": number("{:+.2f} ± {:.1f}", *gain),
+            "p": number("{:.3f}", found.p if found else None),
+            "seconds": number("{:.0f}", runs.seconds.mean()),
+            "order": -found.difference if found else 0.0,
+        })  # fmt: skip
+    table = pd.DataFrame(rows)
     if by_gain:
-        rows.sort(key=lambda row: -row[0])
-    head = ["method", "seeds", *langs, "mean", "gain", "p", "seconds"]
-    for cells in (head, ["---"] * len(head), *(cells for _, cells in rows)):
-        print(f"| {' | '.join(cells)} |")
-
-
-def _mean(runs: list[Run], split: str, langs: list[str]) -> str:
-    values = [run.mean(split, langs) for run in runs]
-    value, deviation = mean_of(values), deviation_of(values)
-    if value is None:
-        return ""
-    of_many = len(langs) > 1 and deviation is not None
-    return f"{value:.2f} ± {deviation:.1f}" if of_many else f"{value:.1f}"
-
-
-def _seconds(runs: list[Run]) -> str:
-    value = mean_of([run.seconds for run in runs])
-    return f"{value:.0f}" if value else ""
+        table = table.sort_values("order", kind="stable")
+    print(table.drop(columns="order").to_markdown(index=False, disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def write_report(results: Path, output: Path, n_resamples: int) -> list[str]:
         files of the same names are of no report.
     """
     check_file(output / PAGE, "report", lambda text: COMMAND in text or _OLD_COMMAND in text)
-    need("The report needs", "report", "matplotlib", "pandas", "sklearn", "tabulate")
+    need("The report needs", "report", "matplotlib", "pandas", "tabulate")
     from .published import paper
     from .results import read_results
     from .sections import Sections

@@ -118,14 +118,8 @@ def _sample_f1(counts: Sequence[Counts], n_resamples: int, rng: np.random.Genera
     n_sentences = len(right)
     if n_sentences == 0:
         return np.zeros((n_resamples, len(counts)))
-    parts = []
-    step = max(1, _MAX_CELLS // n_sentences)
-    for begin in range(0, n_resamples, step):
-        n_rows = min(step, n_resamples - begin)
-        drawn = rng.integers(n_sentences, size=(n_rows, n_sentences))
-        drawn += np.arange(n_rows)[:, None] * n_sentences
-        weights = np.bincount(drawn.ravel(), minlength=n_rows * n_sentences)
-        weights = weights.reshape(n_rows, n_sentences).astype(np.float64)
-        denominator = weights @ total
-        parts.append(200 * (weights @ right) / np.where(denominator, denominator, 1))
-    return np.concatenate(parts)
+    drawn = (
+        rng.multinomial(n_sentences, np.full(n_sentences, 1 / n_sentences), size=len(part))
+        for part in np.array_split(range(n_resamples), 1 + n_resamples * n_sentences // _MAX_CELLS)
+    )
+    return np.concatenate([200 * (w @ right) / np.maximum(w @ total, 1) for w in drawn])

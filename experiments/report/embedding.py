@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +14,6 @@ from numpy.typing import NDArray
 from spacy_dualner.errors import DataError
 
 _LEAST = 10  # entities in all, for anything to be said
-_LEAST_TSNE = 100
-_PCA_SIZE = 50
-_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -58,24 +54,15 @@ def read_embedding(path: Path, langs: Sequence[str]) -> Embedding | None:
     n_types = points.type.nunique()
     if len(points) < _LEAST or points.language.nunique() < 2 or not 2 <= n_types < len(points):
         return None
-    points[["x", "y"]] = _project(vectors)
-    return Embedding(points, _separation(vectors, points.language, points.type))
-
-
-def _project(vectors: NDArray[np.float32]) -> NDArray[Any]:
-    """Two dimensions by t-SNE, or where there are few vectors by PCA."""
-    from sklearn.decomposition import PCA  # slow to import
-
-    if len(vectors) < _LEAST_TSNE:
-        return PCA(2, random_state=_SEED).fit_transform(vectors)
-    from sklearn.manifold import TSNE
+    from sklearn.manifold import TSNE  # slow to import
     from threadpoolctl import threadpool_limits
 
-    size = min(_PCA_SIZE, *vectors.shape)
-    reduced = PCA(size, random_state=_SEED).fit_transform(vectors)
     # So few points are slower on several threads, and far slower where cores are busy.
     with threadpool_limits(1):
-        return TSNE(2, init="pca", random_state=_SEED).fit_transform(reduced)
+        perplexity = min(30, (len(points) - 1) / 3)
+        tsne = TSNE(2, init="pca", random_state=0, perplexity=perplexity)
+        points[["x", "y"]] = tsne.fit_transform(vectors)
+    return Embedding(points, _separation(vectors, points.language, points.type))
 
 
 def _separation(

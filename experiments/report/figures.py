@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from .predictions import MISTAKES
+from .tables import to_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -42,22 +41,9 @@ class Figure:
     svg: str
     data: pd.DataFrame
 
-
-def gains(name: str, title: str, data: pd.DataFrame) -> Figure:
-    """Differences with their intervals, largest first.
-
-    data (DataFrame): `difference`, `low` and `high` by language.
-    """
-    data = data.sort_values("difference", ascending=False)
-
-    def draw(figure: Drawing) -> None:
-        axes = figure.subplots()
-        bars = np.abs(data[["low", "high"]].sub(data.difference, axis=0).T.to_numpy())
-        axes.errorbar(data.index, data.difference, yerr=bars, fmt="o", capsize=3)
-        axes.axhline(0, color="black", linewidth=1)
-        axes.set(ylabel="points of F1, 95% interval", xlabel="language")
-
-    return _figure(name, title, data.reset_index(names="language"), draw, 3.2)
+    def files(self) -> dict[str, str]:
+        """The text of each file, by ending."""
+        return {"csv": to_csv(self.data, index=False), "svg": self.svg}
 
 
 def source_share(name: str, title: str, data: pd.DataFrame) -> Figure:
@@ -146,23 +132,6 @@ def training(name: str, title: str, data: pd.DataFrame) -> Figure:
                 axes.legend(ncols=6, fontsize=7)
 
     return _figure(name, title, data, draw, 4.4)
-
-
-def mistakes(name: str, title: str, data: pd.DataFrame) -> Figure:
-    """Mistakes for 100 gold entities, stacked by kind; a bar a language and method.
-
-    data (DataFrame): Numbers of entities by kind, rows by language and method.
-    """
-    gold = data[[kind for kind in MISTAKES if kind != "spurious"]].sum(axis=1).clip(lower=1)
-    rates = 100 * data.drop(columns="correct").div(gold, axis=0)
-
-    def draw(figure: Drawing) -> None:
-        axes = figure.subplots()
-        rates.set_axis([" ".join(names) for names in rates.index]).plot.barh(stacked=True, ax=axes)
-        axes.invert_yaxis()
-        axes.set(xlabel="mistakes for 100 gold entities", ylabel="")
-
-    return _figure(name, title, rates.reset_index(), draw, 1.1 + 0.25 * len(rates))
 
 
 def _figure(name: str, title: str, data: pd.DataFrame, draw: Any, height: float) -> Figure:

@@ -34,23 +34,19 @@ def write_report(results: Path, output: Path, n_resamples: int) -> list[str]:
     """
     check_file(output / PAGE, "report", lambda text: COMMAND in text or _OLD_COMMAND in text)
     need("The report needs", "report", "matplotlib", "pandas", "tabulate")
+    from .contents import contents
     from .published import paper
     from .results import read_results
-    from .sections import Sections
-    from .tables import Table, to_csv
 
     read = read_results(results)
-    sections = Sections(read, n_resamples).all()
-    files: dict[str, str] = {}
-    links: dict[str, list[str]] = {}
-    for part in (part for section in sections for part in section.parts):
-        if isinstance(part, Table):
-            own = part.files()
-        else:
-            own = {"csv": to_csv(part.data, index=False), "svg": part.svg}
-        named = {f"{part.name}.{ending}": text for ending, text in own.items()}
-        files |= named
-        links[part.name] = list(named)
+    parts = contents(read, n_resamples)
+    files = {
+        f"{part.name}.{ending}": text
+        for section in parts.values()
+        for part in section
+        if not isinstance(part, str)
+        for ending, text in part.files().items()
+    }
     environment = Environment(
         loader=PackageLoader("experiments.report", "."),
         autoescape=True,
@@ -61,8 +57,7 @@ def write_report(results: Path, output: Path, n_resamples: int) -> list[str]:
     environment.filters["data_uri"] = _data_uri
     versions = {"spacy-dualner": __version__, **{name: version(name) for name in _VERSIONS}}
     page = environment.get_template("page.html.j2").render(
-        sections=sections,
-        links=links,
+        contents=parts,
         results=read,
         paper=paper(),
         command=f"{COMMAND} {results} {output} --resamples {n_resamples}",

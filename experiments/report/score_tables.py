@@ -17,6 +17,7 @@ from .tables import Table, best, number
 
 ALPHA = 0.05
 SETS = {"dev": "development sets", "test": "test sets"}
+ABLATIONS = (("dev", MEAN), ("dev", TARGETS), ("test", MEAN), ("test", TARGETS))
 _NAMES = ["Group", "Method"]
 
 
@@ -48,15 +49,10 @@ class ScoreTables:
         runs = self._runs(backbone, methods)
         f1 = self.results.f1(runs.index, "test").groupby(runs.method)
         own, deviation = (frame.reindex(methods) for frame in (f1.mean(), f1.std()))
-        stars = pd.DataFrame(False, own.index, own.columns)
-        for method in methods:
-            for column in own.columns:
-                found = self._compare(backbone, method, "MLT", "test", column)
-                stars.loc[method, column] = found is not None and found.p < ALPHA
         parts = {"This study": own}
         notes = [
             *self._absent(backbone, methods),
-            f"Marked with *: a difference from MLT, p < {ALPHA}.",
+            f"Marked with †: a difference from MLT, p < {ALPHA}.",
         ]
         printed = published.table1(backbone)
         if len(printed):
@@ -68,7 +64,11 @@ class ScoreTables:
             notes.append("The paper's means are taken here, over the same languages.")
         values = pd.concat(parts, names=_NAMES)
         shown = values.map(lambda value: number("{:.1f}", value))
-        shown.iloc[: len(own)] += stars.replace({True: "*", False: ""}).to_numpy()
+        marks = [
+            [_star(self.compare(backbone, method, "MLT", "test", column)) for column in own]
+            for method in methods
+        ]
+        shown.iloc[: len(own)] += np.array(marks, dtype=object)
         spread = pd.concat({"This study": deviation}, names=_NAMES).reindex(values.index)
         return Table(
             name=f"table1-{slug(backbone)}",
@@ -80,46 +80,35 @@ class ScoreTables:
         )
 
     def table2(self) -> Table:
-        """Ablation: means with deviations, and the difference from DualNER, of all backbones."""
-        rows: dict[tuple[str, str], dict[str, Any]] = {}
-        theirs = published.table2()
+        """Ablation: means with deviations of all backbones, beside the paper's."""
+        values, shown = {}, {}
         notes = []
         for backbone in self.results.backbones:
             methods = list(dict.fromkeys([*published.TABLE_2, *self.results.methods(backbone)]))
             notes += self._absent(backbone, methods)
             for method in methods:
-                row: dict[str, Any] = {}
-                rows[backbone, method] = row
-                for split, mean in (("dev", MEAN), ("dev", TARGETS), ("test", TARGETS)):
-                    name = f"{split}, {mean}"
+                row, texts = {}, {}
+                for split, mean in ABLATIONS:
                     runs = self.results.find(backbone, method)
                     f1 = self.results.f1(runs.index, split)[mean]
-                    row |= {name: f1.mean(), f"{name} deviation": f1.std()}
-                    if (split, mean) == ("dev", TARGETS):
-                        continue
-                    found = self._compare(backbone, method, "DualNER", split, mean)
-                    if method != "DualNER":
-                        row[f"difference ({name})"] = found.difference if found else np.nan
-                        row[f"p ({name})"] = found.p if found else np.nan
-                    if split == "dev" and method in theirs.index:
-                        row |= theirs.loc[method].add_prefix("paper ").to_dict()
-        names = pd.MultiIndex.from_tuples(rows, names=["Backbone", "Model"])
-        values = pd.DataFrame(list(rows.values()), index=names)
-        means = [column for column in values if f"{column} deviation" in values]
-        shown = {column: _column(values, column) for column in values if "deviation" not in column}
-        shown["paper, dev"] = _column(values, "paper mean", "paper deviation")
-        del shown["paper mean"]
-        marked = pd.DataFrame(False, values.index, list(shown))
-        marked[means] = best(values[means], digits=2)
+                    found = self.compare(backbone, method, "DualNER", split, mean)
+                    column = f"{split}, {mean}"
+                    row |= {column: f1.mean(), f"{column} deviation": f1.std()}
+                    texts[column] = number("{:.2f} ± {:.2f}", f1.mean(), f1.std()) + _star(found)
+                theirs = published.table2().reindex([method]).iloc[0]
+                row |= {"paper": theirs["mean"], "paper deviation": theirs["deviation"]}
+                texts["paper"] = number("{:.2f} ± {:.2f}", *theirs)
+                values[backbone, method], shown[backbone, method] = row, texts
+        numbers, text = (_rows(rows, ["Backbone", "Model"]) for rows in (values, shown))
         return Table(
             name="table2",
             title="Table 2: ablation study, mean F1 ± standard deviation over seeds",
-            numbers=_labelled(values),
-            shown=_labelled(pd.DataFrame(shown)),
-            bold=_labelled(marked),
+            numbers=_labelled(numbers),
+            shown=_labelled(text),
+            bold=_labelled(best(numbers[list(text)], digits=2)),
             notes=[
                 *notes,
-                f"Differences are from {label('DualNER')}. {self.about_p}",
+                f"Marked with †: a difference from {label('DualNER')}, p < {ALPHA}.",
                 f"The paper's column: {published.MAIN_BACKBONE}, mean of the development sets of "
                 "40 languages, 3 seeds.",
             ],
@@ -129,9 +118,9 @@ class ScoreTables:
         """DualNER against each method, MLT against its two halves: difference, interval and p."""
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for backbone in self.results.backbones:
-            for split, mean in (("test", TARGETS), ("dev", MEAN)):
+            for split, mean in ABLATIONS:
                 for pair in _pairs(self.results.methods(backbone)):
-                    if found := self._compare(backbone, *pair, split, mean):
+                    if found := self.compare(backbone, *pair, split, mean):
                         group = f"{backbone}: {SETS[split]}, {mean}"
                         rows[group, " - ".join(pair)] = {
                             "difference": found.difference,
@@ -142,33 +131,15 @@ class ScoreTables:
                             "seeds": len(found.seeds),
                             "seeds above 0": int((found.seeds > 0).sum()),
                         }
-        names = pd.MultiIndex.from_tuples(rows, names=["Where", "Methods"]) if rows else None
-        values = pd.DataFrame(list(rows.values()), index=names)
+        values = _rows(rows, ["Where", "Methods"])
         shown = values.apply(lambda column: column.map(lambda v: number(_format(column.name), v)))
         title = "Differences between methods, and how sure they are"
         return Table("significance", title, values, shown, notes=[self.about_p])
 
-    def runs(self) -> Table:
-        """All finished runs."""
-        runs = self.results.runs
-        facts = runs[["share", "seed", "best_step", "steps", "seconds"]]
-        means = [self.results.f1(runs.index, s)[TARGETS].rename(f"{s}, targets") for s in SETS]
-        values = pd.concat([facts, *means], axis=1)
-        values.index = pd.MultiIndex.from_frame(runs[["backbone", "method"]])
-        values = values.sort_index(level=0, sort_remaining=False)
-        shown = values.apply(
-            lambda c: c.map(lambda v: number("{:.2f}" if "targets" in c.name else "{:.0f}", v))
-        )
-        return Table("runs", "All finished runs", _labelled(values), _labelled(shown))
-
-    def compare(self, backbone: str, lang: str) -> Comparison | None:
-        """DualNER against MLT on the test set of a language."""
-        return self._compare(backbone, "DualNER", "MLT", "test", lang)
-
-    def _compare(
+    def compare(
         self, backbone: str, first: str, second: str, split: str, column: str
     ) -> Comparison | None:
-        """Two methods on a language or a mean."""
+        """Two methods on a language or a mean, as columns name them."""
         langs = {
             MEAN: self.results.scored(split),
             TARGETS: self.results.scored(split, self.results.targets),
@@ -198,13 +169,13 @@ def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(index=label, level=1)
 
 
-def _column(values: pd.DataFrame, mean: str, deviation: str = "") -> pd.Series:
-    """A column of numbers as text, with its deviation where it has one."""
-    deviation = deviation or f"{mean} deviation"
-    if deviation not in values:
-        return values[mean].map(lambda value: number(_format(mean), value))
-    pairs = zip(values[mean], values[deviation], strict=True)
-    return pd.Series([number("{:.2f} ± {:.2f}", *pair) for pair in pairs], values.index)
+def _rows(rows: dict[tuple[str, str], dict[str, Any]], names: list[str]) -> pd.DataFrame:
+    index = pd.MultiIndex.from_tuples(rows, names=names) if rows else None
+    return pd.DataFrame(list(rows.values()), index=index)
+
+
+def _star(found: Comparison | None) -> str:
+    return "†" if found is not None and found.p < ALPHA else ""
 
 
 def _format(column: str) -> str:

@@ -43,11 +43,15 @@ class Table:
         return styler.format_index(escape="html", axis=1).to_html(table_uuid=self.name)
 
     def _markdown(self) -> str:
-        shown = self.shown.replace(r"([|*\\])", r"\\\1", regex=True)
+        shown = self.shown
         if self.bold is not None:
             shown = shown.mask(self.bold, "**" + shown + "**")
-        tables = [part.reset_index().to_markdown(index=False, disable_numparse=True)
-                  for part in _parts(shown)]  # fmt: skip
+        tables = [
+            part.reset_index()
+            .replace(r"\|", r"\|", regex=True)
+            .to_markdown(index=False, disable_numparse=True)
+            for part in _parts(shown)
+        ]
         return "\n\n".join([f"**{self.title}**", *tables, *self.notes]) + "\n"
 
     def _latex(self) -> str:

@@ -93,22 +93,6 @@ def prepare_share(data: ConfigSchemaData, results: Path, share: int) -> None:
         shutil.copytree(whole / "dev", aside / "dev")
 
 
-def overlap(data: ConfigSchemaData, results: Path) -> dict[str, float]:
-    """Percent of each language's development sentences that also stand in its training text."""
-    shares = {}
-    for lang in data.langs:
-        split = "train" if lang in data.source_langs else UNLABELLED
-        seen, dev = (_texts(results, name, lang) for name in (split, "dev"))
-        known = set(seen)
-        shares[lang] = 100 * sum(text in known for text in dev) / max(1, len(dev))
-    return shares
-
-
-def _texts(results: Path, split: str, lang: str) -> list[tuple[str, ...]]:
-    docs = read_docs(corpus_path(corpus_folder(results), split, lang), Vocab())
-    return [tuple(token.text for token in doc) for doc in docs]
-
-
 def _parts(data: ConfigSchemaData) -> list[tuple[str, str, Path, int]]:
     """Split, language, path and limit of each file that a study uses."""
     wanted = [("train", lang, data.source_limit) for lang in data.source_langs]

@@ -16,34 +16,24 @@ from spacy_dualner.pipeline import find_component
 MAX_ENTITIES = 300
 
 
-def entity_vectors(
-    nlp: Language, docs: Mapping[str, Sequence[Doc]], component: str = "dualner"
-) -> dict[str, NDArray[Any]]:
+def entity_vectors(nlp: Language, docs: Mapping[str, Sequence[Doc]]) -> dict[str, NDArray[Any]]:
     """The vectors `r = [h_start; h_end]` (equation 9) of entities that the start/end heads find.
 
     nlp (Language): A trained pipeline.
     docs (Mapping[str, Sequence[Doc]]): Docs of each language; entities are taken from the first on.
-    component (str): Name of the dualner component.
     RETURNS (Dict[str, Array]): `vectors` float16 `[entities, 2 * width]`, at most MAX_ENTITIES of a
         language; `langs`, `types` and `texts`, strings `[entities]`.
     """
-    pipe = find_component(nlp, component)
-    tok2vec = pipe.model.get_ref("tok2vec")
-    rows: list[NDArray] = []
-    names: list[tuple[str, str, str]] = []
+    pipe = find_component(nlp, "dualner")
+    rows = []
     for lang, own in docs.items():
-        words = tok2vec.predict(list(own))
-        found = pipe.decode(list(own), pipe.predict(own), "span")
-        entities = [(vectors, span) for vectors, spans in zip(words, found, strict=True)
-                    for span in spans]  # fmt: skip
-        for vectors, span in entities[:MAX_ENTITIES]:
-            ends = to_numpy(vectors[[span.start, span.end - 1]])
-            rows.append(ends.reshape(-1).astype("float16"))
-            names.append((lang, span.label_, span.text))
-    columns = np.array(names, dtype=str).reshape(-1, 3).T
-    return {
-        "vectors": np.array(rows, dtype="float16").reshape(len(rows), -1 if rows else 0),
-        "langs": columns[0],
-        "types": columns[1],
-        "texts": columns[2],
-    }
+        words = pipe.model.get_ref("tok2vec").predict(list(own))
+        spans = pipe.decode(list(own), pipe.predict(own), "span")
+        found = [(vectors, span) for vectors, of in zip(words, spans, strict=True) for span in of]
+        for vectors, span in found[:MAX_ENTITIES]:
+            ends = to_numpy(vectors[[span.start, span.end - 1]]).reshape(-1).astype("float16")
+            rows.append((ends, lang, span.label_, span.text))
+    vectors, *names = zip(*rows, strict=True) if rows else ([np.zeros(0)], [], [], [])
+    columns = [np.array(values, dtype=str) for values in names]
+    arrays = dict(zip(("langs", "types", "texts"), columns, strict=True))
+    return {"vectors": np.array(vectors, dtype="float16")[: len(rows)], **arrays}

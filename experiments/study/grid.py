@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from spacy_dualner.training.presets import config_text, overridden, stage_settin
 from .corpora import corpus_folder
 from .methods import Method
 from .schema import Backbone, Study
+
+PICTURED = ("MLT", "DualNER")
+"""The methods whose entity vectors are kept for Figure 2, of the first seed."""
 
 
 @dataclass(frozen=True)
@@ -96,54 +100,42 @@ def plan(studies: Iterable[Study], results: Path, data: dict[str, Any]) -> list[
     """
     runs: dict[str, Run] = {}
     for study in studies:
-        for backbone, method, cell in _cells(study):
-            if cell.key not in runs:
-                picture = cell.share == 100 and cell.seed == study.seeds[0]
-                stage1 = replace(cell, method=method.stage1).key if method.stage1 else None
-                parent = runs[stage1] if stage1 else None
-                run = _run(study, backbone, method, cell, results, data, parent)
-                if not picture or cell.method not in ("MLT", "DualNER"):
-                    run = replace(run, picture=())
-                runs[cell.key] = run
+        for seed, share, backbone in product(study.seeds, study.shares, study.backbones):
+            for name, method in study.methods.items():
+                parent = None
+                for own in [method.stage1, name] if method.stage1 else [name]:
+                    cell = Cell(backbone.name, own, share, seed)
+                    if cell.key not in runs:
+                        runs[cell.key] = _run(study, backbone, cell, results, data, parent)
+                    parent = runs[cell.key]
     return list(runs.values())
-
-
-def _cells(study: Study) -> Iterator[tuple[Backbone, Method, Cell]]:
-    for seed in study.seeds:
-        for share in study.shares:
-            for backbone in study.backbones:
-                for name, method in study.methods.items():
-                    if method.stage1:
-                        cell = Cell(backbone.name, method.stage1, share, seed)
-                        yield backbone, study.known[method.stage1], cell
-                    yield backbone, method, Cell(backbone.name, name, share, seed)
 
 
 def _run(
     study: Study,
     backbone: Backbone,
-    method: Method,
     cell: Cell,
     results: Path,
     data: dict[str, Any],
     parent: Run | None,
 ) -> Run:
-    settings = study.data
+    settings, method = study.data, study.known[cell.method]
     targets, skipped = _target_langs(study, method, cell, results)
     config = _settings(study, backbone, method, cell, targets)
     said = [config.to_str(interpolate=False), method.text, cell.share, data]
-    fingerprint = hashlib.sha256(srsly.json_dumps(said).encode()).hexdigest()[:16]
+    own = hashlib.sha256(srsly.json_dumps(said).encode()).hexdigest()[:16]
+    pictured = cell.method in PICTURED and (cell.share, cell.seed) == (100, study.seeds[0])
     run = Run(
         cell,
         results,
         backbone.encoder,
-        "",
-        f"{parent.fingerprint}-{fingerprint}" if parent else fingerprint,
-        parent.cell.key if parent else None,
-        tuple(settings.source_langs),
-        tuple(settings.langs),
-        tuple(parse_langs(settings.picture)),
-        skipped,
+        config="",
+        fingerprint=f"{parent.fingerprint}-{own}" if parent else own,
+        stage1=parent.cell.key if parent else None,
+        source=tuple(settings.source_langs),
+        langs=tuple(settings.langs),
+        picture=tuple(parse_langs(settings.picture)) if pictured else (),
+        skipped=skipped,
     )
     return replace(run, config=_with_paths(config, run, method, parent))
 

@@ -6,8 +6,8 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -22,7 +22,7 @@ from spacy_dualner.data.files import write_json, write_text
 from spacy_dualner.data.folders import check_entries
 from spacy_dualner.errors import DualNerError
 
-from .corpora import RECORD, overlap, prepare_corpus, prepare_share
+from .corpora import RECORD, prepare_corpus, prepare_share
 from .grid import Run, plan
 from .schema import Study
 from .worker import LOG, RESULT, SCORED, is_trained, work
@@ -61,12 +61,23 @@ def run_studies(
         # What a study writes, under names that others use too.
         check_entries(results, other=["corpus", "corpus-*", "runs", RESULTS, STUDY])
     results.mkdir(parents=True, exist_ok=True)
-    with _locked(results):
+    try:
+        lock = FileLock(results / ".lock").acquire(timeout=0)
+    except Timeout:
+        message = f"{results} is in use by another study. Wait for it, or choose another --output."
+        raise DualNerError(message) from None
+    with lock:
         record = prepare_corpus(data, results)
         runs = plan(studies, results, record)
         for share in {run.cell.share for run in runs}:
             prepare_share(data, results, share)
-        _check(runs)
+        for run in runs:
+            path = run.folder / _IDENTITY
+            if path.is_file() and srsly.read_json(path)["fingerprint"] != run.fingerprint:
+                raise DualNerError(
+                    f"{run.folder} was made with other settings. Choose another --output, or "
+                    "remove that folder to have it made again."
+                )
         _write_study(studies, results, jobs)
         # Another study may begin from them.
         parents = {method.stage1 for study in studies for method in study.known.values()}
@@ -155,16 +166,6 @@ def _result(run: Run) -> dict[str, Any] | None:
     return None if "skipped" in result else result
 
 
-def _check(runs: Sequence[Run]) -> None:
-    for run in runs:
-        path = run.folder / _IDENTITY
-        if path.is_file() and srsly.read_json(path)["fingerprint"] != run.fingerprint:
-            raise DualNerError(
-                f"{run.folder} was made with other settings. Choose another --output, or remove "
-                "that folder to have it made again."
-            )
-
-
 def _write_results(runs: Sequence[Run], results: Path) -> None:
     """Write the results of all runs in the folder: those planned in their order, others after."""
     folders = dict.fromkeys(run.folder for run in runs)
@@ -180,36 +181,15 @@ def _write_study(studies: Sequence[Study], results: Path, jobs: int) -> None:
     limits = data.model_dump(
         include={"source_limit", "unlabelled_limit", "dev_limit", "test_limit"}
     )
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     facts = {
         "titles": list(dict.fromkeys([*earlier, *(study.title for study in studies)])),
         "source": data.source_langs,
         "targets": data.target_langs,
         "limits": {name.removesuffix("_limit"): limit for name, limit in limits.items()},
         "picture_langs": [lang.strip() for lang in data.picture.split(",") if lang.strip()],
-        "machine": f"{_machine()}, {jobs} runs at once" if jobs > 1 else _machine(),
-        "overlap": overlap(data, results),
+        "machine": f"{os.cpu_count()} x {platform.processor() or platform.machine()}, {cuda}, "
+        f"{platform.platform()}, torch {torch.__version__}, {torch.get_num_threads()} threads, "
+        f"{jobs} runs at once",
     }
     write_json(path, facts)
-
-
-def _machine() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    processor = names[0] if names else platform.processor()
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return (
-        f"{os.cpu_count()} x {processor}, {cuda}, {platform.system()}, Python "
-        f"{platform.python_version()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
-    )
-
-
-@contextmanager
-def _locked(results: Path) -> Iterator[None]:
-    lock = FileLock(results / ".lock")
-    try:
-        with lock.acquire(timeout=0):
-            yield
-    except Timeout:
-        message = f"{results} is in use by another study. Wait for it, or choose another --output."
-        raise DualNerError(message) from None

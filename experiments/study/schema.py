@@ -10,14 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 from spacy.util import dict_to_dot
 from thinc.api import Config, ConfigValidationError
 
-from spacy_dualner.errors import DataError, DualNerError
+from spacy_dualner.errors import DataError
 from spacy_dualner.training.corpus import parse_langs
 from spacy_dualner.training.presets import STAGES, overridden
 
 from .methods import METHODS, Method
 
 
-class ConfigSchemaStudy(BaseModel):
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ConfigSchemaStudy(_Block):
     """The `[study]` block: the matrix."""
 
     title: StrictStr = Field(..., title="What the study is, for the report")
@@ -27,10 +31,8 @@ class ConfigSchemaStudy(BaseModel):
         [100], title="Percent of the source sentences that are annotated", min_length=1
     )
 
-    model_config = ConfigDict(extra="forbid")
 
-
-class ConfigSchemaData(BaseModel):
+class ConfigSchemaData(_Block):
     """The `[data]` block, which all studies in one output folder have in common."""
 
     corpus: StrictStr = Field(..., title="Corpus folder, made by convert or fetch")
@@ -50,8 +52,6 @@ class ConfigSchemaData(BaseModel):
     )
     picture: StrictStr = Field("", title="Languages whose entity vectors are kept for Figure 2")
 
-    model_config = ConfigDict(extra="forbid")
-
     @property
     def source_langs(self) -> list[str]:
         return list(parse_langs(self.source))
@@ -66,7 +66,7 @@ class ConfigSchemaData(BaseModel):
         return list(dict.fromkeys([*self.source_langs, *self.target_langs]))
 
 
-class ConfigSchemaBackbone(BaseModel):
+class ConfigSchemaBackbone(_Block):
     """A `[backbones.NAME]` block."""
 
     preset: StrictStr = Field(..., title="Folder with the configs of both stages")
@@ -74,20 +74,16 @@ class ConfigSchemaBackbone(BaseModel):
     stage1: dict[str, Any] = Field({}, title="Settings that replace the preset's")
     stage2: dict[str, Any] = Field({}, title="Settings that replace the preset's")
 
-    model_config = ConfigDict(extra="forbid")
 
-
-class ConfigSchemaMethod(BaseModel):
+class ConfigSchemaMethod(_Block):
     """A `[methods.NAME]` block: a method of one's own."""
 
     base: StrictStr = Field(..., title="The method that it is a variant of")
     settings: dict[str, Any] = Field(..., title="Settings of that method's last stage")
     stage1: StrictStr = Field("", title="Method of stage 1 that it begins from; empty for base's")
 
-    model_config = ConfigDict(extra="forbid")
 
-
-class ConfigSchema(BaseModel):
+class ConfigSchema(_Block):
     """A whole study file."""
 
     study: ConfigSchemaStudy
@@ -95,17 +91,10 @@ class ConfigSchema(BaseModel):
     backbones: dict[str, ConfigSchemaBackbone] = Field(..., min_length=1)
     methods: dict[str, ConfigSchemaMethod] = {}
 
-    model_config = ConfigDict(extra="forbid")
-
 
 @dataclass(frozen=True)
 class Backbone:
-    """An encoder and the configs of both stages for it.
-
-    name (str): As in tables.
-    encoder (str): Hub name or folder.
-    stages (Tuple[Config, Config]): Not interpolated, the study's own settings in place.
-    """
+    """An encoder, by name or folder, and the configs of both stages for it, not interpolated."""
 
     name: str
     encoder: str
@@ -114,14 +103,9 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Study:
-    """A resolved study.
+    """A resolved study: the settings, with presets and methods in place of their names.
 
-    title (str): For the report.
     methods (Dict[str, Method]): Those to run, by name.
-    seeds (List[int]): Random seeds.
-    shares (List[int]): Percent of the source sentences that are annotated.
-    data (ConfigSchemaData): The corpus and its limits.
-    backbones (List[Backbone]): Encoders.
     known (Dict[str, Method]): All methods, those of the config's own included.
     """
 
@@ -151,7 +135,7 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None, *, encoder: 
         settings = ConfigSchema(**config)
     except ValidationError as error:
         raise ConfigValidationError(config=config, errors=error.errors()) from None
-    except (ConfigValidationError, DualNerError):
+    except ConfigValidationError:
         raise
     except ValueError as error:
         raise DataError(path, f"not a config file ({error}). Mend it.") from error

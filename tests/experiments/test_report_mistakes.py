@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
-from helpers_results import ResultsFolder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.report.examples import direction, find_examples
-from experiments.report.predictions import COLUMNS, Predictions, mistakes
-from experiments.report.results import read_results
+from experiments.report.predictions import COLUMNS, mistakes
 
 
 def entities(rows) -> pd.DataFrame:
@@ -64,40 +59,3 @@ def test_each_entity_is_counted_once(true: pd.DataFrame, found: pd.DataFrame) ->
     assert counted["correct"] == len(same)
     back = mistakes(found, true)
     assert (back["correct"], back["type"]) == (counted["correct"], counted["type"])
-
-
-def test_examples(tmp_path: Path) -> None:
-    """Each method is right where the other is wrong: in the sentences told to be so."""
-    results = ResultsFolder(tmp_path, ["en", "de", "ar", "zh"])
-    predictions = {}
-    for method, wrong in (("MLT", {1, 3}), ("DualNER", {5})):
-        predictions[method] = {
-            place: [[] if i in wrong else e for i, (_, e) in enumerate(own)]
-            for place, own in results.gold.items()
-        }
-        results.add_run(method, predictions=predictions[method])
-    read = read_results(results.write())
-    runs = {method: read.find("mini", method).index[0] for method in predictions}
-    for lang in ("de", "ar", "zh"):
-        own = results.gold["test", lang]
-        found = find_examples(Predictions(read), runs, lang)
-        expected = {("fixed", i) for i in (1, 3) if own[i][1]} | {("broken", 5)}
-        assert {(example.kind, example.number) for example in found} == expected
-        for example in found:
-            assert list(example.lines) == ["gold", "MLT", "DualNER"]
-            right_gold, before, after = example.lines.values()
-            n_gold = len(own[example.number][1])
-            right, without = (after, before) if example.kind == "fixed" else (before, after)
-            assert right.count("<mark") == n_gold == right_gold.count("<mark")
-            assert "<mark" not in without
-            assert example.direction == ("rtl" if lang == "ar" else "ltr")
-            text = ("" if lang == "zh" else " ").join(own[example.number][0])
-            shown = without.partition(">")[2].rpartition("<")[0]
-            assert shown.replace("&lt;", "<").replace("&amp;", "&").replace("&gt;", ">") == text
-
-
-def test_direction() -> None:
-    assert [direction(lang) for lang in ("ar", "he", "ur", "de", "xx", "jv")] == [
-        *["rtl"] * 3,
-        *["ltr"] * 3,
-    ]

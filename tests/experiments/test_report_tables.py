@@ -75,9 +75,9 @@ def test_what_differs_from_mlt_is_starred(tables: ScoreTables) -> None:
             runs = (tables.results.find("XLM-R-base", m) for m in (method, "MLT"))
             found = tables.bootstraps["test"].compare(*runs, [lang])
             assert found is not None
-            assert shown.loc[("This study", name), lang].endswith("*") == (found.p < 0.05)
-    assert shown.loc[("This study", "DualNER +TRG_Gold"), "mean"].endswith("*")
-    assert not shown.loc[("This study", "MLT")].str.contains("*", regex=False).any()
+            assert shown.loc[("This study", name), lang].endswith("†") == (found.p < 0.05)
+    assert shown.loc[("This study", "DualNER +TRG_Gold"), "mean"].endswith("†")
+    assert not shown.loc[("This study", "MLT")].str.contains("†").any()
 
 
 def test_only_the_papers_backbones_stand_beside_the_paper(tmp_path: Path) -> None:
@@ -97,16 +97,13 @@ def test_table2(tables: ScoreTables) -> None:
         *("MLT", "DualNER +TRG_Gold", "DualNER w/o J_mse", "DualNER w/ selfKL"),
         "DualNER w/o TRG",
     ]
-    assert shown["paper, dev"]["DualNER w/ selfKL"] == "65.18 ± 0.65"
-    assert shown["paper, dev"]["CLA"] == "–"
-    means = values["dev, mean"]
-    assert values["difference (dev, mean)"]["MLT"] == pytest.approx(
-        means["MLT"] - means["DualNER +TRG_Gold"]
-    )
-    assert values["p (test, mean of targets)"]["MLT"] == pytest.approx(2 / 201)
+    assert shown["paper"]["DualNER w/ selfKL"] == "65.18 ± 0.65"
+    assert shown["paper"]["CLA"] == "–"
     assert shown["dev, mean"]["DualNER w/o J_mse"] == "–"
-    assert shown["dev, mean"]["my_own"] == f"{means['my_own']:.2f}"
+    assert shown["dev, mean"]["my_own"].startswith(f"{values['dev, mean']['my_own']:.2f}")
     assert " ± " in shown["dev, mean"]["MLT"]
+    assert shown["test, mean of targets"]["MLT"].endswith("†")
+    assert not shown["test, mean of targets"]["DualNER +TRG_Gold"].endswith("†")
     assert table.bold is not None
     assert table.bold.loc[("XLM-R-base", "DualNER +TRG_Gold"), "test, mean of targets"]
 
@@ -128,20 +125,20 @@ def test_csv_holds_the_numbers_in_full(tables: ScoreTables) -> None:
 
 def hostile(n_columns: int = 2) -> Table:
     index = pd.MultiIndex.from_tuples([("50% & <b>", "a_b|c")], names=["Group", "Method"])
-    shown = pd.DataFrame([["1.0*", "x|y"][:n_columns] or []], index, ["p#", "q"][:n_columns])
-    return Table("t_1", "Title", shown, shown, shown == "1.0*", ["A note."])
+    shown = pd.DataFrame([["1.0†", "x|y"][:n_columns] or []], index, ["p#", "q"][:n_columns])
+    return Table("t_1", "Title", shown, shown, shown == "1.0†", ["A note."])
 
 
 def test_markdown() -> None:
     lines = hostile().files()["md"].splitlines()
     assert lines[0] == "**Title**" and lines[-1] == "A note."
     cells = [cell.strip() for cell in lines[4].strip("|").split(" | ")]
-    assert cells == ["50% & <b>", r"a_b\|c", r"**1.0\***", r"x\|y"]
+    assert cells == ["50% & <b>", r"a_b\|c", "**1.0†**", r"x\|y"]
 
 
 def test_latex() -> None:
     text = hostile().files()["tex"]
-    assert r"50\% \& <b> & a\_b|c & \bfseries 1.0* & x|y \\" in text
+    assert r"50\% \& <b> & a\_b|c & \bfseries 1.0† & x|y \\" in text
     assert r"p\# & q" in text and r"\caption{Title. A note.}" in text
     assert text.count(r"\begin") == text.count(r"\end") == 2
 

@@ -37,7 +37,7 @@ def contents(results: Results, n_resamples: int) -> dict[str, list[Part]]:
     return {
         "summary": [*(_headline(tables, b) for b in backbones), *_missing(predictions)],
         "table-1": [tables.table1(backbone) for backbone in backbones],
-        "table-2": [tables.table2(), tables.comparisons()],
+        "table-2": [tables.table2(), *tables.comparisons()],
         "figure-2": [part for b in backbones for part in _figure2(results, b)],
         "figure-3": [_figure3(results, backbone) for backbone in backbones],
         "training": [part for b in backbones for part in _curves(results, b)],

@@ -22,7 +22,7 @@ def learning_curves(results: Results, backbone: str) -> pd.DataFrame:
     """
     rows = []
     for method in results.methods(backbone):
-        for key, run in results.find(backbone, method).head(1).iterrows():
+        for _, run in results.find(backbone, method).head(1).iterrows():
             path = run.folder / "history.jsonl"
             stage = 2 if isinstance(run.stage1, str) else 1
             try:
@@ -34,7 +34,7 @@ def learning_curves(results: Results, backbone: str) -> pd.DataFrame:
                         place = (method, stage, int(line["step"]), lang)
                         rows.append((*place, f1, agreement.get(lang)))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                message = f"not the history of {key} ({error!r}). Remove the file."
+                message = f"not the history of a run ({error!r}). Remove the file."
                 raise DataError(path, message) from None
     columns = ["method", "stage", "step", "language", "f1", "agreement"]
     return pd.DataFrame(rows, columns=columns).astype({"f1": float, "agreement": float})

@@ -114,7 +114,7 @@ class ScoreTables:
             ],
         )
 
-    def comparisons(self) -> Table:
+    def comparisons(self) -> Iterator[Table]:
         """DualNER against each method, MLT against its two halves: difference, interval and p."""
         rows: dict[tuple[str, str], dict[str, Any]] = {}
         for backbone in self.results.backbones:
@@ -131,10 +131,12 @@ class ScoreTables:
                             "seeds": len(found.seeds),
                             "seeds above 0": int((found.seeds > 0).sum()),
                         }
+        if not rows:
+            return
         values = _rows(rows, ["Where", "Methods"])
         shown = values.apply(lambda column: column.map(lambda v: number(_format(column.name), v)))
         title = "Differences between methods, and how sure they are"
-        return Table("significance", title, values, shown, notes=[self.about_p])
+        yield Table("significance", title, values, shown, notes=[self.about_p])
 
     def compare(
         self, backbone: str, first: str, second: str, split: str, column: str
@@ -170,8 +172,7 @@ def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(rows: dict[tuple[str, str], dict[str, Any]], names: list[str]) -> pd.DataFrame:
-    index = pd.MultiIndex.from_tuples(rows, names=names) if rows else None
-    return pd.DataFrame(list(rows.values()), index=index)
+    return pd.DataFrame(list(rows.values()), pd.MultiIndex.from_tuples(rows, names=names))
 
 
 def _star(found: Comparison | None) -> str:

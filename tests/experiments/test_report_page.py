@@ -24,7 +24,7 @@ HEADINGS = [
     "Table 1: F1 of each language",
     "Table 2: ablation study",
     "Figure 2: entity vectors in different languages",
-    "Figure 3: effect of the source corpus's size",
+    "Figure 3: effect of the size of the source corpus",
     "Training curves",
     "Mistakes",
 ]

@@ -109,7 +109,7 @@ def test_table2(tables: ScoreTables) -> None:
 
 
 def test_all_comparisons(tables: ScoreTables) -> None:
-    values = tables.comparisons().numbers
+    values = next(tables.comparisons()).numbers
     names = set(values.index.get_level_values(1))
     assert {"DualNER - my_own", "MLT - CLA", "MLT - SPAN"} < names
     assert not any("FILTER" in name for name in names)

@@ -75,7 +75,7 @@ def write_text(path: Path, data: Path, megabytes: float, *, new: bool) -> Path:
 
 
 def _lines(sentences: list[list[str]], new: bool) -> Iterator[str]:
-    n_words = 0
+    n_words = 0.0
     for words in cycle(sentences):
         # A made-up word for every few others.
         last = n_words + len(words) * NEW_WORDS / 10 if new else n_words

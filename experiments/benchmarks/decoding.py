@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import spacy
@@ -118,7 +119,9 @@ def copy_types(pipe: DualNer, n_types: int) -> None:
     known = pipe.scheme
     scheme = LabelScheme(tuple(f"{i:03}" for i in range(n_types)))
     heads = heads_module(pipe.model)
-    trained = {name: layer for name, layer in heads.named_children() if name != "dropout"}
+    trained: dict[str, Any] = {
+        name: layer for name, layer in heads.named_children() if name != "dropout"
+    }
     heads.build(trained["tag"].in_features, scheme)
     of_type = np.arange(n_types) % known.n_types
     bounds = np.concatenate([[0], of_type + 1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import typer
@@ -20,6 +21,7 @@ from spacy_dualner.encoder.blocks import make_blocks
 from spacy_dualner.encoder.encode import autocast, bf16_pays, encode_words
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.transformer import encoder_shim
+from spacy_dualner.pipeline import find_component
 
 Words = list[list[str]]
 # Gives what is timed for some sentences: what it prepares is not timed.
@@ -74,7 +76,7 @@ def main(
 def own_jobs(encoder: Path, batch_size: int, block_size: int, compiled: bool) -> dict[str, Prepare]:
     """dualner, and the bare encoder with its sub-words ready."""
     nlp = peers.dualner_nlp({"name": str(encoder), "block_size": block_size})
-    shim = encoder_shim(nlp.get_pipe("dualner").model.get_ref("tok2vec"))
+    shim = encoder_shim(find_component(nlp, "dualner").model.get_ref("tok2vec"))
     jobs: dict[str, Prepare] = {}
     for bf16 in (False, True) if bf16_pays(torch.device(shim.device)) else (False,):
         suffix = ", bf16" if bf16 else ""
@@ -87,7 +89,7 @@ def own_jobs(encoder: Path, batch_size: int, block_size: int, compiled: bool) ->
             f"{BASE}, raw text{suffix}": pipe(nlp, shim, batch_size, bf16, raw=True),
         }
         if compiled:
-            faster = torch.compile(shim.transformer, dynamic=True)
+            faster: Any = torch.compile(shim.transformer, dynamic=True)
             jobs[f"dualner's blocks, compiled{suffix}"] = bare_blocks(
                 nlp, shim, faster, batch_size, bf16
             )

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import spacy
@@ -33,7 +34,7 @@ from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.teach import Teaching
 
 CASES = "convert,pipe,blank,teach,load"
-STAGES = {"stage1": training.stage1, "stage2": training.stage2}
+STAGES: dict[str, Callable[..., Any]] = {"stage1": training.stage1, "stage2": training.stage2}
 WORDS = 8
 
 
@@ -146,7 +147,7 @@ class Peak:
 def pipe(n: int, new: int, nlp: Language) -> dict[str, float]:
     """A memory zone for every 10,000 sentences."""
 
-    def docs() -> Iterator[Doc]:
+    def docs() -> Iterator[int]:
         for batch in minibatch(sentences(n, new), 10_000):
             with nlp.memory_zone():
                 made = (Doc(nlp.vocab, words=words) for words in batch)

@@ -162,7 +162,7 @@ def hf_pipeline(encoder: str | Path, batch_size: int = 1, device: str = "cpu") -
     """
     model, tokenizer = load_classifier(encoder), load_tokenizer(encoder)
     with quiet_loading():
-        pipe = pipeline(
+        pipe = pipeline(  # type: ignore[call-overload]
             "token-classification",
             model=model,
             tokenizer=tokenizer,
@@ -220,7 +220,7 @@ def hf_trainer(
             report_to="none",
             disable_tqdm=True,
         )
-        trainer = Trainer(
+        trainer: Any = Trainer(
             model=model,
             args=arguments,
             train_dataset=tokenise(tokenizer, sentences, tags),

@@ -15,6 +15,7 @@ import typer
 from experiments.benchmarks import common, peers
 from experiments.benchmarks.inference import pipe
 from spacy_dualner.encoder.transformer import encoder_shim
+from spacy_dualner.pipeline import find_component
 
 
 def main(
@@ -38,7 +39,7 @@ def main(
     draws[f"{middle}, sorted"] = sorted(draws[middle], key=len)
     with common.encoder_folder(encoder, shape) as folder:
         nlp = peers.dualner_nlp({"name": str(folder)})
-        shim = encoder_shim(nlp.get_pipe("dualner").model.get_ref("tok2vec"))
+        shim = encoder_shim(find_component(nlp, "dualner").model.get_ref("tok2vec"))
         run = pipe(nlp, shim, batch_size, bf16, raw=False)
         run(known[:100])()
         jobs = {name: run(words) for name, words in draws.items()}

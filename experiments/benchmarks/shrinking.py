@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import typer
 from spacy.vocab import Vocab
@@ -60,7 +61,7 @@ def main(
     common.save(output, shape=shape, vocabulary=vocabulary, langs=found, **results)
 
 
-def make_tokenizer(words: list[str], n: int) -> PreTrainedTokenizerFast:
+def make_tokenizer(words: list[str], n: int) -> Any:
     """A Unigram tokenizer with the characters of a text, every other word of it, and made-up words.
 
     As in a vocabulary that was trained on a hundred languages, most sub-words are never met.

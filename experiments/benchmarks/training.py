@@ -33,6 +33,7 @@ from spacy_dualner.data.panx import Sentence
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.model import heads_module
+from spacy_dualner.pipeline import find_component
 from spacy_dualner.teaching.teach import Teaching
 from spacy_dualner.training.batching import length_groups
 from spacy_dualner.training.optimizer import AdamW, make_adamw
@@ -94,7 +95,7 @@ def main(
         words, tags = [w for w, _ in sentences], [t for _, t in sentences]
         chosen = jobs.split(",")
         torch.manual_seed(0)
-        rounds: dict[str, common.Prepared] = {}
+        rounds: dict[str, Any] = {}
         if "trainer" in chosen:
             rounds[TRAINER] = peers.hf_trainer(folder, words, tags, batch_size, steps, bf16, device)
         own = folder, sentences, batch_size
@@ -228,7 +229,7 @@ def stage2(
     """One half of the sentences is the source text, the other is unlabelled target text."""
     nlp = peers.dualner_nlp({"name": str(encoder), "freeze_embeddings": freeze})
     # Random heads find entities everywhere, trained ones here and there.
-    heads = heads_module(nlp.get_pipe("dualner").model)
+    heads = heads_module(find_component(nlp, "dualner").model)
     for head in (heads.tag, heads.start, heads.end):
         head.bias.data[0] += 1.0
     temp.mkdir()

@@ -81,13 +81,15 @@ class ScoreTables:
 
     def table2(self) -> Table:
         """Ablation: means with deviations of all backbones, beside the paper's."""
-        values, shown = {}, {}
+        values: dict[tuple[str, str], dict[str, Any]] = {}
+        shown: dict[tuple[str, str], dict[str, Any]] = {}
         notes = []
         for backbone in self.results.backbones:
             methods = list(dict.fromkeys([*published.TABLE_2, *self.results.methods(backbone)]))
             notes += self._absent(backbone, methods)
             for method in methods:
-                row, texts = {}, {}
+                row: dict[str, Any] = {}
+                texts: dict[str, Any] = {}
                 for split, mean in ABLATIONS:
                     runs = self.results.find(backbone, method)
                     f1 = self.results.f1(runs.index, split)[mean]

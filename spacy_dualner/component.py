@@ -13,31 +13,27 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate, xp2torch
 from thinc.types import Floats2d
 
-from .decoding.confidence import Calibrator, confidences
+from .decoding.confidence import Calibrator, confidences, get_calibrator, set_calibrator
 from .decoding.decodings import DECODINGS, check_decoding
 from .decoding.entities import EntitySettings, Found, find_entities, set_entities
 from .encoder import forking  # noqa: F401 (acts at import)
 from .encoder.packed_pipe import PackedPipe
 from .errors import DualNerError
 from .labels.scheme import LabelScheme
-from .model import fitting, get_calibrator, set_calibrator
+from .model import fitting
 from .scorer import dualner_score
 from .training.gold_loss import gold_loss
 from .training.optimizer import AdamW
 from .training.pieces import Pieces
+
+ENCODER = {"@architectures": "spacy-dualner.Transformer.v1", "name": "xlm-roberta-base"}
 
 
 @Language.factory(
     "dualner",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type", "doc.spans"],
     default_config={
-        "model": {
-            "@architectures": "spacy-dualner.DualNer.v1",
-            "tok2vec": {
-                "@architectures": "spacy-dualner.Transformer.v1",
-                "name": "xlm-roberta-base",
-            },
-        },
+        "model": {"@architectures": "spacy-dualner.DualNer.v1", "tok2vec": ENCODER},
         "decode": "span",
         "threshold": 0.0,
         "spans_key": "dualner",

@@ -10,13 +10,9 @@ from spacy.util import registry
 from thinc.api import Model, PyTorchShim, PyTorchWrapper_v3
 from thinc.types import ArgsKwargs, Floats2d
 
-from .decoding.confidence import Calibrator
-from .encoder.heads import Heads, deserialize_heads, serialize_heads
+from .encoder.heads import CALIBRATORS, Heads, deserialize_heads, serialize_heads
 from .encoder.transformer import LAYER_NAME, fitting_docs, unflatten
 from .labels.scheme import LabelScheme
-
-# In a model's attributes: the arrays of each decoding's calibrator, stored with the weights.
-CALIBRATORS = "calibrators"
 
 
 class HeadsShim(PyTorchShim):
@@ -58,20 +54,6 @@ def DualNer_v1(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Fl
 def heads_module(model: Model) -> Heads:
     """The torch module of a DualNer.v1 model's heads."""
     return cast(Heads, model.get_ref("heads").shims[0]._model)
-
-
-def get_calibrator(model: Model, decode: str, device: torch.device) -> Calibrator | None:
-    """The calibrator of one decoding in a DualNer.v1 model, if it has one."""
-    arrays = model.attrs[CALIBRATORS].get(decode)
-    return arrays and Calibrator(*(torch.tensor(array, device=device) for array in arrays))
-
-
-def set_calibrator(model: Model, decode: str, calibrator: Calibrator | None) -> None:
-    """Put a decoding's calibrator into a DualNer.v1 model, or take it out."""
-    others = {key: value for key, value in model.attrs[CALIBRATORS].items() if key != decode}
-    if calibrator is not None:
-        others[decode] = [values.cpu().numpy() for values in calibrator]
-    model.attrs[CALIBRATORS] = others
 
 
 def fitting(model: Model, examples: Sequence[Example]) -> list[Sequence[Example]]:

@@ -12,7 +12,7 @@ import spacy
 import torch
 from helpers_corpus import stage2_config
 
-from spacy_dualner.teaching.arrays import SentenceArrays
+from spacy_dualner.encoder.arrays import SentenceArrays
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.data import TeachingData
 from spacy_dualner.teaching.schedule import Schedule

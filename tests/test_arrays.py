@@ -13,9 +13,9 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from transformers import AutoTokenizer
 
+from spacy_dualner.encoder.arrays import ArraysBuilder, SentenceArrays
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.labels.scheme import IGNORE, LabelScheme
-from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
 
 SCHEME = LabelScheme.from_types(["LOC", "ORG", "PER"])
 moderate = settings(deadline=None, max_examples=60)

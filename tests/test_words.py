@@ -28,6 +28,7 @@ from spacy.training import Example
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
+from spacy_dualner.encoder.arrays import ArraysBuilder, SentenceArrays
 from spacy_dualner.encoder.blocks import Block, make_blocks
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.errors import DualNerError
@@ -40,7 +41,6 @@ from spacy_dualner.labels.scheme import IGNORE
 from spacy_dualner.labels.words import DocWords
 from spacy_dualner.model import heads_module
 from spacy_dualner.pipeline import find_encoder, predict_words
-from spacy_dualner.teaching.arrays import ArraysBuilder, SentenceArrays
 from spacy_dualner.teaching.network import Recogniser, predict_tags
 from spacy_dualner.teaching.views import Views
 

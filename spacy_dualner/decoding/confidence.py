@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from thinc.api import Model
 from torch import Tensor
 
-from ..encoder.heads import split_logits
+from ..encoder.heads import CALIBRATORS, split_logits
 from ..labels.conversions import Spans
 from ..labels.layout import Layout
 from .lattice import Lattice, span_log_probs
@@ -39,6 +40,20 @@ class Calibrator(NamedTuple):
         centred = (features - self.mean) / self.scale
         hidden = torch.relu(centred @ self.hidden_weight.T + self.hidden_bias)
         return hidden @ self.output_weight + self.output_bias
+
+
+def get_calibrator(model: Model, decode: str, device: torch.device) -> Calibrator | None:
+    """The calibrator of one decoding in a DualNer.v1 model, if it has one."""
+    arrays = model.attrs[CALIBRATORS].get(decode)
+    return arrays and Calibrator(*(torch.tensor(array, device=device) for array in arrays))
+
+
+def set_calibrator(model: Model, decode: str, calibrator: Calibrator | None) -> None:
+    """Put a decoding's calibrator into a DualNer.v1 model, or take it out."""
+    others = {key: value for key, value in model.attrs[CALIBRATORS].items() if key != decode}
+    if calibrator is not None:
+        others[decode] = [values.cpu().numpy() for values in calibrator]
+    model.attrs[CALIBRATORS] = others
 
 
 def confidences(

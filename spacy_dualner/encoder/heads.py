@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from ..labels.scheme import HeadValues, LabelScheme
 
+CALIBRATORS = "calibrators"
+"""In a DualNer.v1 model's attributes: the arrays of each decoding's calibrator."""
+
 
 class Heads(nn.Module):
     """Tag, start and end classifiers (equations 1 to 3); empty until built or loaded."""

@@ -10,12 +10,12 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..encoder.arrays import ArraysBuilder, SentenceArrays
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
 from ..labels.gold_types import check_types, noting_types
 from ..training.batching import length_groups
 from ..training.corpus import Corpus
-from .arrays import ArraysBuilder, SentenceArrays
 from .config import TeachingConfig
 from .network import Recogniser
 from .pairing import find_partners

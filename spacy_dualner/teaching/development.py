@@ -9,13 +9,13 @@ import numpy as np
 from accelerate.utils import gather_object
 from torch import nn
 
+from ..encoder.arrays import SentenceArrays
 from ..encoder.blocks import Shape
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
 from ..labels.scheme import LabelScheme
 from ..scorer import entity_scores
 from ..training.history import AGREEMENT, F1
-from .arrays import SentenceArrays
 from .network import predict_tags
 
 NEAR_ZERO = 0.05

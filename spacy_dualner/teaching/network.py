@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..decoding.decodings import HEAD_DECODINGS, read_tags
 from ..decoding.read import DECODINGS
+from ..encoder.arrays import SentenceArrays
 from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.encode import encode_words
 from ..encoder.heads import Heads
@@ -21,7 +22,6 @@ from ..labels.layout import Layout
 from ..labels.scheme import LabelScheme
 from ..model import heads_module
 from ..pipeline import find_component, find_encoder
-from .arrays import SentenceArrays
 
 
 class Network(nn.Module):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..encoder.arrays import SentenceArrays
 from ..encoder.subwords import Ints
 from ..errors import DualNerError
-from .arrays import SentenceArrays
 
 
 def find_partners(corpus: SentenceArrays, n_source: int, longest: int) -> Ints:

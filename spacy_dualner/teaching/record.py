@@ -8,8 +8,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     # The card reads KEY, and need not wait for transformers.
+    from ..encoder.arrays import SentenceArrays
     from ..encoder.subwords import Ints
-    from .arrays import SentenceArrays
     from .config import TeachingConfig
     from .data import TeachingData
     from .schedule import Schedule

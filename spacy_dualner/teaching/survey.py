@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from ..decoding.read import read_spans
+from ..encoder.arrays import SentenceArrays
 from ..encoder.blocks import Shape, make_blocks
 from ..encoder.subwords import Ints
 from ..labels.layout import Layout
-from .arrays import SentenceArrays
 
 SAMPLE = 500
 """Sentences of each language that are looked at."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from ..encoder.subwords import Ints, SubwordBatch, WordTokenizer, ragged_arange
 from ..labels.gold import doc_tags
 from ..labels.scheme import IGNORE, LabelScheme
 from ..labels.words import DocWords, check_lengths
+from .subwords import Ints, SubwordBatch, WordTokenizer, ragged_arange
 
 # Columns with a value per sub-word or per word; the others have one per sentence.
 _LONG = {"ids": np.int32, "word_lengths": np.int16, "tags": np.int16}

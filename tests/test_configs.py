@@ -23,7 +23,7 @@ PRESETS = sorted(path.parent for path in (ROOT / "configs").glob("*/preset.cfg")
 NAMES = [path.name for path in PRESETS]
 every_preset = pytest.mark.parametrize("preset", PRESETS, ids=NAMES)
 MINI = ROOT / "configs" / "mini"
-STUDIES = [ROOT / "configs" / "studies" / "languages" / "table2.cfg"]
+STUDIES = [ROOT / "experiments" / "configs" / "languages" / "table2.cfg"]
 PLUS = {"teacher": {"templates": 0.02}}
 
 

@@ -227,9 +227,9 @@ def test_a_mistyped_option_of_teach(folder: Path, tmp_path: Path, option: str, s
 def test_settings_still_pass(folder: Path, tmp_path: Path) -> None:
     """Values may look like options, and a flag stands alone."""
     arguments = ["--teaching.max_epochs=1", "--teaching.eval_frequency", "100"]
-    arguments += ["--teaching.teacher.decay", "-0.5"]
+    arguments += ["--teaching.teacher.templates", "-0.5"]
     status, output = run_cli("dualner", "teach", folder / "stage2.cfg", "-o", tmp_path, *arguments)
-    assert status == 1 and "decay" in output
+    assert status == 1 and "templates" in output
     arguments = [*arguments[:-2], "--teaching.mixed_precision", "--teaching.seed", "3"]
     status, output = run_cli("dualner", "teach", folder / "stage2.cfg", "-o", tmp_path, *arguments)
     assert status == 0 and (tmp_path / "model-best").is_dir()

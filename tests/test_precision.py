@@ -58,11 +58,10 @@ def test_training(encoder_path: Path) -> None:
         assert torch.equal(trained[name], weight), name
 
 
-@pytest.mark.parametrize("settings", [{}, {"teaching__teacher__decay": 0.9}], ids=["paper", "mean"])
-def test_teaching(settings: dict[str, object], encoder_path: Path, tmp_path: Path) -> None:
+def test_teaching(encoder_path: Path, tmp_path: Path) -> None:
     train_nlp(encoder_path, steps=12).to_disk(tmp_path / "model")
     write_corpus(tmp_path / "corpus", ["en", "de"])
-    config = stage2_config(tmp_path / "model", tmp_path / "corpus", **settings)
+    config = stage2_config(tmp_path / "model", tmp_path / "corpus")
     best = teach(resolve_config(config), tmp_path / "out")
     with float64():
         again = teach(resolve_config(config), tmp_path / "again")

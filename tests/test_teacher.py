@@ -39,10 +39,6 @@ def test_who_teaches_after_each_evaluation() -> None:
     given = zip((0.5, 0.3, 0.5, 0.6), (1, 1, 1, 4), strict=True)
     for step, (score, expected) in enumerate(given, start=1):
         becomes(network, float(step))
-        before = number(teacher.network)
-        teacher.after_step(network, step - 1)
-        assert number(teacher.network) == before
-        assert number(teacher.candidate(network)) == step
         teacher.after_evaluation(network, step, score)
         assert number(teacher.network) == teacher.step == expected
         assert number(network) == step
@@ -57,68 +53,38 @@ def test_stage_1_teaches_on_where_no_student_is_better() -> None:
     assert (number(teacher.network), teacher.score, teacher.step) == (5.0, 0.4, 0)
 
 
-def test_the_candidate_is_a_running_mean() -> None:
-    """Of all students alike, stage 1 among them, until it keeps `decay` at a step."""
-    network = student(5.0)
-    teacher = Teacher(network, decay=0.9)
-    students, mean = [5.0], 5.0
-    for step in range(40):
-        students.append(step % 3)
-        teacher.after_step(becomes(network, float(step % 3)), step)
-        mean = 0.9 * mean + 0.1 * students[-1] if step > 7 else sum(students) / len(students)
-        assert number(teacher.candidate(network)) == pytest.approx(mean, rel=1e-5)
-        assert number(network) == step % 3
-        assert number(teacher.network) == 5.0
-    teacher.after_evaluation(network, 40, 0.1)
-    assert number(teacher.network) == pytest.approx(mean, rel=1e-5)
-    # The mean goes on, the teacher stays.
-    teacher.after_step(becomes(network, 99.0), 40)
-    assert number(teacher.network) == pytest.approx(mean, rel=1e-5)
-    assert number(teacher.candidate(network)) == pytest.approx(0.9 * mean + 9.9, rel=1e-5)
-
-
-@pytest.mark.parametrize("decay", [0.0, 0.9])
-def test_the_teacher_neither_learns_nor_drops_out(decay: float) -> None:
+def test_the_teacher_neither_learns_nor_drops_out() -> None:
     network = nn.Sequential(nn.Linear(1, 1), nn.Dropout(0.5)).train()
-    teacher = Teacher(network, decay)
-    for own in (teacher.network, teacher.candidate(network)) if decay else (teacher.network,):
-        assert not any(module.training for module in own.modules())
-        assert not any(weight.requires_grad for weight in own.parameters())
+    own = Teacher(network).network
+    assert not any(module.training for module in own.modules())
+    assert not any(weight.requires_grad for weight in own.parameters())
     assert network.training and all(weight.requires_grad for weight in network.parameters())
 
 
-def test_the_best_student_that_teaches_takes_the_room_of_one() -> None:
-    """In memory and in a checkpoint; a running mean takes that of another."""
+def test_a_checkpoint_of_the_teacher_holds_one_network() -> None:
     network = nn.Linear(200, 200)
     n_bytes = sum(weight.nbytes for weight in network.parameters())
-    assert Teacher(network).candidate(network) is network
-    for decay, n in ((0.0, 1), (0.9, 2)):
-        assert len(saved(Teacher(network, decay))) == pytest.approx(n * n_bytes, rel=0.1)
+    assert len(saved(Teacher(network))) == pytest.approx(n_bytes, rel=0.1)
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.9])
-def test_a_checkpoint_goes_on_as_before(decay: float) -> None:
+def test_a_checkpoint_goes_on_as_before() -> None:
     network = student()
-    teacher = Teacher(network, decay)
+    teacher = Teacher(network)
     for step, score in enumerate((0.6, 0.5)):
         becomes(network, step + 1.0)
-        teacher.after_step(network, step)
         teacher.after_evaluation(network, step + 1, score)
-    other = Teacher(student(9.0), decay)
+    other = Teacher(student(9.0))
     other.load_state_dict(torch.load(io.BytesIO(saved(teacher)), weights_only=True))
     assert number(other.network) == number(teacher.network)
     assert (other.score, other.step) == (teacher.score, teacher.step) == (0.6, 1)
-    assert number(other.candidate(network)) == number(teacher.candidate(network))
 
 
 def test_frozen_weights_are_shared_and_others_are_not() -> None:
     network = nn.Sequential(student(1.0).requires_grad_(False), student(2.0))
-    teacher = Teacher(network, decay=0.5)
-    copies = [teacher.network, teacher.candidate(network)]
+    own = Teacher(network).network
     frozen, trained = network.parameters()
-    for first, second in map(nn.Module.parameters, copies):
-        assert first is frozen and second is not trained
+    first, second = own.parameters()
+    assert first is frozen and second is not trained
     becomes(network[1], 6.0)
-    teacher.after_step(network, 1)
-    assert [weight.item() for weight in copies[1].parameters()] == [1.0, 4.0]
-    assert trained.requires_grad and not any(w.requires_grad for w in copies[0].parameters())
+    assert [weight.item() for weight in own.parameters()] == [1.0, 2.0]
+    assert trained.requires_grad and not any(w.requires_grad for w in own.parameters())

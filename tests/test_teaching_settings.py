@@ -32,31 +32,22 @@ def resolved(**settings: Any) -> TeachingConfig:
 
 def test_the_block_may_be_left_out() -> None:
     assert "teacher" not in preset()["teaching"]
-    assert resolved().settings.teacher == TeacherSettings(decay=0.0, templates=0.0)
+    assert resolved().settings.teacher == TeacherSettings(templates=0.0)
 
 
-@pytest.mark.parametrize(("name", "value"), [("decay", 0.9), ("templates", 0.02)])
-def test_each_setting_may_be_overridden_alone(name: str, value: float) -> None:
-    settings = resolved(**{f"teacher__{name}": value}).settings
-    assert settings.teacher.model_dump(exclude_defaults=True) == {name: value}
-
-
-def test_a_block_that_is_there_keeps_its_other_settings() -> None:
-    config = preset()
-    config["teaching"]["teacher"] = {"templates": 0.02, "decay": 0.9}
-    config = overridden(config, {"teaching.teacher.decay": 0.99})
-    assert config["teaching"]["teacher"] == {"templates": 0.02, "decay": 0.99}
+def test_a_setting_of_it_may_be_overridden() -> None:
+    assert resolved(teacher__templates=0.02).settings.teacher.templates == 0.02
 
 
 def test_a_config_is_not_changed_by_overrides() -> None:
     config = preset()
-    overridden(config, {"teaching.teacher.decay": 0.9})
+    overridden(config, {"teaching.teacher.templates": 0.1})
     assert config == preset()
 
 
 @pytest.mark.parametrize(
     "name",
-    ["teacher.decay", "corpora.other.langs", "teaching.teechers.decay", "teaching.noise.mask"],
+    ["teacher.templates", "corpora.other.langs", "teaching.teechers.x", "teaching.noise.mask"],
 )
 def test_other_sections_that_are_missing_are_errors(name: str) -> None:
     with pytest.raises(ConfigValidationError, match="not a section"):
@@ -65,16 +56,16 @@ def test_other_sections_that_are_missing_are_errors(name: str) -> None:
 
 def test_without_teaching_there_is_no_block_of_it() -> None:
     with pytest.raises(ConfigValidationError, match="not a section"):
-        overridden(Config({"training": {}}), {"teaching.teacher.decay": 0.9})
+        overridden(Config({"training": {}}), {"teaching.teacher.templates": 0.1})
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("teacher.decay", "much", ["decay"]),
+        ("teacher.templates", "much", ["templates"]),
         ("teacher.templtes", 0.1, ["templtes"]),
         ("teacher.update", "latest", ["update"]),
-        ("teachers.decay", 0.9, ["teachers"]),
+        ("teachers.templates", 0.9, ["teachers"]),
     ],
 )
 def test_the_command_line_names_what_is_wrong(tmp_path: Path, name, value, said) -> None:
@@ -90,28 +81,28 @@ def test_the_command_line_overrides_a_block_that_is_left_out(tmp_path: Path) -> 
     """Right settings get as far as the model, which is not there."""
     preset().to_disk(tmp_path / "stage2.cfg")
     arguments = ["dualner", "teach", tmp_path / "stage2.cfg", "--output", tmp_path / "out"]
-    settings = ["--teaching.teacher.decay", 0.9, "--paths.model", tmp_path / "nowhere"]
+    settings = ["--teaching.teacher.templates", 0.1, "--paths.model", tmp_path / "nowhere"]
     status, output = run_cli(*arguments, *settings)
     assert status == 1 and "nowhere" in output
 
 
 def test_methods_and_backbones_of_a_study_override_blocks(tmp_path: Path) -> None:
     config = {
-        "study": {"title": "A study", "methods": ["slow"], "seeds": [0]},
+        "study": {"title": "A study", "methods": ["own"], "seeds": [0]},
         "data": {"corpus": "corpus", "source": "en", "targets": "de"},
         "backbones": {
             "mini": {
                 "preset": str(MINI),
                 "encoder": "none",
-                "stage2": {"teaching.teacher.templates": 0.3},
+                "stage2": {"teaching.mse_norm": "set"},
             }
         },
-        "methods": {"slow": {"base": "DualNER", "settings": {"teaching.teacher.decay": 0.9}}},
+        "methods": {"own": {"base": "DualNER", "settings": {"teaching.teacher.templates": 0.1}}},
     }
     Config(config).to_disk(tmp_path / "study.cfg")
     _, run = plan([load_study(tmp_path / "study.cfg")], tmp_path / "results", {})
     settings = resolve_config(Config().from_str(run.config)).settings
-    assert settings.teacher == TeacherSettings(decay=0.9, templates=0.3)
+    assert settings.teacher.templates == 0.1 and settings.mse_norm == "set"
 
 
 # Wrong settings
@@ -125,9 +116,7 @@ def test_an_unknown_setting_is_named() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("teacher__decay", 1.0),
-        ("teacher__decay", -0.1),
-        ("teacher__decay", "0.9"),
+        ("teacher__templates", "0.1"),
         ("teacher__templates", 1.1),
         ("teacher__templates", -0.1),
         ("teacher__templates", None),
@@ -148,7 +137,7 @@ def test_a_setting_that_would_do_nothing_is_refused() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"method": "filter", "teacher__templates": 0.0, "teacher__decay": 0.9},
+        {"method": "filter", "teacher__templates": 0.0},
         {"method": "selfkl", "teacher__templates": 0.02},
         {"alpha": 0.0},
     ],

@@ -10,14 +10,8 @@ from thinc.api import Optimizer
 
 
 class TeacherSettings(BaseModel):
-    """The `[teaching.teacher]` block: what the teacher reads, and how it follows the student."""
+    """The `[teaching.teacher]` block: what the teacher reads."""
 
-    decay: StrictFloat = Field(
-        default=0.0,
-        title="What a running mean of students keeps at a step: that is the candidate; 0 for none",
-        ge=0,
-        lt=1,
-    )
     templates: StrictFloat = Field(
         default=0.0,
         title="Share of a language's sentences that begin alike from which on the teacher does not "
@@ -65,9 +59,7 @@ class ConfigSchemaTeaching(BaseModel):
         default=..., title="Tokenised text kept in memory; more is memory-mapped from a file", ge=0
     )
     seed: StrictInt = Field(..., title="Random seed")
-    teacher: TeacherSettings = Field(
-        default=TeacherSettings(), title="What the teacher reads, and how it follows the student"
-    )
+    teacher: TeacherSettings = Field(default=TeacherSettings(), title="What the teacher reads")
     optimizer: Optimizer = Field(..., title="AdamW.v1; its learn_rate is the peak")
     logger: Callable = Field(..., title="One of spaCy's loggers")
 

@@ -87,7 +87,7 @@ class Teaching:
         self.schedule = Schedule.of(settings, len(self.data.trained_on))
         self.views = make_views(settings, self.data, self.recogniser)
         self._describe()
-        self.teacher = Teacher(self.network, settings.teacher.decay)
+        self.teacher = Teacher(self.network)
         self.step = Step(
             config, self.network, self.teacher, self.views, self.accelerator, self._piece_size()
         )
@@ -159,7 +159,6 @@ class Teaching:
             epoch, at = divmod(self.n_steps, schedule.epoch)
             for batch in self.data.batches(settings.batch_size, settings.seed, epoch)[at:]:
                 total_loss += self.step.take(batch, schedule.rate(self.n_steps))
-                self.teacher.after_step(self.network, self.n_steps)
                 self.n_steps += 1
                 if not schedule.evaluates(self.n_steps):
                     log.step()
@@ -175,7 +174,7 @@ class Teaching:
         """Score the student, each process its share of the texts; all get the same answer."""
         processes = self.accelerator.process_index, self.accelerator.num_processes
         with self.accelerator.autocast():
-            return self.development.score(self.teacher.candidate(self.network), *processes)
+            return self.development.score(self.network, *processes)
 
     @property
     def _fingerprint(self) -> str:

@@ -120,7 +120,7 @@ def _scores(
 
     everything = found(np.ones(len(unread), dtype=bool))
     row = layout.spread(torch.from_numpy(unread).long()).tolist()
-    cut = set()
+    cut: set[tuple[int, ...]] = set()
     for start, end, kind in everything:
         while start <= end and row[start] == 1:
             start += 1

@@ -6,9 +6,7 @@ import os
 import shutil
 import signal
 import sys
-import threading
 import time
-from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_config
 
+from spacy_dualner.annotation.interrupts import end_with_parent
 from spacy_dualner.data.docbin import corpus_path, read_docs
 from spacy_dualner.data.files import write_json, write_text
 from spacy_dualner.evaluation.scores import predict_docs, with_means
@@ -42,7 +41,7 @@ def work(run: Run, threads: int, gpu_id: int) -> None:
     threads (int): Of torch.
     gpu_id (int): As in `spacy train`.
     """
-    _end_with_parent()
+    end_with_parent()
     # What is half-written goes, as it does where an error ends the run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     torch.set_num_threads(threads)
@@ -141,16 +140,3 @@ def _write_arrays(path: Path, arrays: dict[str, NDArray]) -> None:
     aside = path.with_name(f".{path.name}")
     np.savez_compressed(aside, **arrays)  # type: ignore[arg-type]
     os.replace(aside, path)
-
-
-def _end_with_parent() -> None:
-    """End this process when the study's does, also where that was killed."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

@@ -1,11 +1,13 @@
-"""Further processes: Ctrl-C is for the one that began them, which ends them."""
+"""Further processes: they end with the one that began them, and Ctrl-C is for that one alone."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 
 
 @contextmanager
@@ -31,3 +33,16 @@ def deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if heard:
             signal.raise_signal(signal.SIGINT)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that began it does, also where that was killed."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

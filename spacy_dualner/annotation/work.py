@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
-import os
 import sys
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -24,7 +22,7 @@ from srsly.msgpack import msgpack_decoders, msgpack_encoders
 from ..component import DualNer
 from ..errors import DualNerError
 from ..pipeline import load_pipeline
-from .interrupts import deaf_to_interrupts
+from .interrupts import deaf_to_interrupts, end_with_parent
 from .records import Batch, Fault, Record
 from .writers import Output
 
@@ -216,18 +214,11 @@ _annotator: Annotator
 
 def _begin(model: str, output: Output, gpu_id: int, threads: int) -> None:
     global _annotator
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(threads)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
     _annotator = Annotator(model, output)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _work(records: Sequence[Record]) -> Annotated:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .predictions import Counts, Predictions
+from .predictions import Matches, Predictions
 
 Floats = NDArray[np.float64]
 
@@ -110,7 +110,7 @@ def two_sided_p(differences: Floats) -> float:
     return min(1.0, 2 * (tail + 1) / (len(differences) + 1))
 
 
-def _sample_f1(counts: Sequence[Counts], n_resamples: int, rng: np.random.Generator) -> Floats:
+def _sample_f1(counts: Sequence[Matches], n_resamples: int, rng: np.random.Generator) -> Floats:
     """F1 in percent, `[resamples, runs]`, on sentences that are the same for all runs."""
     right = np.stack([count.right for count in counts], 1).astype(np.float64)
     # Micro F1 is 2 right / (predicted + gold).

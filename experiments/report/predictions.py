@@ -35,7 +35,7 @@ class Gold:
     entities: pd.DataFrame
 
 
-class Counts(NamedTuple):
+class Matches(NamedTuple):
     """Entities of each sentence (int64 vectors): predicted rightly, predicted, and annotated."""
 
     right: NDArray[np.int64]
@@ -81,14 +81,14 @@ class Predictions:
             message = f"not the predictions of a run ({error}). Remove the folder and study again."
             raise DataError(path, message) from None
 
-    def counts(self, key: str, split: str, lang: str) -> Counts | None:
+    def counts(self, key: str, split: str, lang: str) -> Matches | None:
         """What counts for F1 in each sentence; None where gold or predictions are not there."""
         gold, predicted = self.gold(split, lang), self.predicted(key, split, lang)
         if gold is None or predicted is None:
             return None
         found = (predicted.merge(gold.entities), predicted, gold.entities)
         size = len(gold.sentences)
-        return Counts(*(np.bincount(f.sentence.astype(int), minlength=size) for f in found))
+        return Matches(*(np.bincount(f.sentence.astype(int), minlength=size) for f in found))
 
     def mistakes(self, key: str, split: str, lang: str) -> pd.Series | None:
         """Entities of a run by kind of mistake; None likewise."""
@@ -106,7 +106,7 @@ class Predictions:
         return Gold(sentences, pd.DataFrame(rows, columns=COLUMNS))
 
 
-def micro_f1(counts: Counts) -> float:
+def micro_f1(counts: Matches) -> float:
     """Micro F1 in percent, as seqeval's; 0 without any entity."""
     total = counts.predicted.sum() + counts.gold.sum()
     return float(200 * counts.right.sum() / total) if total else 0.0

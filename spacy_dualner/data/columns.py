@@ -38,7 +38,7 @@ class LineFault(Exception):
     """What is wrong with one line, and what to do about it."""
 
 
-class Layout(ABC):
+class LineForm(ABC):
     """How the lines of one file hold tokens and tags."""
 
     shape: str
@@ -88,19 +88,19 @@ class Layout(ABC):
             self._n_columns = n_columns
 
 
-class Tsv(Layout):
+class Tsv(LineForm):
     """XTREME's files: all before the last tab is the token, which may hold spaces and tabs."""
 
     shape = "token<TAB>tag"
 
     def begin(self, lines: Sequence[str]) -> None:
-        """See `Layout`."""
+        """See `LineForm`."""
         if _is_numbered(line.split("\t") for line in lines):
             message = "the first column counts words, and would become part of them. Choose"
             raise LineFault(f"{message} `--form conllu`, or remove that column.")
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `Layout`."""
+        """See `LineForm`."""
         token, tab, tag = line.rpartition("\t")
         self.expect(1 + len(tab))
         if tab:
@@ -111,7 +111,7 @@ class Tsv(Layout):
         return line, None
 
 
-class Conll(Layout):
+class Conll(LineForm):
     """CoNLL 2003 and its like: token first, tag last, spaces or tabs between the columns.
 
     Where the first column of the first lines counts words, the token is the second.
@@ -122,7 +122,7 @@ class Conll(Layout):
     _numbered = False
 
     def begin(self, lines: Sequence[str]) -> None:
-        """See `Layout`."""
+        """See `LineForm`."""
         entries = [line for line in lines if not line.startswith((DOCSTART, "#"))]
         rows = [_BLANKS.split(line.rstrip(BLANK)) for line in entries]
         self._numbered = _is_numbered(rows)
@@ -136,7 +136,7 @@ class Conll(Layout):
             raise LineFault(f"{message} Remove it, as with `cut -d' ' -f2-`.")
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `Layout`."""
+        """See `LineForm`."""
         columns = _BLANKS.split(line.rstrip(BLANK))
         if columns[0] == DOCSTART:
             if place:
@@ -152,13 +152,13 @@ class Conll(Layout):
         return columns[self._numbered], columns[-1] if len(columns) > 1 else None
 
 
-class Conllu(Layout):
+class Conllu(LineForm):
     """Files like CoNLL-U: word number, token and tag; more columns are ignored."""
 
     shape = "index<TAB>token<TAB>tag"
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `Layout`."""
+        """See `LineForm`."""
         columns = line.split("\t")
         if not place and line.startswith("#"):
             return _COMMENT
@@ -193,12 +193,12 @@ def _is_numbered(rows: Iterable[Sequence[str]]) -> bool:
 
 
 def read_columns(
-    paths: Sequence[Path], layout: type[Layout], types: Sequence[str], tally: Tally
+    paths: Sequence[Path], layout: type[LineForm], types: Sequence[str], tally: Tally
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     """Read the files of one language.
 
     paths (Sequence[Path]): A file of each split, named for it.
-    layout (Type[Layout]): What their lines look like.
+    layout (Type[LineForm]): What their lines look like.
     types (Sequence[str]): The entity types that tags may name.
     tally (Tally): Where they are counted.
     YIELDS (Tuple[str, Iterator[Sentence]]): A split's name and its sentences, as `read_sentences`
@@ -214,7 +214,7 @@ def read_columns(
 
 def read_sentences(
     lines: Iterable[bytes],
-    layout: Layout,
+    layout: LineForm,
     types: Sequence[str],
     source: str | Path,
     tally: FileTally | None = None,
@@ -222,7 +222,7 @@ def read_sentences(
     """Read lines of columns, with a blank line between sentences.
 
     lines (Iterable[bytes]): The bytes of the file, cut anywhere.
-    layout (Layout): What the lines look like; for this file alone.
+    layout (LineForm): What the lines look like; for this file alone.
     types (Sequence[str]): The entity types that tags may name.
     source (Union[str, Path]): The name of the file, for errors.
     tally (Optional[FileTally]): Where the lines are counted.
@@ -235,7 +235,7 @@ def read_sentences(
 
 def read_numbered(
     lines: Iterator[tuple[int, str]],
-    layout: Layout,
+    layout: LineForm,
     types: Sequence[str],
     source: str | Path,
     tally: FileTally,

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import DataError
-from .columns import Entry, Layout, LineFault, read_numbered, read_sentences
+from .columns import Entry, LineFault, LineForm, read_numbered, read_sentences
 from .lines import is_language, open_lines
 from .names import SPLITS
 from .tags import TYPES, Sentence, repair_tags
@@ -60,7 +60,7 @@ def read_splits(
                 yield part.name, read_numbered(lines, Raw(lang), types, part, tally.begin(part))
 
 
-class Raw(Layout):
+class Raw(LineForm):
     """Lines `xx:token<TAB>tag`; all between the first colon and the last tab is the token."""
 
     def __init__(self, lang: str) -> None:
@@ -69,7 +69,7 @@ class Raw(Layout):
         self._lang = lang
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `Layout`."""
+        """See `LineForm`."""
         head, tab, tag = line.rpartition("\t")
         if head.startswith(self._start):
             return head[len(self._start) :], tag

@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from .fitting import fit_temperature
 from .reliability import Floats
-from .sentences import Entities, JudgedEntities
+from .sentences import FoundEntities, JudgedEntities
 
 _MOST = 0.99  # No text is all right or all wrong: log odds stay finite.
 
@@ -46,12 +46,12 @@ def shift_to(log_odds: Floats, precision: float) -> Floats:
 
 
 def expect(
-    known: Sequence[JudgedEntities], unknown: Sequence[Entities]
+    known: Sequence[JudgedEntities], unknown: Sequence[FoundEntities]
 ) -> tuple[list[Floats], float]:
     """How probably entities in text without annotations are right, and the power that tells it.
 
     known (Sequence[JudgedEntities]): Entities in annotated text, language by language.
-    unknown (Sequence[Entities]): Entities in other text, language by language.
+    unknown (Sequence[FoundEntities]): Entities in other text, language by language.
     RETURNS (Tuple[List[Floats1d], float]): Of each language; and by which power of the heads'
         agreement precision falls.
     """

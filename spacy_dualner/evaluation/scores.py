@@ -121,7 +121,7 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
 
 
 @dataclass
-class Predictions:
+class PredictedTags:
     """BIO tags of the words of sentences, annotated and predicted.
 
     gold (List[List[str]]): Annotated tags of each sentence.
@@ -138,7 +138,7 @@ class Predictions:
         return {**scored, "per_type": per_type}
 
 
-def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Predictions:
+def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> PredictedTags:
     """Predict annotated Docs. The arguments are those of `evaluate_docs`."""
     pipe = find_component(nlp, component)
     found: set[str] = set()
@@ -167,7 +167,7 @@ def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner")
             predicted[decode].extend(words.by_doc(words.of_tokens(row).tolist()))
     if message := foreign_types(found, pipe.labels, "The annotated text"):
         warnings.warn(message, stacklevel=2)
-    return Predictions(gold, predicted)
+    return PredictedTags(gold, predicted)
 
 
 def source_languages(nlp: Language) -> list[str]:

@@ -71,9 +71,9 @@ class Sentences:
         span, tag = (self._keys(self.read(decode).spans) for decode in HEAD_DECODINGS)
         return 2 * len(np.intersect1d(span, tag)) / max(len(span) + len(tag), 1)
 
-    def read(self, decode: str) -> Entities:
+    def read(self, decode: str) -> FoundEntities:
         """Read entities."""
-        return Entities(self, decode, read_spans(self.logits, self.layout, decode))
+        return FoundEntities(self, decode, read_spans(self.logits, self.layout, decode))
 
     def judge(self, decode: str) -> JudgedEntities:
         """Read entities and see which are right. Those without annotated words are left out."""
@@ -91,7 +91,7 @@ class Sentences:
 
 
 @dataclass
-class Entities:
+class FoundEntities:
     """Entities that one decoding found."""
 
     sentences: Sentences
@@ -135,7 +135,7 @@ class Entities:
 
 
 @dataclass
-class JudgedEntities(Entities):
+class JudgedEntities(FoundEntities):
     """Entities that one decoding found, and whether they are right."""
 
     right: Bools

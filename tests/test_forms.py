@@ -16,7 +16,7 @@ from test_convert import DEV, PANX, TRAIN, contents, words_of
 from test_docbin import files, tags_of
 from test_tags import bio, in_scheme
 
-from spacy_dualner.data.columns import Conll, Conllu, Layout, Tsv, read_sentences
+from spacy_dualner.data.columns import Conll, Conllu, LineForm, Tsv, read_sentences
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.data.forms import recognise_form
@@ -55,7 +55,7 @@ def plain(pairs: list[list[tuple[str, str]]]) -> list[tuple[list[str], list[str]
 
 
 def parse(
-    layout: Layout, content: bytes, tally: FileTally | None = None
+    layout: LineForm, content: bytes, tally: FileTally | None = None
 ) -> list[tuple[list[str], list[str]]]:
     return list(read_sentences(io.BytesIO(content), layout, TYPES, "train-de", tally))
 

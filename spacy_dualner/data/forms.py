@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from .columns import BLANK, DOCSTART, Conll, Conllu, Layout, Tsv, read_columns
+from .columns import BLANK, DOCSTART, Conll, Conllu, LineForm, Tsv, read_columns
 from .hub import find_parquet, read_parquet_splits
 from .lines import excerpt, open_lines
 from .names import (
@@ -51,7 +51,7 @@ class Form:
     plain: bool = False
 
 
-def _columns(suffix: str, layout: type[Layout]) -> Form:
+def _columns(suffix: str, layout: type[LineForm]) -> Form:
     content = f"{{train,dev,test}}-xx{suffix} files or folders xx of {{train,dev,test}}{suffix}"
 
     def read(paths: Sequence[Path], _: str, types: Sequence[str], tally: Tally) -> Splits:

@@ -37,10 +37,10 @@ from transformers import (
     RobertaTokenizerFast,
 )
 
-from spacy_dualner.encoder.blocks import make_blocks
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.encoder.transformer import Transformer_v1, encoder_shim
+from spacy_dualner.encoder.windows import make_blocks
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.training.optimizer import make_adamw
@@ -225,7 +225,7 @@ def test_the_block_size_does_not_matter(encoder_path, layer, block_size) -> None
         torch.testing.assert_close(vectors, expected, **CLOSE)
 
 
-def test_blocks_suit_the_device(layer) -> None:
+def test_windows_suit_the_device(layer) -> None:
     """By default a CPU gets small blocks: many sentences are never padded into one."""
     shim = encoder_shim(layer)
     vocab = Vocab()

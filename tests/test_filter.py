@@ -16,12 +16,12 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.encoder.blocks import Shape, make_blocks
 from spacy_dualner.encoder.encode import encode_words
 from spacy_dualner.encoder.heads import split_logits
 from spacy_dualner.encoder.pairs import Fusion, check_fusion, encode_pairs, make_pairs
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import SubwordBatch
+from spacy_dualner.encoder.windows import Shape, make_blocks
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.config import resolve_config
@@ -257,7 +257,7 @@ def test_a_sentence_without_a_word_keeps_its_place(folder: Path, tmp_path: Path)
     assert np.isfinite(float(teaching.step.take(teaching.data.trained_on[:3], 1.0)))
 
 
-def test_blocks_hold_rows_in_the_order_given() -> None:
+def test_windows_hold_rows_in_the_order_given() -> None:
     """Rows of both sides have to be of one pair, whatever their lengths."""
     shape = Shape((0,), (2,), 1, window=62, overlap=20, budget=8)
     batch = SubwordBatch(np.arange(10, 16), np.array([1, 2, 1, 2]), np.array([1, 2, 1]))

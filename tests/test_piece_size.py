@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spacy_dualner.encoder.piece_size as piece_size
-from spacy_dualner.encoder.blocks import Shape, make_blocks
 from spacy_dualner.encoder.encode import encode_words
 from spacy_dualner.encoder.loading import load_encoder
 from spacy_dualner.encoder.piece_size import CPU_BYTES, PieceSize, fitting_pieces
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.encoder.transformer import encoder_shim
+from spacy_dualner.encoder.windows import Shape, make_blocks
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import Teaching
 

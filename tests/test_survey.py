@@ -12,7 +12,7 @@ from helpers_corpus import stage2_config, write_corpus
 from torch import nn
 
 from spacy_dualner.encoder.arrays import SentenceArrays
-from spacy_dualner.encoder.blocks import Shape
+from spacy_dualner.encoder.windows import Shape
 from spacy_dualner.teaching import loop
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.development import Development

@@ -17,9 +17,9 @@ from torch import nn
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.arrays import SentenceArrays
-from spacy_dualner.encoder.blocks import Shape
 from spacy_dualner.encoder.heads import split_logits
 from spacy_dualner.encoder.subwords import SubwordBatch
+from spacy_dualner.encoder.windows import Shape
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import Teaching
 from spacy_dualner.teaching.templates import (

@@ -7,8 +7,8 @@ import pytest
 from helpers_teaching import data_of
 from test_arrays import pack
 
-from spacy_dualner.encoder.blocks import Shape
 from spacy_dualner.encoder.pairs import Fusion, PairBlock
+from spacy_dualner.encoder.windows import Shape
 from spacy_dualner.labels.scheme import IGNORE
 from spacy_dualner.teaching.views import Blocks, PairViews, Views
 

@@ -29,8 +29,8 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from spacy_dualner.encoder.arrays import ArraysBuilder, SentenceArrays
-from spacy_dualner.encoder.blocks import Block, make_blocks
 from spacy_dualner.encoder.subwords import SubwordBatch
+from spacy_dualner.encoder.windows import Block, make_blocks
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation.raw_text import raw_scores
 from spacy_dualner.evaluation.scores import predict_docs

@@ -17,10 +17,10 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from experiments.benchmarks import common, peers
-from spacy_dualner.encoder.blocks import make_blocks
 from spacy_dualner.encoder.encode import autocast, bf16_pays, encode_words
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.transformer import encoder_shim
+from spacy_dualner.encoder.windows import make_blocks
 from spacy_dualner.pipeline import find_component
 
 Words = list[list[str]]

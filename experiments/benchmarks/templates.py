@@ -22,7 +22,7 @@ from spacy_dualner.data.docbin import corpus_path, languages, read_docs
 from spacy_dualner.data.names import UNLABELLED
 from spacy_dualner.decoding.read import read_spans
 from spacy_dualner.encoder.arrays import ArraysBuilder, SentenceArrays
-from spacy_dualner.encoder.blocks import make_blocks
+from spacy_dualner.encoder.windows import make_blocks
 from spacy_dualner.labels.conversions import Spans, tags_to_spans
 from spacy_dualner.labels.layout import Layout
 from spacy_dualner.teaching.network import Recogniser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -54,6 +55,15 @@ def set_calibrator(model: Model, decode: str, calibrator: Calibrator | None) -> 
     if calibrator is not None:
         others[decode] = [values.cpu().numpy() for values in calibrator]
     model.attrs[CALIBRATORS] = others
+
+
+def reported(confidences: Sequence[float], threshold: float) -> list[bool]:
+    """Which entities are reported: those that are at least so sure.
+
+    confidences (Sequence[float]): Of each entity, from 0 to 1.
+    threshold (float): The component's setting.
+    """
+    return [sure >= threshold for sure in confidences]
 
 
 def confidences(

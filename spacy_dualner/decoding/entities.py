@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..labels.layout import Layout
 from ..labels.words import DocWords
+from .confidence import reported
 from .entity_group import EntityGroup
 from .read import Measure, read_entities
 
@@ -31,7 +32,7 @@ class Found(NamedTuple):
 
     def above(self, threshold: float) -> Found:
         """Those that are at least so sure. threshold (float): From 0 to 1."""
-        return self.where([sure >= threshold for sure in self.confidences])
+        return self.where(reported(self.confidences, threshold))
 
 
 def find_entities(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..labels.words import check_lengths
-from .blocks import Block
+from .windows import Block
 
 
 def encode_words(

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import DualNerError
-from .blocks import Block, Shape, make_blocks
 from .encode import pool_words
 from .subwords import Ints, SubwordBatch
+from .windows import Block, Shape, make_blocks
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from .blocks import Shape, count_windows, make_blocks, padded_widths
 from .encode import autocast, encode_words
 from .subwords import Ints, SubwordBatch
+from .windows import Shape, count_windows, make_blocks, padded_widths
 
 # What a run on a CPU plans with, in bytes. It does not follow the machine's memory, so that a batch
 # is cut alike on all of them.

@@ -18,12 +18,12 @@ from thinc.types import ArgsKwargs
 from torch import nn
 
 from ..errors import DualNerError
-from .blocks import Shape
 from .encode import autocast, block_budget, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
 from .packing import binary_header, open_view, pack, unpack
 from .piece_size import PieceSize, fitting_pieces
 from .subwords import WordTokenizer, special_ids, word_mark
+from .windows import Shape, overlap_of
 
 # Shortest window in sub-words, special ones not counted.
 MIN_WINDOW = 8
@@ -111,7 +111,7 @@ class EncoderShim(HFShim):
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
         budget = self.block_size or block_budget(self.device)
         skipped = self._mark if self.pooling == "first_text" else -1
-        return Shape(prefix, suffix, pad, size, size // 2, budget, skipped=skipped)
+        return Shape(prefix, suffix, pad, size, overlap_of(size), budget, skipped=skipped)
 
     def words(self) -> WordTokenizer:
         """The sub-word memory, made at first use; words are kept no longer than the overlap."""

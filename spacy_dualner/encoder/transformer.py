@@ -11,11 +11,11 @@ from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 
 from ..labels.words import DocWords
-from .blocks import make_blocks
 from .kernels import keep_few_kernels
 from .loading import load_encoder
 from .shim import EncoderShim
 from .subwords import Ints
+from .windows import make_blocks
 
 LAYER_NAME = "dualner_transformer"
 

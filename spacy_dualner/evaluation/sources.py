@@ -22,10 +22,10 @@ from ..data.names import suffix_of
 from ..data.structured import first_lines, structure_of
 from ..data.text import read_text
 from ..encoder.arrays import ArraysBuilder, SentenceArrays
-from ..encoder.blocks import make_blocks
 from ..encoder.loading import load_encoder
 from ..encoder.shim import EncoderShim
 from ..encoder.subwords import Ints
+from ..encoder.windows import make_blocks
 from ..errors import DataError
 from ..labels.scheme import LabelScheme
 from ..training.corpus import Corpus

@@ -10,8 +10,8 @@ from accelerate.utils import gather_object
 from torch import nn
 
 from ..encoder.arrays import SentenceArrays
-from ..encoder.blocks import Shape
 from ..encoder.subwords import Ints
+from ..encoder.windows import Shape
 from ..errors import DualNerError
 from ..labels.scheme import LabelScheme
 from ..scorer import entity_scores

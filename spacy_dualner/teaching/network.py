@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from ..decoding.decodings import HEAD_DECODINGS, read_tags
 from ..decoding.read import DECODINGS
 from ..encoder.arrays import SentenceArrays
-from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.encode import encode_words
 from ..encoder.heads import Heads
 from ..encoder.pairs import PairBlock, encode_pairs
 from ..encoder.subwords import Ints, WordTokenizer
+from ..encoder.windows import Block, Shape, make_blocks
 from ..errors import DualNerError
 from ..labels.layout import Layout
 from ..labels.scheme import LabelScheme

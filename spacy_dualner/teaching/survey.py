@@ -11,8 +11,8 @@ from torch import nn
 
 from ..decoding.read import read_spans
 from ..encoder.arrays import SentenceArrays
-from ..encoder.blocks import Shape, make_blocks
 from ..encoder.subwords import Ints
+from ..encoder.windows import Shape, make_blocks
 from ..labels.layout import Layout
 
 SAMPLE = 500

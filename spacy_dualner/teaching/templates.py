@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from ..decoding.read import read_spans
 from ..encoder.arrays import SentenceArrays
-from ..encoder.blocks import Shape, make_blocks
 from ..encoder.heads import split_logits
 from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
+from ..encoder.windows import Shape, make_blocks
 from ..labels.conversions import Spans
 from ..labels.layout import Layout
 from ..labels.words import check_lengths

@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoder.blocks import Block, Shape, make_blocks
 from ..encoder.pairs import Fusion, PairBlock, check_fusion, make_pairs
 from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
+from ..encoder.windows import Block, Shape, make_blocks
 from .data import TeachingData
 from .network import Recogniser
 from .settings import ConfigSchemaTeaching

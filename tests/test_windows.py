@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spacy_dualner.encoder.blocks import Block, Shape, make_blocks
 from spacy_dualner.encoder.subwords import SubwordBatch, ragged_arange
+from spacy_dualner.encoder.windows import Block, Shape, make_blocks
 
 moderate = settings(deadline=None, max_examples=200)
 PREFIX, SUFFIX, PAD = (-10, -11), (-20, -21, -22), -99
@@ -127,7 +127,7 @@ def _context(window: tuple[int, int], begin: int, end: int, sentence: tuple[int,
 
 @moderate
 @given(case=cases())
-def test_blocks_are_bounded_in_size_and_padding_and_as_full_as_that_allows(case) -> None:
+def test_windows_are_bounded_in_size_and_padding_and_as_full_as_that_allows(case) -> None:
     shape, sentences = case
     blocks = make_blocks(make_batch(sentences), shape)
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Sentences to padded blocks: overlapping windows over long texts, blocks of like length.
+"""Overlapping windows over long texts, and padded blocks of windows of like length.
 
 Everything here is array arithmetic; the only loop is over blocks. Which window a word's vector
 comes from, and where in its block it stands, is settled before the encoder runs.
@@ -14,6 +14,11 @@ import numpy as np
 
 from ..labels.words import check_lengths
 from .subwords import Ints, SubwordBatch, ragged_arange
+
+
+def overlap_of(window: int) -> int:
+    """Sub-words that neighbouring windows of a long text share: half of a window."""
+    return window // 2
 
 
 @dataclass(frozen=True)

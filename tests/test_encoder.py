@@ -225,7 +225,7 @@ def test_the_block_size_does_not_matter(encoder_path, layer, block_size) -> None
         torch.testing.assert_close(vectors, expected, **CLOSE)
 
 
-def test_windows_suit_the_device(layer) -> None:
+def test_blocks_suit_the_device(layer) -> None:
     """By default a CPU gets small blocks: many sentences are never padded into one."""
     shim = encoder_shim(layer)
     vocab = Vocab()

@@ -257,7 +257,7 @@ def test_a_sentence_without_a_word_keeps_its_place(folder: Path, tmp_path: Path)
     assert np.isfinite(float(teaching.step.take(teaching.data.trained_on[:3], 1.0)))
 
 
-def test_windows_hold_rows_in_the_order_given() -> None:
+def test_blocks_hold_rows_in_the_order_given() -> None:
     """Rows of both sides have to be of one pair, whatever their lengths."""
     shape = Shape((0,), (2,), 1, window=62, overlap=20, budget=8)
     batch = SubwordBatch(np.arange(10, 16), np.array([1, 2, 1, 2]), np.array([1, 2, 1]))

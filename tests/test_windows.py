@@ -127,7 +127,7 @@ def _context(window: tuple[int, int], begin: int, end: int, sentence: tuple[int,
 
 @moderate
 @given(case=cases())
-def test_windows_are_bounded_in_size_and_padding_and_as_full_as_that_allows(case) -> None:
+def test_blocks_are_bounded_in_size_and_padding_and_as_full_as_that_allows(case) -> None:
     shape, sentences = case
     blocks = make_blocks(make_batch(sentences), shape)
     for block in blocks:

@@ -1,7 +1,7 @@
 """Pipelines that earlier versions stored, each kept under `pipelines/VERSION` with what it found.
 
-They were made at a version's commit: the tests' tiny encoder with one layer, trained by heart, with a
-calibrator for `joint` and temperatures for `joint` and `span`.
+They were made at a version's commit: the tests' tiny encoder with one layer, trained by heart, with
+a calibrator for `joint` and temperatures for `joint` and `span`.
 """
 
 from __future__ import annotations

@@ -133,7 +133,8 @@ def _of_decoding(results: dict[str, Any], decode: str) -> dict[str, Any]:
         for lang, scores in results["languages"].items()
     }
     means = {name: results[name].get(decode) for name in ("mean", "mean_targets")}
-    return {"languages": languages} | means
+    # Beside it the mean of the target languages by each of the decodings.
+    return {"languages": languages, "decodings": results["mean_targets"]} | means
 
 
 def _write_arrays(path: Path, arrays: dict[str, NDArray]) -> None:

@@ -16,7 +16,9 @@ from typing import Any
 import psutil
 import pytest
 import srsly
+from conftest import ROOT
 from helpers_corpus import MINI, run_cli
+from helpers_experiments import run_experiments
 from test_endings import folder  # noqa: F401
 from test_outputs import here, tree  # noqa: F401
 from thinc.api import Config
@@ -34,12 +36,27 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         3,
         "Interrupted after 2 texts. Go on with --resume.",
     ),
-    "calibrate": (["calibrate", "model", "out"], "evaluation.calibrate.without_paths", 1, AGAIN),
-    "card": (["card", "model", "-o", "out"], "packaging.card.read_settings", 1, AGAIN),
+    "calibrate": (
+        ["calibrate", "model", "out"],
+        "evaluation.calibrate.without_paths",
+        1,
+        AGAIN,
+    ),
+    "card": (
+        ["card", "model", "-o", "out"],
+        "packaging.card.read_settings",
+        1,
+        AGAIN,
+    ),
     "convert": (["convert", "in", "new"], "data.docbin.DocBinWriter.flush", 2, PARTS),
-    "evaluate": (["evaluate", "model", "corpus"], "evaluation.scores.evaluate_docs", 2, AGAIN),
+    "evaluate": (
+        ["evaluate", "model", "corpus"],
+        "evaluation.scores.evaluate_docs",
+        2,
+        AGAIN,
+    ),
     "fetch": (["fetch", "new"], "data.fetch._Repository.find_cached", 1, PARTS),
-    "report": (["report", "results", "out"], "report.page.read_results", 1, AGAIN),
+    "report": (["report", "results", "out"], "report.results.read_results", 1, AGAIN),
     "shrink": (["shrink", "model", "out"], "packaging.shrinking.measure", 2, AGAIN),
     "sources": (
         ["sources", "text.txt", "-e", "encoder", "-c", "corpus/train", "-o", "out"],
@@ -60,6 +77,7 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         "Interrupted. Go on with the same command and --resume.",
     ),
 }
+EXPERIMENTS = ("report", "study")
 # What an interrupted run leaves, to go on from or to keep others out.
 LEFT = {
     "annotate": {f"out.jsonl.partial/{name}" for name in ("errors.jsonl", "journal.json", "output")}
@@ -80,7 +98,7 @@ def hears_ctrl_c() -> Iterator[None]:
 
 def stopping(patch: pytest.MonkeyPatch, name: str, call: int, number: signal.Signals) -> None:
     """Have a function send this process a signal after one of its calls."""
-    function: Callable = resolve_name(f"spacy_dualner.{name}")
+    function: Callable = resolve_name(name)
     calls = 0
 
     def stop(*arguments: Any, **options: Any) -> Any:
@@ -92,7 +110,7 @@ def stopping(patch: pytest.MonkeyPatch, name: str, call: int, number: signal.Sig
             if calls == call:
                 signal.raise_signal(number)
 
-    patch.setattr(f"spacy_dualner.{name}", stop)
+    patch.setattr(name, stop)
 
 
 @pytest.mark.parametrize("number,status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -112,8 +130,8 @@ def test_a_command_that_is_stopped(
     before = tree(here)
     arguments, name, call, said = AT[command]
     with monkeypatch.context() as patch:
-        stopping(patch, name, call, number)
-        found, printed = run_cli("dualner", *arguments)
+        stopping(patch, f"{module_of(command)}.{name}", call, number)
+        found, printed = run(*arguments)
     assert found == status
     assert said in printed
     assert printed.count("Interrupted") == 1 and "Traceback" not in printed
@@ -122,7 +140,18 @@ def test_a_command_that_is_stopped(
     assert {name: after[name] for name in before} == before
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     if command in ("annotate", "teach"):
-        assert run_cli("dualner", *arguments, "--resume")[0] == 0
+        assert run(*arguments, "--resume")[0] == 0
+
+
+def module_of(command: str) -> str:
+    return "experiments" if command in EXPERIMENTS else "spacy_dualner"
+
+
+def run(command: str, *arguments: str) -> tuple[int, str]:
+    """Status and output of a command of the package, or of the experiments."""
+    if command in EXPERIMENTS:
+        return run_experiments(command, *arguments)
+    return run_cli("dualner", command, *arguments)
 
 
 def write_study(here: Path, encoder: Path) -> None:  # noqa: F811
@@ -145,8 +174,9 @@ class Terminal:
     """
 
     def __init__(self, where: Path, *arguments: str) -> None:
-        command = [sys.executable, "-m", "spacy", "dualner", *arguments]
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        module = ["experiments"] if arguments[0] in EXPERIMENTS else ["spacy", "dualner"]
+        command = [sys.executable, "-m", *module, *arguments]
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         self.process = psutil.Popen(
             command,
             cwd=where,

@@ -1,5 +1,6 @@
 """Names of version 0.1.0."""
 
+import sys
 from importlib import import_module
 
 import pytest
@@ -22,6 +23,8 @@ OLD = {
 
 @pytest.mark.parametrize("module", OLD)
 def test_a_module_that_moved(module: str) -> None:
+    # Whatever was imported before.
+    sys.modules.pop(f"spacy_dualner.{module}", None)
     with pytest.warns(DeprecationWarning, match=f"spacy_dualner.{module} is spacy_dualner"):
         found = import_module(f"spacy_dualner.{module}")
     home = import_module(found.__name__)

@@ -42,4 +42,5 @@ class _Moved(MetaPathFinder, Loader):
 
 def find_moved() -> None:
     """Have Python find them."""
-    sys.meta_path.append(_Moved())
+    # First: within a folder that moved, Python would find its modules under their old names.
+    sys.meta_path.insert(0, _Moved())

@@ -1,4 +1,4 @@
-"""Shared fixtures: a tiny random encoder and a few annotated sentences, all made on the spot."""
+"""Fixtures that several folders share: a tiny encoder and pipelines over it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 import pytest
-import spacy
 import torch
+from helpers.encoders import TEXTS
+from helpers.tiny import make_encoder, make_examples, make_nlp, train_nlp
 from hypothesis import settings
 from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.training import Example
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+from tokenizers import ByteLevelBPETokenizer
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    RobertaTokenizerFast,
+)
 
 # More threads than cores stand idle waiting for each other when tests run side by side.
 torch.set_num_threads(1)
@@ -25,96 +31,11 @@ torch.set_num_threads(1)
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
-ROOT = Path(__file__).parent.parent
-SHARED = ROOT.parent / "shared"
-
-SENTENCES = [
-    (["Anna", "Smith", "lives", "in", "Berlin", "."], ["B-PER", "I-PER", "O", "O", "B-LOC", "O"]),
-    (["Acme", "Corp", "hired", "Anna", "."], ["B-ORG", "I-ORG", "O", "B-PER", "O"]),
-    (["nothing", "happens", "here"], ["O", "O", "O"]),
-    (["Paris", "is", "far", "from", "Rome"], ["B-LOC", "O", "O", "O", "B-LOC"]),
-    (
-        ["Peter", "works", "for", "Umbra", "Ltd", "in", "Rome"],
-        ["B-PER", "O", "O", "B-ORG", "I-ORG", "O", "B-LOC"],
-    ),
-]
-
-
-def make_encoder(folder: Path, *, width: int = 32, layers: int = 2, positions: int = 66) -> Path:
-    """Write a tiny XLM-R with random weights and a tokenizer that knows some of the test words."""
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    words = sorted({word for words, _ in SENTENCES for word in words})
-    pieces = [(f"▁{word}", -2.0) for word in words[::2]]
-    pieces += [(chr(code), -6.0) for code in (ord("▁"), *range(33, 127))]
-    tokenizer = Tokenizer(models.Unigram([*((name, 0.0) for name in special), *pieces], unk_id=3))
-    tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token="<s>",
-        eos_token="</s>",
-        cls_token="<s>",
-        sep_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token="<mask>",
-        model_max_length=positions - 2,
-    )
-    fast.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = XLMRobertaConfig(
-        vocab_size=len(fast),
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        intermediate_size=2 * width,
-        max_position_embeddings=positions,
-        type_vocab_size=1,
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=2,
-        initializer_range=0.1,
-    )
-    XLMRobertaModel(config).save_pretrained(folder)
-    return folder
-
 
 @pytest.fixture(scope="session")
 def encoder_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny encoder: 2 layers x 32, at most 64 sub-words with special ones."""
     return make_encoder(tmp_path_factory.mktemp("encoder"))
-
-
-def make_examples(nlp: Language) -> list[Example]:
-    """Annotated Examples with gold tokens."""
-    return [
-        Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words, ents=tags))
-        for words, tags in SENTENCES
-    ]
-
-
-def make_nlp(encoder: Path, **settings: object) -> Language:
-    """A blank pipeline with an uninitialised dualner over the encoder."""
-    nlp = spacy.blank("xx")
-    nlp.add_pipe("dualner", config={"model": {"tok2vec": {"name": str(encoder)}}, **settings})
-    return nlp
-
-
-def train_nlp(encoder: Path, steps: int = 60, **settings: object) -> Language:
-    """A pipeline that knows the test sentences by heart."""
-    from spacy_dualner.training.optimizer import make_adamw
-
-    torch.manual_seed(0)
-    nlp = make_nlp(encoder, **settings)
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
-    optimizer = make_adamw(3e-3)
-    for _ in range(steps):
-        nlp.update(examples, sgd=optimizer)
-    return nlp
 
 
 @pytest.fixture(scope="session")
@@ -142,3 +63,53 @@ def nlp(encoder_path: Path) -> Language:
     nlp = make_nlp(encoder_path)
     nlp.initialize(lambda: make_examples(nlp))
     return nlp
+
+
+@pytest.fixture(scope="module")
+def bpe_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny RoBERTa with a byte-level BPE tokenizer."""
+    path = tmp_path_factory.mktemp("roberta")
+    bpe = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    text = [" ".join(words) for words in TEXTS]
+    bpe.train_from_iterator(text, vocab_size=300, min_frequency=1, special_tokens=special)
+    bpe.save_model(str(path))
+    tokenizer = RobertaTokenizerFast(
+        str(path / "vocab.json"), str(path / "merges.txt"), model_max_length=64
+    )
+    tokenizer.save_pretrained(path)
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        initializer_range=0.1,
+    )
+    RobertaModel(config).save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bert_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny BERT with a WordPiece tokenizer, which maps some words to nothing."""
+    path = tmp_path_factory.mktemp("bert")
+    letters = sorted({c for words in TEXTS for word in words for c in word.lower()})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
+    (path / "vocab.txt").write_text("\n".join([*pieces, "anna", "##lin", "works"]), "utf8")
+    tokenizer = BertTokenizerFast(str(path / "vocab.txt"), model_max_length=64)
+    tokenizer.save_pretrained(path)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.1,
+    )
+    BertModel(config).save_pretrained(path)
+    return path

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
-from conftest import SENTENCES, make_examples, make_nlp
-from helpers_corpus import entities
-from helpers_pipeline import GOLD, python
+from helpers.corpus import entities
+from helpers.pipeline import GOLD, python
+from helpers.tiny import SENTENCES, make_examples, make_nlp
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example

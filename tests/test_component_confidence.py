@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from conftest import SENTENCES, make_nlp, train_nlp
-from helpers_corpus import run_cli
-from helpers_pipeline import time_limit, write_docs
+from helpers.corpus import run_cli
+from helpers.pipeline import time_limit, write_docs
+from helpers.tiny import SENTENCES, make_nlp, train_nlp
 from spacy.cli.find_threshold import find_threshold
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
-from conftest import make_examples
-from helpers_corpus import entities, make_other_nlp
-from helpers_pipeline import GOLD, odd_docs, same, weights
+from helpers.corpus import entities, make_other_nlp
+from helpers.pipeline import GOLD, odd_docs, same, weights
+from helpers.tiny import make_examples
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example

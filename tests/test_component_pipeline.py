@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import spacy
-from conftest import SENTENCES, make_examples, make_nlp
-from helpers_pipeline import time_limit
+from helpers.pipeline import time_limit
+from helpers.tiny import SENTENCES, make_examples, make_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example

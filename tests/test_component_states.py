@@ -11,8 +11,8 @@ import pytest
 import spacy
 import srsly
 import torch
-from conftest import SENTENCES, make_encoder, make_examples, make_nlp
-from helpers_corpus import entities
+from helpers.corpus import entities
+from helpers.tiny import SENTENCES, make_encoder, make_examples, make_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SENTENCES, make_nlp
+from helpers.tiny import SENTENCES, make_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example

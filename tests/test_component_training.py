@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import spacy
 import torch
-from helpers_corpus import entities
-from helpers_pipeline import listening_part, time_limit, train_parts, transformer_part, write_docs
+from helpers.corpus import entities
+from helpers.pipeline import listening_part, time_limit, train_parts, transformer_part, write_docs
 from spacy.language import Language
 from spacy.util import load_config
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from conftest import make_examples
-from helpers_corpus import entities
-from helpers_pipeline import GOLD, gradients, odd_docs, same, weights
+from helpers.corpus import entities
+from helpers.pipeline import GOLD, gradients, odd_docs, same, weights
+from helpers.tiny import make_examples
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example

@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from helpers.tiny import ROOT
 
-DEMO = Path(__file__).resolve().parents[1] / "assets" / "demo"
+DEMO = ROOT / "assets" / "demo"
 ARCHIVES = sorted((DEMO / "panx").glob("*.tar.gz"))
 TRANSLATED = sorted((DEMO / "translated").glob("*.txt"))
 LANGS = [path.name.split(".")[0] for path in ARCHIVES]

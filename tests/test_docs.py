@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, SENTENCES, make_encoder
-from helpers_browser import browser  # noqa: F401
-from helpers_docs import Block, Runner, check_line, examples_of_help, read_blocks
+from helpers.browser import browser  # noqa: F401
+from helpers.docs import Block, Runner, check_line, examples_of_help, read_blocks
+from helpers.tiny import ROOT, SENTENCES, make_encoder
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, distribution
 
 import catalogue
 import pytest
-from helpers_pipeline import python
+from helpers.pipeline import python
 from spacy.language import Language
 from spacy.util import registry
 

@@ -10,8 +10,8 @@ import pytest
 import spacy
 import srsly
 import torch
-from conftest import SENTENCES, make_encoder, make_examples, make_nlp, train_nlp
-from helpers_corpus import entities, files_holding, make_other_nlp, write_corpus
+from helpers.corpus import entities, files_holding, make_other_nlp, write_corpus
+from helpers.tiny import SENTENCES, make_encoder, make_examples, make_nlp, train_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SENTENCES, make_nlp
-from helpers_pipeline import python
+from helpers.pipeline import python
+from helpers.tiny import SENTENCES, make_nlp
 from spacy.language import Language
 from spacy.strings import get_string_id
 from spacy.tokens import Doc

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import srsly
-from conftest import ROOT
-from helpers_corpus import write_corpus
+from helpers.corpus import write_corpus
+from helpers.tiny import ROOT
 from spacy.language import Language
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path

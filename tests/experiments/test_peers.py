@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, SENTENCES
+from helpers.tiny import ROOT, SENTENCES
 
 from experiments.benchmarks import peers
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_results import ResultsFolder
+from helpers.results import ResultsFolder
 
 from experiments.report.embedding import read_embedding
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import helpers_results
 import pytest
-from helpers_browser import browser  # noqa: F401
-from helpers_experiments import run_experiments
-from helpers_results import ResultsFolder, write_study
+from helpers import results as helpers_results
+from helpers.browser import browser  # noqa: F401
+from helpers.experiments import run_experiments
+from helpers.results import ResultsFolder, write_study
 
 RESAMPLES = ("--resamples", 200)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHARED
-from helpers_results import LANGS, ResultsFolder
+from helpers.results import LANGS, ResultsFolder
+from helpers.tiny import SHARED
 
 from experiments.report.predictions import Predictions, micro_f1
 from experiments.report.published import paper, table1, table2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers_results import ResultsFolder
+from helpers.results import ResultsFolder
 
 from experiments.report.bootstrap import Bootstrap
 from experiments.report.predictions import Predictions

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from helpers_results import ResultsFolder
+from helpers.results import ResultsFolder
 from typer.testing import CliRunner
 
 from experiments.benchmarks import screening

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import spacy
 import srsly
-from conftest import ROOT, SENTENCES
 from filelock import FileLock
-from helpers_corpus import run_cli, sentences_of, stage1_config, stage2_config, write_corpus
-from helpers_docs import check_line
-from helpers_experiments import run_experiments
+from helpers.corpus import run_cli, sentences_of, stage1_config, stage2_config, write_corpus
+from helpers.docs import check_line
+from helpers.experiments import run_experiments
+from helpers.tiny import ROOT, SENTENCES
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab

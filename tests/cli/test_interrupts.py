@@ -1,0 +1,287 @@
+"""Ctrl-C and SIGTERM: one line that says how to go on, and nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import psutil
+import pytest
+import srsly
+from helpers.commands import tree
+from helpers.corpus import MINI, run_cli
+from helpers.experiments import run_experiments
+from helpers.tiny import ROOT
+from thinc.api import Config
+
+from spacy_dualner.annotation.interrupts import deaf_to_interrupts
+
+AGAIN = "Interrupted. Nothing was written: begin again."
+PARTS = "Each language is in OUTPUT whole, or as it was."
+
+# What each command is at when the signal comes, at which of its calls, and what is then said.
+AT: dict[str, tuple[list[str], str, int, str]] = {
+    "annotate": (
+        ["annotate", "model", "text.txt", "out.jsonl", "--batch-size", "1"],
+        "annotation.work.Annotator._annotate",
+        3,
+        "Interrupted after 2 texts. Go on with --resume.",
+    ),
+    "calibrate": (
+        ["calibrate", "model", "out"],
+        "evaluation.calibrate.without_paths",
+        1,
+        AGAIN,
+    ),
+    "card": (
+        ["card", "model", "-o", "out"],
+        "packaging.card.read_settings",
+        1,
+        AGAIN,
+    ),
+    "convert": (["convert", "in", "new"], "data.docbin.DocBinWriter.flush", 2, PARTS),
+    "evaluate": (
+        ["evaluate", "model", "corpus"],
+        "evaluation.scores.evaluate_docs",
+        2,
+        AGAIN,
+    ),
+    "fetch": (["fetch", "new"], "data.fetch._Repository.find_cached", 1, PARTS),
+    "report": (["report", "results", "out"], "report.results.read_results", 1, AGAIN),
+    "shrink": (["shrink", "model", "out"], "packaging.shrinking.measure", 2, AGAIN),
+    "sources": (
+        ["sources", "text.txt", "-e", "encoder", "-c", "corpus/train", "-o", "out"],
+        "evaluation.sources.compare",
+        1,
+        AGAIN,
+    ),
+    "study": (
+        ["study", "study.cfg", "-o", "out"],
+        "study.corpora._write",
+        3,
+        "Interrupted. Go on with the same command.",
+    ),
+    "teach": (
+        ["teach", "stage2.cfg", "-o", "out", "--teaching.eval_frequency", "1"],
+        "teaching.checkpoint.torch.save",
+        2,
+        "Interrupted. Go on with the same command and --resume.",
+    ),
+}
+EXPERIMENTS = ("report", "study")
+# What an interrupted run leaves, to go on from or to keep others out.
+LEFT = {
+    "annotate": {f"out.jsonl.partial/{name}" for name in ("errors.jsonl", "journal.json", "output")}
+    | {"out.jsonl.partial", "out.jsonl.partial/.lock"},
+    "convert": {"new", "new/train", "new/unlabelled"},
+    "study": {"out", "out/.lock"},
+    "teach": {"out", "out/checkpoint.pt"},
+}
+
+
+@pytest.fixture(autouse=True)
+def hears_ctrl_c() -> Iterator[None]:
+    """As in a terminal: what is begun in the background ignores Ctrl-C, and so do its own."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def stopping(patch: pytest.MonkeyPatch, name: str, call: int, number: signal.Signals) -> None:
+    """Have a function send this process a signal after one of its calls."""
+    function: Callable = resolve_name(name)
+    calls = 0
+
+    def stop(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        try:
+            return function(*arguments, **options)
+        finally:
+            if calls == call:
+                signal.raise_signal(number)
+
+    patch.setattr(name, stop)
+
+
+@pytest.mark.parametrize("number,status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("command", AT)
+def test_a_command_that_is_stopped(
+    here: Path,
+    encoder_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    number: signal.Signals,
+    status: int,
+) -> None:
+    (here / "encoder").symlink_to(encoder_path)
+    (here / "results").mkdir()
+    (here / "text.txt").write_text("Anna in Berlin\n" * 9)
+    write_study(here, encoder_path)
+    before = tree(here)
+    arguments, name, call, said = AT[command]
+    with monkeypatch.context() as patch:
+        stopping(patch, f"{module_of(command)}.{name}", call, number)
+        found, printed = run(*arguments)
+    assert found == status
+    assert said in printed
+    assert printed.count("Interrupted") == 1 and "Traceback" not in printed
+    after = tree(here)
+    assert {name for name in after if name not in before} == LEFT.get(command, set())
+    assert {name: after[name] for name in before} == before
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if command in ("annotate", "teach"):
+        assert run(*arguments, "--resume")[0] == 0
+
+
+def module_of(command: str) -> str:
+    return "experiments" if command in EXPERIMENTS else "spacy_dualner"
+
+
+def run(command: str, *arguments: str) -> tuple[int, str]:
+    """Status and output of a command of the package, or of the experiments."""
+    if command in EXPERIMENTS:
+        return run_experiments(command, *arguments)
+    return run_cli("dualner", command, *arguments)
+
+
+def write_study(here: Path, encoder: Path) -> None:
+    config = {
+        "study": {"title": "A study", "methods": ["MLT"], "seeds": [0, 1]},
+        "data": {"corpus": "corpus", "source": "en", "targets": "de"},
+        "backbones": {"tiny": {"preset": str(MINI), "encoder": str(encoder)}},
+    }
+    Config(config).to_disk(here / "study.cfg")
+
+
+# In processes of their own, as from a terminal
+
+
+class Terminal:
+    """A command and the processes that it begins, as one group.
+
+    where (Path): The working folder.
+    arguments (str): Of the command.
+    """
+
+    def __init__(self, where: Path, *arguments: str) -> None:
+        module = ["experiments"] if arguments[0] in EXPERIMENTS else ["spacy", "dualner"]
+        command = [sys.executable, "-m", *module, *arguments]
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        self.process = psutil.Popen(
+            command,
+            cwd=where,
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def until(self, ready: Callable[[], bool], seconds: float = 90) -> None:
+        """Wait for something."""
+        end = time.monotonic() + seconds
+        while not ready():
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def stop(self, number: signal.Signals) -> tuple[int, str, str]:
+        """Send all of them a signal. Status, output and errors."""
+        family = self.process.children(recursive=True)
+        os.killpg(self.process.pid, number)
+        try:
+            out, err = self.process.communicate(timeout=30)
+        finally:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive
+        return self.process.returncode, " ".join(out.split()), err
+
+
+@pytest.fixture
+def long_text(here: Path) -> str:
+    lines = (f"Anna Smith{n} lives in Berlin\n" for n in range(100_000))
+    (here / "long.txt").write_text("".join(lines))
+    return "long.txt"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number,status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("n_process", [1, 2])
+@pytest.mark.parametrize("begun", [False, True])
+def test_annotate_is_stopped(
+    here: Path,
+    long_text: str,
+    n_process: int,
+    begun: bool,
+    number: signal.Signals,
+    status: int,
+) -> None:
+    """While its processes begin, and in the midst of the work."""
+    options = ("--batch-size", "50", "--n-process", str(n_process))
+    terminal = Terminal(here, "annotate", "model", long_text, "out.jsonl", *options)
+    partial = here / "out.jsonl.partial"
+    if begun:
+        terminal.until((partial / "journal.json").exists)
+    else:
+        terminal.until(partial.exists)
+        if n_process > 1:
+            terminal.until(lambda: len(terminal.process.children()) >= n_process)
+    found, printed, errors = terminal.stop(number)
+    assert found == status
+    assert printed.count("Interrupted after ") == 1 and "Go on with --resume." in printed
+    assert "Traceback" not in errors and "leaked" not in errors
+    assert partial.exists() == begun
+    if begun:
+        texts = srsly.read_json(partial / "journal.json")["texts"]
+        assert f"Interrupted after {texts:,} texts." in printed
+
+
+def test_an_interrupt_that_another_thread_hears_waits_for_the_end() -> None:
+    """Threads that were there before block nothing, and Python acts in its main thread."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    begun: list[bool] = []
+    try:
+        with pytest.raises(KeyboardInterrupt), deaf_to_interrupts():
+            signal.pthread_kill(other.ident or 0, signal.SIGINT)
+            time.sleep(0.2)
+            begun.append(True)
+        assert begun and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        over.set()
+        other.join()
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number,status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_study_is_stopped(
+    here: Path,
+    encoder_path: Path,
+    number: signal.Signals,
+    status: int,
+) -> None:
+    """While its runs train, in processes of their own."""
+    write_study(here, encoder_path)
+    terminal = Terminal(here, "study", "study.cfg", "-o", "out", "--jobs", "2")
+    runs = here / "out" / "runs"
+    terminal.until(lambda: len(list(runs.glob("*/log.txt"))) == 2)
+    time.sleep(0.5)
+    found, printed, errors = terminal.stop(number)
+    assert found == status
+    assert printed.count("Interrupted. Go on with the same command.") == 1
+    assert "failed" not in printed and "Traceback" not in errors
+    assert not [path for path in here.rglob(".*") if path.name != ".lock"]

@@ -1,0 +1,201 @@
+"""What a file's name and its first lines tell about its form, language and split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.forms import plain, put, write
+from helpers.panx import TRAIN, pack, raw
+
+from spacy_dualner.data.convert import convert
+from spacy_dualner.data.forms import recognise_form
+from spacy_dualner.data.names import split_files, translation_files
+from spacy_dualner.errors import DataError
+
+TSV = "Bonn\tB-LOC\nliegt\tO\n\nda\tO\n"
+CONLL = "Bonn NN B-LOC\nliegt VB O\n"
+CONLLU = "# text = Bonn liegt\n# id = 1\n# by = me\n1\tBonn\tB-LOC\n2\tliegt\tO\n"
+RAW = "de:Bonn\tB-LOC\nde:liegt\tO\n"
+MISC = "# text = Ana\n1\tAna\tAna\tPROPN\t_\t_\t0\troot\t_\tname=B-PER|SpaceAfter=No\n"
+JSON = '{"text": "Anna sings", "label": [[0, 4, "PER"]]}\n{"text": "Bonn"}\n'
+TEXT = "Bonn liegt da.\nEin O\n"
+
+
+@pytest.mark.parametrize(
+    ("contents", "form"),
+    [
+        ({"de.tar.gz": b""}, "raw"),
+        ({"de.tar.gz": b"", "README.txt": TEXT, "MANIFEST.tsv": TSV, "notes.conll": CONLL}, "raw"),
+        ({"de/train": RAW, "de/dev": RAW}, "raw"),
+        ({"train-de.tsv": TSV, "test-de.tsv": "Bonn\n\nda\n"}, "tsv"),
+        ({"de/train": TSV}, "tsv"),
+        ({"train.txt": TSV, "dev.txt": TSV}, "tsv"),
+        ({"de/train.txt": TSV, "de/valid.txt": ""}, "tsv"),
+        ({"de_train.conll": TSV.replace("da\tO", "a\tb\tO")}, "tsv"),
+        ({"train-de.tsv": TSV + "kaputt\n"}, "tsv"),
+        ({"train-de.tsv": "#\tO\n" * 9}, "tsv"),
+        ({"de.train": CONLL, "de.testa": CONLL}, "conll"),
+        ({"de/train.tsv": CONLL}, "conll"),
+        ({"train-de.tsv": CONLL.replace(" ", "\t")}, "conll"),
+        ({"train-de.tsv": f"-DOCSTART-\tO\n\n{TSV}"}, "conll"),
+        ({"train-de.conll": "# O\n" * 9}, "conll"),
+        ({"train.conll": CONLL}, "conll"),
+        ({"train-de.conllu": CONLLU}, "conllu"),
+        ({"de_gsd-ud-train.iob2": CONLLU.replace("\n1", "\n1-2\tx\t_\n1")}, "conllu"),
+        ({"train-de.tsv": "1990\tO\n1991\tO\n"}, "tsv"),
+        ({"PAN-X.de/train-00000-of-00001.parquet": b""}, "hub"),
+        ({"de.txt": TEXT, "zh.txt": ""}, "text"),
+        (
+            {"train-en-de.tsv": TEXT, "train-en-zh.tsv": "大家好\n", "dev-de-en.tsv": TEXT},
+            "translated",
+        ),
+    ],
+)
+def test_forms_are_recognised(tmp_path, contents, form) -> None:
+    assert recognise_form(put(tmp_path, contents)) == form
+
+
+@pytest.mark.parametrize(
+    ("contents", "fault"),
+    [
+        ({}, "holds nothing of a known form"),
+        ({"README.md": TEXT, "train.bak": TSV, "de.json": "{}"}, "holds nothing of a known form"),
+        ({"test-de.tsv": "Bonn\n"}, r"holds nothing of a known form \(.*\), but test-de.tsv"),
+        *(
+            ({"train-en.conll": f"anna {tag}\nx O\n"}, f"train-en.conll:1: unknown tag '{tag}'")
+            for tag in ["B-", "B", "b-per", "B_PER", "PER-B", "PER", "\u041e"]
+        ),
+        ({"train-en.conll": "# by me\n\na b-per\n"}, "train-en.conll:3: unknown tag 'b-per'"),
+        ({"train-en.tsv": "a\tb-per\nb\tb-loc\n"}, "train-en.tsv:1: unknown tag 'b-per'"),
+        ({"train-en.iob": "Anna|NNP|B-PER sings|V|O\n"}, "train-en.iob: token.tag pairs.*which is"),
+        ({"en-ud-train.conllu": MISC}, "en-ud-train.conllu: CoNLL-U without a tag in its third"),
+        (
+            {"train-en.jsonl": JSON},
+            r"holds nothing .* but train-en.jsonl \(JSON lines\).*docs/data",
+        ),
+        ({"train-en.txt": JSON}, "train-en.txt: JSON lines, which is not read"),
+        ({"en.txt": JSON}, "en.txt: JSON lines, not text.*`--form text`"),
+        ({"train-en-de.txt": JSON}, "train-en-de.txt: JSON lines, not text.*--form translated`"),
+        (
+            {"train-de.tsv": TSV, "train-en.conll": CONLL},
+            r"holds train-de.tsv \(tsv\) and train-en.conll \(conll\). Choose .* --form",
+        ),
+        ({"de.tar.gz": b"", "fr.txt": TEXT}, r"holds de.tar.gz \(raw\) and fr.txt \(text\)"),
+        (
+            {"train-en.tsv": TSV, "train-en-de.tsv": TEXT},
+            r"train-en.tsv \(tsv\) and train-en-de.tsv \(translated\)",
+        ),
+        ({"de.txt": TSV}, "de.txt: looks like the form tsv, .* Call it train-de.txt"),
+        ({"pt-br.txt": TEXT}, "pt-br.txt: plain text, or translations by its name"),
+        (
+            {"train-de.tsv": TSV, "de.train": TSV},
+            "train-de.tsv: the train set of de, as is .*de.train",
+        ),
+        ({"train-de.tsv": b"M\xfcnchen\tO\n"}, "train-de.tsv:1: not valid UTF-8"),
+    ],
+)
+def test_what_is_not_clear_is_an_error(tmp_path, contents, fault) -> None:
+    with pytest.raises(DataError, match=fault):
+        recognise_form(put(tmp_path, contents))
+
+
+def test_a_chosen_form_overrides(tmp_path) -> None:
+    put(tmp_path, {"train-de.tsv": TSV, "train-en.conll": CONLL, "pt-br.txt": TEXT})
+    assert ("de", "train") in convert(tmp_path, tmp_path / "a", form="conll")
+    assert list(convert(tmp_path, tmp_path / "b", form="text")) == [("pt-br", "unlabelled")]
+    assert ("br", "translated") in convert(
+        tmp_path, tmp_path / "c", form="translated", langs=["br"]
+    )
+
+
+def test_one_file_of_text(tmp_path) -> None:
+    put(tmp_path, {"news.txt": TEXT, "news": TEXT, "data.txt": TSV})
+    assert recognise_form(tmp_path / "news.txt") == "text"
+    with pytest.raises(DataError, match=r"news: not a folder.* choose `--form text`"):
+        recognise_form(tmp_path / "news")
+    with pytest.raises(DataError, match=r"data.txt: looks like the form tsv"):
+        recognise_form(tmp_path / "data.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "lang", "split"),
+    [
+        ("train-de.tsv", "de", "train"),
+        ("dev_de.conll", "de", "dev"),
+        ("test.de.txt", "de", "test"),
+        ("de-train.IOB2", "de", "train"),
+        ("eng.testa", "eng", "dev"),
+        ("eng.testb", "eng", "test"),
+        ("zh-min-nan_valid.bio", "zh-min-nan", "dev"),
+        ("de/train", "de", "train"),
+        ("de/validation.txt", "de", "dev"),
+        ("DE-German/de-test.conll", "de", "test"),
+        ("train.conll", "", "train"),
+    ],
+)
+def test_names_of_files(tmp_path, name, lang, split) -> None:
+    put(tmp_path, {name: ""})
+    assert split_files(tmp_path) == {lang: [tmp_path / name]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train.bak",
+        "de/train.csv",
+        "train-de.tsv~",
+        ".train-de.tsv.swp",
+        "train-dev.tsv",
+        "train-German.tsv",
+        "retrain-de.tsv",
+        "de.tsv",
+        "data/train.tsv",
+        "de/old/train.tsv",
+    ],
+)
+def test_other_names_are_passed_over(tmp_path, name) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    assert split_files(tmp_path) == {}
+
+
+def test_splits_come_in_order(tmp_path) -> None:
+    put(tmp_path, dict.fromkeys(["test-sw.tsv", "train-sw.tsv", "sw/dev", "train-de.tsv"], ""))
+    found = split_files(tmp_path)
+    assert [path.name for path in found["sw"]] == ["train-sw.tsv", "dev", "test-sw.tsv"]
+    assert list(found) == ["de", "sw"]
+
+
+def test_files_that_name_no_language(tmp_path) -> None:
+    put(tmp_path / "data", {"train.txt": TSV, "valid.txt": TSV})
+    counts = convert(tmp_path / "data", tmp_path / "corpus", langs=["en"])
+    assert list(counts) == [("en", "train"), ("en", "dev"), ("en", "unlabelled")]
+    for langs in ([], ["en", "de"], ["../en"]):
+        with pytest.raises(DataError, match=r"data: names no language.*`--langs de`"):
+            convert(tmp_path / "data", tmp_path / "corpus", langs=langs)
+    put(tmp_path / "data", {"de/train.txt": TSV})
+    with pytest.raises(DataError, match=r"data: holds train.txt, valid.txt, which no name gives"):
+        convert(tmp_path / "data", tmp_path / "corpus", langs=["de"])
+
+
+def test_files_of_translations(tmp_path) -> None:
+    names = ["de.txt", "en-sw.txt", "train-fr.tsv", "train-en-zh.tsv"]
+    others = ["dev-de-en.tsv", "test-sw-en.tsv", "en.conll", "README.txt", "dev.txt"]
+    put(tmp_path, dict.fromkeys(names + others, "a\n"))
+    found = translation_files(tmp_path)
+    assert {lang: path.name for lang, path in found.items()} == dict(
+        zip(["de", "fr", "sw", "zh"], [names[0], names[2], names[1], names[3]], strict=True)
+    )
+    put(tmp_path, {"en-de.tsv": "a\n"})
+    with pytest.raises(DataError, match=r"en-de.tsv: a translation into de, as is .*de.txt"):
+        translation_files(tmp_path)
+
+
+def test_archives_and_folders_of_one_form(tmp_path) -> None:
+    pack(tmp_path / "de.tar.gz", {"train": raw("de", TRAIN)})
+    write("tsv", tmp_path / "sw", "sw", {"train": plain(TRAIN)})
+    with pytest.raises(DataError, match=r"de.tar.gz \(raw\) and sw/train-sw.tsv \(tsv\)"):
+        recognise_form(tmp_path)
+    Path(tmp_path / "sw" / "train-sw.tsv").unlink()
+    assert recognise_form(put(tmp_path, {"sw/train": RAW.replace("de:", "sw:")})) == "raw"

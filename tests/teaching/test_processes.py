@@ -1,0 +1,131 @@
+"""Stage 2 on several processes, as `accelerate launch` starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import torch
+from accelerate import Accelerator
+from helpers.corpus import stage2_config, write_corpus
+from helpers.tiny import train_nlp
+
+from spacy_dualner.encoder.transformer import encoder_shim
+from spacy_dualner.model import heads_module
+from spacy_dualner.teaching.config import resolve_config
+from spacy_dualner.teaching.teach import Teaching
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path:
+    """A stage-1 `model` without any dropout and a `corpus`: a step has one right result."""
+    folder = tmp_path_factory.mktemp("processes")
+    nlp = train_nlp(encoder_path, steps=12)
+    config = encoder_shim(nlp.get_pipe("dualner").model.get_ref("tok2vec")).transformer.config
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    nlp.to_disk(folder / "model")
+    write_corpus(folder / "corpus", ["en", "de"])
+    return folder
+
+
+def teach(folder: Path, output: Path, n_processes: int, *more: str, **overrides: object) -> str:
+    """Run the command and return what it printed."""
+    settings = {
+        # 20 sentences: the last batch of an epoch has 2, fewer than three processes.
+        "teaching__batch_size": 9,
+        "teaching__alpha": 0.0,
+        "teaching__dropout": 0.0,
+        "teaching__eval_frequency": 1,
+        "teaching__logger__output_file": str(output.with_suffix(".jsonl")),
+        **overrides,
+    }
+    config = output.with_suffix(".cfg")
+    stage2_config(folder / "model", folder / "corpus", **settings).to_disk(config)
+    command = [sys.executable, "-m"]
+    if n_processes > 1:
+        command += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", n_processes]
+        command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+        command += ["--main_process_port", "0", "-m"]
+    command += ["spacy", "dualner", "teach", str(config), "--output", str(output), *more]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        list(map(str, command)), env=env, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def losses(output: Path) -> list[float]:
+    rows = list(srsly.read_jsonl(output.with_suffix(".jsonl")))
+    return [row["losses"]["dualner"] for row in rows]
+
+
+def weights(output: Path) -> list[torch.Tensor]:
+    model = spacy.load(output / "model-best").get_pipe("dualner").model
+    encoder = encoder_shim(model.get_ref("tok2vec")).transformer
+    return [*encoder.parameters(), *heads_module(model).parameters()]
+
+
+@pytest.fixture(scope="module")
+def one(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("one") / "out"
+    teach(folder, output, 1)
+    return output
+
+
+@pytest.mark.parametrize("n_processes,pieces", [(2, 2), (2, 5), (3, 1)])
+def test_processes_do_what_one_does(
+    folder: Path, tmp_path: Path, one: Path, n_processes: int, pieces: int
+) -> None:
+    """The same losses and weights, with a last batch that is smaller than three processes.
+
+    Of nine sentences in pieces of one, one process has a piece more than the other.
+    """
+    output = tmp_path / "out"
+    printed = teach(folder, output, n_processes, teaching__accumulate_gradient=pieces)
+    expected = losses(one)
+    assert len(expected) == 1 + 2 * 3
+    assert min(expected[1:]) > 0
+    assert losses(output) == pytest.approx(expected, rel=1e-4)
+    for ours, theirs in zip(weights(output), weights(one), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-2)
+    # The first process alone speaks and writes.
+    assert printed.count("Saved pipeline to") == 1
+    assert printed.count("Source: ") == 1
+    assert [path.name for path in output.iterdir()] == ["model-best"]
+
+
+@pytest.mark.parametrize("n_processes", [1, 2, 3])
+@pytest.mark.parametrize("n_sentences", [2, 7])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_the_regulariser_is_a_mean(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_processes: int,
+    n_sentences: int,
+    pieces: int,
+) -> None:
+    """The shares of all pieces of all processes add up to one, however small the batch."""
+    settings = {"teaching__accumulate_gradient": pieces}
+    config = stage2_config(folder / "model", folder / "corpus", **settings)
+    teaching = Teaching(resolve_config(config), tmp_path)
+    weight = next(teaching.network.parameters())
+
+    def share_alone(sentences: object, n_source: object, n_target: object, share: float) -> object:
+        return weight.sum() * 0 + share
+
+    monkeypatch.setattr(teaching.step, "_loss", share_alone)
+    monkeypatch.setattr(Accelerator, "num_processes", n_processes)
+    totals = []
+    for index in range(n_processes):
+        monkeypatch.setattr(Accelerator, "process_index", index)
+        totals.append(float(teaching.step.take(teaching.data.trained_on[:n_sentences], 1.0)))
+    assert sum(totals) / n_processes == pytest.approx(1)

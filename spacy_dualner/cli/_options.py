@@ -19,8 +19,9 @@ _FIELD = re.compile(r"^ *(\w+) \(.+?\): (.+?)(?=\n *\w+ \(|\n *\n|\s*\Z)", re.M 
 def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of its argument `settings`, which is a dataclass.
 
-    The help is what the docstring of the class says, limits are the field's metadata, and the parts
-    of a list are written with commas between them.
+    The help is what the docstring of the class says, and the parts of a list are written with
+    commas between them. The field's metadata is what else `typer.Option` takes, such as limits;
+    its `option` is the option's name where it is another than the field's, None for no option.
 
     short (str): Options of one letter, by the names of the fields.
     """
@@ -30,7 +31,11 @@ def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[...,
         own = signature.parameters["settings"]
         kind: Any = own.annotation
         said = dict(_FIELD.findall(kind.__doc__ or ""))
-        options = [_option(f, said.get(f.name, ""), short.get(f.name)) for f in fields(kind)]
+        options = [
+            _option(f, said.get(f.name, ""), short.get(f.name))
+            for f in fields(kind)
+            if f.metadata.get("option", f.name)
+        ]
 
         def run(**values: Any) -> None:
             given = {option.name: values.pop(option.name) for option in options}
@@ -47,12 +52,13 @@ def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[...,
 
 
 def _option(field: Field, said: str, letter: str | None) -> inspect.Parameter:
-    names = [f"--{field.name.replace('_', '-')}", *([f"-{letter}"] if letter else [])]
-    default: Any = field.default
     more: dict[str, Any] = {**field.metadata, "help": " ".join(said.split()).removesuffix(".")}
+    name = more.pop("option", field.name).replace("_", "-")
+    names = [f"--{name}", *([f"-{letter}"] if letter else [])]
+    default: Any = field.default
     if isinstance(default, tuple):
         default = ",".join(default)
-        more |= {"parser": split_list, "metavar": "<str>"}
+        more = {"parser": split_list, "metavar": "<str>", **more}
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     option = typer.Option(default, *names, **more)
     return inspect.Parameter(field.name, kind, default=option, annotation=type(default))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from wasabi import msg
 
+from ..data.convert_settings import ConvertSettings
 from ..errors import DualNerError
 from . import dualner_cli
 from ._endings import going_on
-from ._util import read_preset, split_list
+from ._options import with_settings
+from ._util import read_preset
 
 if TYPE_CHECKING:
     from ..data.convert import CorpusCounts
@@ -22,41 +25,13 @@ ONE_BY_ONE = "Each language is in OUTPUT whole, or as it was. Begin again with t
 
 
 @dualner_cli.command("convert")
+@with_settings(langs="l", form="f", types="t", mapping="m", classes="c")
 def convert_cli(
     input_path: str = typer.Argument(
         ..., metavar="INPUT", help='Folder to convert, or one text file; "" for the preset\'s'
     ),
     output: Path = typer.Argument(..., metavar="OUTPUT", help="Corpus folder to write to"),
-    langs: str = typer.Option("", "--langs", "-l", help="Languages, as in de,es; all if empty"),
-    form: str = typer.Option(
-        "",
-        "--form",
-        "-f",
-        help="raw (PAN-X archives), tsv (XTREME's), hub (parquet), conll, conllu, text (a sentence"
-        " a line) or translated (FILTER's); recognised if empty",
-    ),
-    types: str = typer.Option("", "--types", "-t", help="Entity types; LOC,ORG,PER if empty"),
-    mapping: str = typer.Option(
-        "", "--map", "-m", help="What becomes of entity types, as in MISC=O,GPE=LOC; O drops one"
-    ),
-    classes: str = typer.Option(
-        "",
-        "--classes",
-        "-c",
-        help="For hub: the tags of the class ids 0, 1 and so on, where the files do not name them,"
-        " as in O,B-PER,I-PER",
-    ),
-    train_limit: int = typer.Option(
-        0,
-        "--train-limit",
-        min=0,
-        help="First training sentences of each language, or translations of them; 0 for all",
-    ),
-    dev_limit: int = typer.Option(0, "--dev-limit", min=0, help="The same for development"),
-    test_limit: int = typer.Option(0, "--test-limit", min=0, help="The same for test"),
-    unlabelled_limit: int = typer.Option(
-        0, "--unlabelled-limit", min=0, help="The same for text without labels"
-    ),
+    settings: ConvertSettings = ConvertSettings(),
     preset: str = typer.Option(
         "", "--preset", "-p", help="Folder of a preset.cfg, for INPUT and --langs where empty"
     ),
@@ -79,10 +54,10 @@ def convert_cli(
     """
     from ..data.convert import convert
     from ..data.forms import FORMS, recognise_form
-    from ..data.tags import TYPES, mapped_types, parse_mapping
+    from ..data.tags import mapped_types
     from ..data.tally import Tally
 
-    defaults = read_preset(preset)
+    defaults, form = read_preset(preset), settings.form
     source = input_path or (defaults.translated if form == "translated" else defaults.path)
     if not source and preset and form == "translated":
         msg.info("The preset has no translations: nothing to convert")
@@ -94,37 +69,25 @@ def convert_cli(
         msg.info(f"Form: {form}")
     # Text without tags is for languages without annotations.
     plain = form in FORMS and FORMS[form].plain
-    default_langs = defaults.targets if plain else defaults.source + defaults.targets
-    wanted = split_list(langs) or list(default_langs)
-    entity_types = split_list(types) or list(TYPES)
-    new_types = parse_mapping(mapping)
+    langs = settings.langs or (defaults.targets if plain else defaults.source + defaults.targets)
+    settings = replace(settings, langs=langs, form=form)
     untagged: list[str] = []
     tally = Tally()
     with going_on(ONE_BY_ONE):
         counts = convert(
             Path(source),
             output,
-            langs=wanted,
-            form=form,
-            types=entity_types,
-            mapping=new_types,
-            classes=[name.strip() for name in classes.split(",") if name.strip()],
-            limits={
-                "train": train_limit,
-                "dev": dev_limit,
-                "test": test_limit,
-                "unlabelled": unlabelled_limit,
-            },
+            settings,
             progress=True,
             on_untagged=lambda lang, split: untagged.append(f"{lang} {split}"),
             tally=tally,
         )
-    print_counts(counts, mapped_types(entity_types, new_types))
+    print_counts(counts, mapped_types(settings.entity_types(), settings.new_types()))
     if untagged:
         held = ", ".join(untagged)
         msg.warn(f"No tags, so it cannot be scored and is not written as annotated text: {held}")
     print_tally(tally, "rows" if form == "hub" else "lines")
-    if not wanted:
+    if not langs:
         unread = unread_entries(Path(source), tally)
         if unread:
             msg.info(f"Not read in {source}: {', '.join(unread)}")

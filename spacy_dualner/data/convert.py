@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 from tqdm import tqdm
 
 from ..errors import DataError, DualNerError
-from .docbin import SHARD_SIZE, Counts, DocBinWriter, corpus_path
+from .convert_settings import ConvertSettings
+from .docbin import Counts, DocBinWriter, corpus_path
 from .folders import check_docs
 from .forms import FORMS, recognise_form
 from .hub import read_parquet_splits
 from .lines import is_language
 from .names import SPLITS, TRANSLATED, UNLABELLED
-from .tags import TYPES, Sentence, map_types
+from .tags import Sentence, map_types
 from .tally import Tally
 
 CorpusCounts = dict[tuple[str, str], Counts]
@@ -28,17 +30,12 @@ CorpusCounts = dict[tuple[str, str], Counts]
 def convert(
     source: Path,
     output: Path,
+    settings: ConvertSettings = ConvertSettings(),
     *,
-    langs: Sequence[str] = (),
-    form: str = "",
-    types: Sequence[str] = TYPES,
-    mapping: Mapping[str, str] | None = None,
-    classes: Sequence[str] = (),
-    limits: Mapping[str, int] | None = None,
-    shard_size: int = SHARD_SIZE,
     progress: bool = False,
     on_untagged: Callable[[str, str], object] | None = None,
     tally: Tally | None = None,
+    **options: Any,
 ) -> CorpusCounts:
     """Convert each language; its files are replaced together, once all of it was read.
 
@@ -48,36 +45,31 @@ def convert(
 
     source (Path): A folder in the given form; for plain text also a file of one language.
     output (Path): The corpus folder.
-    langs (Sequence[str]): The languages, all that are found if empty.
-    form (str): A name of FORMS; recognised if empty.
-    types (Sequence[str]): The entity types that tags may name, besides those of the mapping.
-    mapping (Optional[Mapping[str, str]]): What becomes of an entity type; O for no entity.
-    classes (Sequence[str]): For `hub`, the tags of the class ids 0, 1 and so on, where the files do
-        not name them.
-    limits (Optional[Mapping[str, int]]): The number of sentences to take from the first on, by
-        split (train, dev, test, unlabelled); all where it is 0 or not given. Translations have the
-        limit of the training sentences that they are of.
-    shard_size (int): The most sentences in one file.
+    settings (ConvertSettings): What is read of it, and how.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
     on_untagged (Optional[Callable[[str, str], object]]): Called with the language and the split of
         annotated data that turn out to have no tags.
     tally (Optional[Tally]): Where every line is counted, and what was made of it.
+    **options (Any): Settings by name, in place of those of `settings`: `langs=["de"]`. The limits
+        may also stand in one mapping by split: `limits={"train": 100}`.
     RETURNS (CorpusCounts): What was written.
     RAISES (DualNerError): If the input is not in the given form, a language is missing, or
         something else is in a file's place.
     """
-    form = form or recognise_form(source)
+    limits = options.pop("limits", None) or {}
+    settings = replace(settings, **options, **{f"{split}_limit": limits[split] for split in limits})
+    form = settings.form or recognise_form(source)
     if form not in FORMS:
         raise DualNerError(f"Unknown form {form!r}. Known forms: {', '.join(FORMS)}.")
-    places = _find(source, form, langs)
-    limits, mapping = limits or {}, mapping or {}
+    places = _find(source, form, settings.langs)
+    mapping = settings.new_types()
     tally = tally or Tally()
     read = FORMS[form].read
-    if classes:
+    if settings.classes:
         if form != "hub":
             raise DualNerError(f"--classes is for class ids, which the form {form} does not have.")
-        read = partial(read_parquet_splits, classes=classes)
-    known_types = list(dict.fromkeys([*types, *mapping]))
+        read = partial(read_parquet_splits, classes=settings.classes)
+    known_types = list(dict.fromkeys([*settings.entity_types(), *mapping]))
     for lang in places:
         for split in (*SPLITS, UNLABELLED, TRANSLATED):
             check_docs(corpus_path(output, split, lang))
@@ -102,7 +94,7 @@ def convert(
                         corpus_path(output, name, lang),
                         lang,
                         labelled=name in SPLITS,
-                        shard_size=shard_size,
+                        shard_size=settings.shard_size,
                     )
                     writers[name] = stack.enter_context(writer)
                 bar = tqdm(
@@ -112,7 +104,7 @@ def convert(
                     disable=None if progress else True,
                     leave=False,
                 )
-                _fill({writers[name]: _limit(limits, name) for name in targets}, bar)
+                _fill({writers[name]: settings.limit(name) for name in targets}, bar)
             if not writers and not untagged:
                 message = f"the files of {lang} hold no sentences. Check that they are complete."
                 raise DataError(source, message)
@@ -126,10 +118,6 @@ def convert(
             if on_untagged is not None:
                 on_untagged(lang, split)
     return written
-
-
-def _limit(limits: Mapping[str, int], split: str) -> int:
-    return limits.get("train" if split == TRANSLATED else split, 0)
 
 
 def _fill(limits: Mapping[DocBinWriter, int], sentences: Iterable[Sentence]) -> None:

@@ -79,6 +79,11 @@ def count_repairs(tags: Sequence[str], repaired: Sequence[str]) -> int:
     return sum(new[0] == "B" and old[0] not in _BEGINS for old, new in pairs)
 
 
+def parse_classes(text: str) -> list[str]:
+    """Read `O,B-PER,I-PER`: the tags of class ids, in their order."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def parse_mapping(text: str) -> dict[str, str]:
     """Read `MISC=O,GPE=LOC`: an entity type and what becomes of it, O for no entity.
 

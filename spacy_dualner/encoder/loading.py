@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -57,12 +59,12 @@ def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
             raise DualNerError(
                 f"The encoder '{name}' comes with code of its own (trust_remote_code), which is "
                 f"never run. Take one that transformers itself knows. {remedy}"
-            ) from error
+            ) from None
         raise DualNerError(
             f"Cannot load the encoder '{name}': it is neither a folder with a Hugging Face encoder "
             "and its tokenizer, nor in the local cache, nor to be had from the hub. "
             f"{remedy} Cause: {_brief(error)}"
-        ) from error
+        ) from None
 
 
 def rebuild_encoder(
@@ -204,10 +206,24 @@ def _ask_hub(name: str) -> None:
     import requests
     from huggingface_hub import HfApi, constants
 
-    try:
-        HfApi().model_info(name, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    except (requests.ConnectionError, requests.Timeout):
-        raise ConnectionError(f"no connection to {constants.ENDPOINT}") from None
+    seconds = float(os.environ.get("HF_HUB_ETAG_TIMEOUT", 4))
+    errors: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            HfApi().model_info(name, timeout=seconds)
+        except Exception as error:
+            errors.append(error)
+
+    # A time-out of requests is not one of looking up the host and trying all of its addresses.
+    asking = Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    unreachable = (requests.ConnectionError, requests.Timeout)
+    if asking.is_alive() or any(isinstance(error, unreachable) for error in errors):
+        raise ConnectionError(f"no connection to {constants.ENDPOINT}")
+    if errors:
+        raise errors[0]
 
 
 def _needs_code(error: Exception) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import spacy
 import srsly
 import torch
+from helpers.pipeline import python
 from spacy.tokens import DocBin
 from spacy_transformers.data_classes import HFObjects
 from transformers import (
@@ -160,6 +162,30 @@ def test_a_misspelt_name_without_network(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Cannot load the encoder 'encodr'" in output and "Retry" not in output
     assert len(output) < 1000
+
+
+SILENT = """
+import time, traceback
+from spacy_dualner.encoder.loading import load_encoder
+
+began = time.monotonic()
+try:
+    load_encoder("encodr")
+except ValueError:
+    print(traceback.format_exc())
+print(time.monotonic() - began)
+"""
+
+
+def test_a_hub_that_does_not_answer_is_soon_given_up(tmp_path: Path) -> None:
+    """In one short message, without what the libraries tried."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        silent = {**OFFLINE, "HF_ENDPOINT": url, "HF_HOME": str(tmp_path)}
+        *said, seconds = python(SILENT, **silent).splitlines()
+    assert f"no connection to {url}" in " ".join(said)
+    assert float(seconds) < 5
+    assert " ".join(said).count("Traceback") == 1 and len(said) < 10
 
 
 def test_the_hub_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

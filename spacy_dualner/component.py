@@ -23,7 +23,7 @@ from .labels.scheme import LabelScheme
 from .model import fitting
 from .scorer import dualner_score
 from .training.gold_loss import gold_loss
-from .training.optimizer import AdamW
+from .training.optimizer import AdamW, make_default, prefer_default
 from .training.pieces import Pieces
 
 ENCODER = {"@architectures": "spacy-dualner.Transformer.v1", "name": "xlm-roberta-base"}
@@ -61,6 +61,7 @@ def make_dualner(
     scorer: Callable | None,
 ) -> "DualNer":
     """Construct a `dualner` component. The settings are those of `DualNer`."""
+    prefer_default(nlp)
     return DualNer(
         nlp,
         model,
@@ -303,6 +304,10 @@ class DualNer(PackedPipe):
         if sgd:
             self.finish_update(sgd)
         return losses
+
+    def create_optimizer(self) -> Optimizer:
+        """An optimizer as `nlp.initialize()` gives it."""
+        return make_default()
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Apply the accumulated gradients.

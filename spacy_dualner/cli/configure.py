@@ -21,7 +21,7 @@ KEYS = ("path", "encoder", "source", "targets", *LIMITS, "seed")
 
 @dualner_cli.command("configure")
 def configure_cli(
-    preset: Path = typer.Argument(..., metavar="PRESET", help="Folder of a preset"),
+    preset: Path = typer.Argument(..., metavar="PRESET", help="Name of a preset, or its folder"),
     output: Path = typer.Argument(..., metavar="OUTPUT", help="Folder for the configs"),
     encoder: str = typer.Option("", "--encoder", help="Hub name or folder of the encoder"),
     data: str = typer.Option("", "--data", help="Folder of archives"),
@@ -38,8 +38,8 @@ def configure_cli(
 
     \b
     Examples:
-      python -m spacy dualner configure configs/xlmr-base training/config --targets de,sw --seed 1
-      python -m spacy dualner configure configs/xlmr-base training/config --recipe plus
+      python -m spacy dualner configure xlmr-base training/config --targets de,sw --seed 1
+      python -m spacy dualner configure e5-small training/config --recipe plus
     """
     choices = {
         "path": data,
@@ -59,7 +59,7 @@ def configure_cli(
 def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str = "") -> None:
     """Write `preset.cfg`, `stage1.cfg` and `stage2.cfg` of a run.
 
-    preset (Path): Folder with the three files to begin from.
+    preset (Path): Folder with the three files to begin from, or a carried preset's name.
     output (Path): Folder to write to.
     choices (Dict[str, str]): Settings that replace those of the preset's `[data]` section.
     recipe (str): Of stage 2: NAME for the preset's `stage2-NAME.cfg`, empty for `stage2.cfg`.
@@ -71,12 +71,22 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
 
     from ..data.files import write_text
     from ..data.folders import check_file
-    from ..training.presets import STAGES, config_text, recipe_file, recipes, stage_settings
+    from ..training.presets import (
+        STAGES,
+        config_text,
+        find_preset,
+        preset_names,
+        recipe_file,
+        recipes,
+        stage_settings,
+    )
 
+    preset = find_preset(preset)
     stages = (STAGES[0], recipe_file(recipe))
     for name in (PRESET_FILE, *STAGES):
         if not (preset / name).is_file():
-            raise DataError(preset / name, "no such file. Name a folder in configs/.")
+            named = f"no such file. Name a folder that holds it, or {', '.join(preset_names())}."
+            raise DataError(preset / name, named)
     if not (preset / stages[1]).is_file():
         known = ", ".join(recipes(preset)) or "none but the paper's, which needs no --recipe"
         raise DataError(preset / stages[1], f"no such recipe. There is {known}.")

@@ -14,6 +14,28 @@ STAGES = ("stage1.cfg", "stage2.cfg")
 """The configs of a preset, for `spacy train` and for `teach`: the paper's."""
 
 
+def find_preset(preset: Path) -> Path:
+    """The folder of a preset.
+
+    preset (Path): A folder, or the name of one that comes with this package.
+    RETURNS (Path): The folder; what was given where no preset has this name.
+    """
+    known = _carried() / preset
+    return known if len(preset.parts) == 1 and known.is_dir() and not preset.is_dir() else preset
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with this package, sorted."""
+    return sorted(path.parent.name for path in _carried().glob(f"*/{STAGES[0]}"))
+
+
+def _carried() -> Path:
+    """Their folder: within the package where it is installed, beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    within = package / "configs"
+    return within if within.is_dir() else package.parent / "configs"
+
+
 def recipe_file(recipe: str) -> str:
     """The config of stage 2: `stage2-NAME.cfg`, or `stage2.cfg` for the paper's recipe.
 

@@ -314,7 +314,7 @@ def test_a_digit_that_is_no_number_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_missing_preset_is_a_clear_error(tmp_path: Path) -> None:
     status, output = run_cli("dualner", "configure", tmp_path / "none", tmp_path / "new")
     assert status == 1
-    assert "preset.cfg" in output and "configs/" in output
+    assert "preset.cfg" in output and "demo, e5-small, infoxlm-large" in output
 
 
 def test_a_preset_without_data_is_a_clear_error(tmp_path: Path) -> None:

@@ -45,9 +45,16 @@ def need(what: str, extra: str, *modules: str, instead: str = "") -> None:
     instead (str): What else can be done, if anything.
     Raises DualNerError where one is missing.
     """
-    missing = [module for module in modules if find_spec(module) is None]
+    missing = [module for module in modules if not _is_there(module)]
     if missing:
         raise DualNerError(
             f"{what} {' and '.join(missing)}, not installed here. Install with: "
             f'pip install "spacy-dualner[{extra}]"{instead}.'
         )
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it would be in
+        return False

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from ..errors import DualNerError
+from ..errors import DualNerError, need
 
 # Where the encoder came from is of no use after loading, and may be a path of that machine.
 _ORIGIN_KEYS = ("_name_or_path", "name_or_path")
@@ -40,7 +40,7 @@ def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
         there, so that nothing reaches for the network then).
     remedy (str): What the error tells the user to do.
     RETURNS (HFObjects): Tokenizer and encoder in float32, on Thinc's current device.
-    Raises DualNerError where the encoder cannot be had.
+    Raises DualNerError where the encoder cannot be had, or its tokenizer needs what is missing.
     """
     folder = Path(name)
     try:
@@ -60,6 +60,9 @@ def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
                 f"The encoder '{name}' comes with code of its own (trust_remote_code), which is "
                 f"never run. Take one that transformers itself knows. {remedy}"
             ) from None
+        if isinstance(error, ImportError) or "sentencepiece" in str(error).lower():
+            what = f"The tokenizer of the encoder '{name}' needs"
+            need(what, "sentencepiece", "sentencepiece", "google.protobuf")
         raise DualNerError(
             f"Cannot load the encoder '{name}': it is neither a folder with a Hugging Face encoder "
             "and its tokenizer, nor in the local cache, nor to be had from the hub. "

@@ -201,6 +201,25 @@ def test_the_hub_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert asked == ["encodr"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [ImportError("requires the protobuf library"), ValueError("You need to have sentencepiece")],
+)
+def test_a_tokenizer_that_needs_an_extra(
+    said: Exception, encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers says it of a folder without tokenizer.json."""
+
+    def refuse(*arguments: Any, **settings: Any) -> None:
+        raise said
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", refuse)
+    monkeypatch.setattr("spacy_dualner.errors.find_spec", lambda name: None)
+    with pytest.raises(DualNerError, match=r"needs sentencepiece and google.protobuf") as error:
+        load_encoder(str(encoder_path))
+    assert 'pip install "spacy-dualner[sentencepiece]"' in str(error.value)
+
+
 @pytest.mark.parametrize("config", [None, "{}"])
 def test_a_folder_without_config_takes_one_line(config: str | None, tmp_path: Path) -> None:
     if config:

@@ -141,6 +141,20 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
     return (before[spans.start, 0] + own + after[spans.end + 1, 0] - every).clamp(max=0.0)
 
 
+def expected_entities(lattice: Lattice) -> Tensor:
+    """How many entities begin at each place: the mean over all paths, by their scores.
+
+    lattice (Lattice): Scores.
+    RETURNS (Floats1d): `[places]`, float64, 0 to 1; 0 in the gaps.
+    """
+    before, after = _sums(lattice)
+    # The paths that go on from the place behind. The one behind the last, a gap, is never asked.
+    behind = after.roll(-1, 0)
+    begun = torch.cat((lattice.single + behind[:, :1], lattice.begin + behind[:, 1:]), 1)
+    every = (before + after).logsumexp(1)
+    return (before[:, 0] + begun.logsumexp(1) - every).exp().masked_fill(_gaps(lattice), 0.0)
+
+
 def _gaps(lattice: Lattice) -> Tensor:
     return lattice.begin[:, 0].isneginf()
 

@@ -55,7 +55,7 @@ def read_entities(
     """
     found: list[Spans] = []
     measured: list[Tensor] = []
-    for part, own in _parts(logits, layout):
+    for part, own in lattice_parts(logits, layout):
         lattice = None
         if decode == "joint" or measure is not None:
             lattice = make_lattice(own, part.layout, decode)
@@ -84,7 +84,7 @@ def measure_spans(
     Raises DualNerError for any other decoding.
     """
     measured = []
-    for part, own in _parts(logits, layout):
+    for part, own in lattice_parts(logits, layout):
         bounds = spans.start.new_tensor([part.first, part.first + part.layout.n_places])
         first, last = torch.searchsorted(spans.start, bounds).tolist()
         start, end, type_ = (values[first:last] for values in spans)
@@ -105,6 +105,12 @@ def likely_spans(lattice: Lattice) -> Spans:
     return Spans(*(values[likely] for values in spans))
 
 
-def _parts(logits: Tensor, layout: Layout) -> Iterator[tuple[Part, Tensor]]:
+def lattice_parts(logits: Tensor, layout: Layout) -> Iterator[tuple[Part, Tensor]]:
+    """Cut between sentences where the lattice of all would take too much memory.
+
+    logits (Floats2d): `[words, 4C + 3]`.
+    layout (Layout): The sentences of those words.
+    YIELDS (Tuple[Part, Floats2d]): At least one part, with its logits.
+    """
     for part in layout.parts(max(1, _LOGITS // logits.shape[1])):
         yield part, logits[part.words]

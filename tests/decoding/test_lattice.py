@@ -16,9 +16,11 @@ from torch import Tensor
 from spacy_dualner.decoding import read as decoding
 from spacy_dualner.decoding.confidence import confidences
 from spacy_dualner.decoding.decodings import read_tags
+from spacy_dualner.decoding.doubt import doubts
 from spacy_dualner.decoding.lattice import (
     Lattice,
     best_tags,
+    expected_entities,
     make_lattice,
     span_log_probs,
 )
@@ -127,7 +129,35 @@ def test_equal_to_enumeration(decode: str) -> None:
                     expected[number[entity]] += share
             got = span_log_probs(lattice, as_spans(entities, begin)).exp().numpy()
             assert np.abs(got - expected).max() < 1e-9
+            begun = np.zeros(n_words + 1)  # with the gap
+            for (first, _, _), share in zip(entities, expected, strict=True):
+                begun[first] += share
+            counts = expected_entities(lattice)[begin : begin + n_words + 1].numpy()
+            assert np.abs(counts - begun).max() < 1e-9
             begin += n_words + 1
+
+
+@pytest.mark.parametrize("decode", DECODINGS)
+def test_doubts_are_shares_of_expected_errors(decode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entities found or missed in each way to place them, by the probability of the way."""
+    monkeypatch.setattr(decoding, "_LOGITS", 60)  # some sentences at a time
+    rng = np.random.default_rng(7)
+    lengths = [3, 0, 6, 1, 2, 5]
+    layout = Layout(lengths)
+    logits = random_logits(rng, sum(lengths), 2)
+    lattice = make_lattice(logits, layout, "joint").over(2.0)
+    found = list(zip(*(v.tolist() for v in read_spans(logits, layout, decode)), strict=True))
+    expected, begin = [], 0
+    for n_words in lengths:
+        own = {(s - begin, e - begin, t) for s, e, t in found if begin <= s < begin + n_words}
+        ways = all_ways(n_words, 2)
+        shares = shares_of_ways(lattice, begin, n_words)
+        errors = sum(p * len(own ^ {*way}) for way, p in zip(ways, shares, strict=True))
+        either = len(own) + sum(p * len(way) for way, p in zip(ways, shares, strict=True))
+        expected.append(errors / (either + 1))
+        begin += n_words + 1
+    got = doubts(logits, layout, decode, temperature=2.0)
+    np.testing.assert_allclose(got, expected, atol=1e-9, rtol=0)
 
 
 def test_scores_are_the_heads_log_probabilities() -> None:

@@ -58,7 +58,7 @@ def annotate(
     unfinished = Unfinished(output)
     if source != STDIN:
         for path in (output, unfinished.report):
-            _check_apart(path, Path(source))
+            check_apart(path, Path(source))
     with unfinished.locked(), unfinished.interruptible(_ANEW if source == STDIN else _RESUME):
         journal = unfinished.load() if resume or not force else None
         _check(unfinished, writer, journal, settings)
@@ -82,7 +82,7 @@ def annotate(
         if not journal.finished:
             read = batches(reader, journal.position, size)
             work = annotate_batches(annotator, read, settings.n_process, settings.gpu_id)
-            with closing(work), _progress_bar(reader, journal, progress) as bar:
+            with closing(work), progress_bar(reader, journal, progress) as bar:
                 _go_on(unfinished, journal, work, bar, _stop if settings.strict else on_fault)
             if reader.of_lines:
                 journal.lines = reader.position[1]
@@ -90,7 +90,7 @@ def annotate(
     return journal
 
 
-def _check_apart(output: Path, source: Path) -> None:
+def check_apart(output: Path, source: Path) -> None:
     """Refuse an input that would be replaced, or that the output becomes a part of."""
     ours, theirs = output.resolve(), source.resolve()
     if ours == theirs or (output.exists() and output.samefile(source)):
@@ -156,7 +156,8 @@ def _report(faults: Sequence[Fault]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
 
 
-def _progress_bar(reader: Reader, journal: Journal, progress: bool) -> tqdm:
+def progress_bar(reader: Reader, journal: Journal, progress: bool) -> tqdm:
+    """A bar of the bytes that were read, or of the texts where these cannot be counted."""
     if reader.size is None:
         unit = {"unit": " texts", "initial": journal.texts}
     else:

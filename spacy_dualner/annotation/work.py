@@ -24,7 +24,7 @@ from ..errors import DualNerError
 from ..pipeline import load_pipeline
 from .interrupts import deaf_to_interrupts, end_with_parent
 from .records import Batch, Fault, Record
-from .writers import Output
+from .writers import Carried, Output
 
 # Batches that each process has waiting.
 _AHEAD = 2
@@ -121,15 +121,9 @@ class Annotator:
             return Annotated()
         try:
             docs = [self._doc(record) for record in records]
-            carried = [
-                {key: value for key, value in doc.user_data.items() if isinstance(key, str)}
-                for doc in docs
-            ]
-            docs = list(self.nlp.pipe(docs, batch_size=len(docs)))
-            if len(docs) != len(records):
-                raise ValueError(f"{len(docs)} Docs came out of the pipeline, not {len(records)}.")
+            docs, output = self.process(docs)
             return Annotated(
-                self.output.encode(docs, carried, self.spans_keys),
+                output,
                 len(docs),
                 sum(len(doc) for doc in docs),
                 sum(len(doc.ents) for doc in docs),
@@ -143,6 +137,23 @@ class Annotator:
         middle = len(records) // 2
         return self._annotate(records[:middle]).plus(self._annotate(records[middle:]))
 
+    def process(self, docs: list[Doc]) -> tuple[list[Doc], bytes]:
+        """Run the pipeline over the Docs of some records.
+
+        docs (List[Doc]): At least one, as the tokenizer or the input gives them.
+        RETURNS (Tuple[List[Doc], bytes]): The annotated Docs, and their bytes in the output.
+        Raises ValueError where it gives more Docs, or fewer.
+        """
+        carried = list(map(carried_by, docs))
+        annotated = list(self.nlp.pipe(docs, batch_size=len(docs)))
+        if len(annotated) != len(docs):
+            raise ValueError(f"{len(annotated)} Docs came out of the pipeline, not {len(docs)}.")
+        return annotated, self.encode(annotated, carried)
+
+    def encode(self, docs: Sequence[Doc], carried: Sequence[Carried]) -> bytes:
+        """The bytes of annotated Docs in the output, given what each carries."""
+        return self.output.encode(docs, carried, self.spans_keys)
+
     def _doc(self, record: Record) -> Doc:
         if isinstance(record.content, bytes):
             return Doc(self.nlp.vocab).from_bytes(record.content)
@@ -154,6 +165,11 @@ class Annotator:
         doc = self.nlp.make_doc(record.content)
         doc.user_data.update(record.carried)
         return doc
+
+
+def carried_by(doc: Doc) -> Carried:
+    """What a Doc carries from its record to the output."""
+    return {key: value for key, value in doc.user_data.items() if isinstance(key, str)}
 
 
 def annotate_batches(

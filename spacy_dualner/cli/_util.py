@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+from wasabi import msg
 
 from ..errors import DataError, DualNerError
 
+if TYPE_CHECKING:
+    from ..annotation.records import Fault
+
 PRESET_FILE = "preset.cfg"
+# Of many faults the first are printed.
+_N_PRINTED = 10
 
 
 def use_device(gpu_id: int) -> None:
@@ -72,6 +80,17 @@ def parse_overrides(ctx: typer.Context, options: list[str]) -> dict[str, Any]:
             ctx.fail(f"No such option: {name}{hint}")
         is_value = option.startswith("--") and name == option
     return parse_config_overrides(list(options))
+
+
+def warn_of_first() -> Callable[[Fault], None]:
+    """What prints faults as they are met, of many the first."""
+    numbers = count()
+
+    def warn(fault: Fault) -> None:
+        if next(numbers) < _N_PRINTED:
+            msg.warn(str(fault.error()))
+
+    return warn
 
 
 def split_list(value: str) -> list[str]:

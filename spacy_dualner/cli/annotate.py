@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from wasabi import msg
@@ -12,13 +11,7 @@ from ..annotation.annotate_settings import AnnotateSettings
 from ..errors import DualNerError
 from . import dualner_cli
 from ._options import with_settings
-from ._util import use_device
-
-if TYPE_CHECKING:
-    from ..annotation.records import Fault
-
-# Of many faults the first are printed.
-_N_PRINTED = 10
+from ._util import use_device, warn_of_first
 
 
 @dualner_cli.command("annotate")
@@ -57,17 +50,9 @@ def annotate_cli(
       zcat *.gz | python -m spacy dualner annotate xx_dualner - all.jsonl --form jsonl
     """
     use_device(settings.gpu_id)
-    printed = 0
-
-    def report(fault: Fault) -> None:
-        nonlocal printed
-        printed += 1
-        if printed <= _N_PRINTED:
-            msg.warn(str(fault.error()))
-
     from ..annotation.annotate import annotate
 
-    done = annotate(model, source, output, settings, progress=True, on_fault=report)
+    done = annotate(model, source, output, settings, progress=True, on_fault=warn_of_first())
     if done.faults:
         msg.warn(f"{done.faults:,} bad records, with their lines in {output}.errors.jsonl")
     if done.faults and not done.texts:

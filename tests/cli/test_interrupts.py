@@ -56,6 +56,12 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
     ),
     "fetch": (["fetch", "new"], "data.fetch._Repository.find_cached", 1, PARTS),
     "report": (["report", "results", "out"], "report.results.read_results", 1, AGAIN),
+    "select": (
+        ["select", "model", "text.txt", "out.jsonl", "--batch-size", "1"],
+        "annotation.select.doubts",
+        2,
+        AGAIN,
+    ),
     "shrink": (["shrink", "model", "out"], "packaging.shrinking.measure", 2, AGAIN),
     "sources": (
         ["sources", "text.txt", "-e", "encoder", "-c", "corpus/train", "-o", "out"],

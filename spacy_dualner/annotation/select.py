@@ -1,0 +1,105 @@
+"""Choose the texts whose annotation teaches a pipeline most."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from spacy.tokens import Doc
+from thinc.api import xp2torch
+
+from ..decoding.doubt import doubts
+from ..errors import DualNerError
+from ..labels.layout import Layout
+from ..labels.words import DocWords
+from ..pipeline import find_component, predict_words
+from .annotate import check_apart, progress_bar
+from .journal import Journal
+from .readers import STDIN, open_input
+from .records import Fault, batches
+from .select_settings import SelectSettings
+from .shortlist import Shortlist, lang_of
+from .work import Annotator, carried_by
+from .writers import output_form
+
+_COMPONENT = "dualner"
+
+
+class Selector(Annotator):
+    """Annotates records, and keeps those that teach most in place of an output.
+
+    shortlist (Shortlist): Gets all of them, before anything is annotated.
+    """
+
+    shortlist: Shortlist
+
+    def process(self, docs: list[Doc]) -> tuple[list[Doc], bytes]:
+        """See `Annotator`. Components after the recogniser do not run."""
+        pipe = find_component(self.nlp, _COMPONENT)
+        _, scores = predict_words(self.nlp, _COMPONENT, docs)
+        pipe.set_annotations(docs, scores)
+        words = DocWords(docs)
+        logits, layout = words.of_tokens(xp2torch(scores)).cpu(), Layout(words.lengths)
+        temperature = pipe.cfg["temperature"].get("joint", 1.0)
+        shares = doubts(logits, layout, pipe.cfg["decode"], temperature)
+        for doc, doubt in zip(docs, shares.tolist(), strict=True):
+            self.shortlist.add(doc, doubt)
+        return docs, b""
+
+
+def select(
+    model: str,
+    source: str,
+    output: Path,
+    settings: SelectSettings = SelectSettings(),
+    *,
+    progress: bool = False,
+    on_fault: Callable[[Fault], object] = lambda fault: None,
+) -> tuple[Counter[str], Journal]:
+    """Choose the texts whose annotation teaches a pipeline most, and write them annotated.
+
+    Memory grows with the number to choose and that of languages, not with the input. The same
+    input, pipeline and settings give the same output.
+
+    model (str): Folder or package of a pipeline with a component `dualner`.
+    source (str): As of `annotate`. Texts may name their language under the key `lang`.
+    output (Path): As of `annotate`; written aside, then put in its place.
+    settings (SelectSettings): How the input is read and what is chosen.
+    progress (bool): Whether to show a progress bar, if standard error is a terminal.
+    on_fault (Callable[[Fault], object]): Called with each record that cannot be annotated.
+    RETURNS (Tuple[Counter[str], Journal]): The texts chosen of each language; counts of all read.
+    RAISES (DualNerError): If the input cannot be read, something would be lost, or there is nothing
+        to choose.
+    """
+    writer = output_form(output)
+    reader = open_input(source, settings.form, settings.text_key)
+    if source != STDIN:
+        check_apart(output, Path(source))
+    if output.exists() and not settings.force:
+        raise DualNerError(f"{output} is there. Name another OUT, or replace it with --force.")
+    writer.check(output)
+    selector = Selector(model, writer)
+    find_component(selector.nlp, _COMPONENT)
+    selector.shortlist = Shortlist(settings.n, settings.seed)
+    read = Journal({})
+    with progress_bar(reader, read, progress) as bar:
+        for batch in batches(reader, (0, 0), settings.batch_size or selector.nlp.batch_size):
+            annotated = selector.annotate(batch.records)
+            for fault in (*batch.faults, *annotated.faults):
+                on_fault(fault)
+                read.faults += 1
+            bar.update(batch.done - read.done if bar.total else annotated.texts)
+            read.texts += annotated.texts
+            read.done = batch.done
+    vocab = selector.nlp.vocab
+    docs = [Doc(vocab).from_bytes(text) for text in selector.shortlist.chosen()]
+    if not docs:
+        raise DualNerError(f"{source}: no text that may hold an entity. Name another TEXT.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+        joined = Path(folder, "output")
+        joined.write_bytes(selector.encode(docs, list(map(carried_by, docs))))
+        writer.finish(joined, output)
+    return Counter(map(lang_of, docs)), read

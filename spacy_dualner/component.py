@@ -15,7 +15,8 @@ from thinc.types import Floats2d
 
 from .decoding.confidence import Calibrator, confidences, get_calibrator, set_calibrator
 from .decoding.decodings import DECODINGS, check_decoding
-from .decoding.entities import EntitySettings, Found, find_entities, set_entities
+from .decoding.entities import Found, check_settings, find_entities, set_entities
+from .decoding.thresholds import can_drop
 from .encoder import forking  # noqa: F401 (acts at import)
 from .encoder.packed_pipe import PackedPipe
 from .errors import DualNerError
@@ -51,7 +52,7 @@ def make_dualner(
     name: str,
     model: Model,
     decode: str,
-    threshold: float,
+    threshold: float | dict[str, float],
     spans_key: str | None,
     keep_candidates: bool,
     temperature: dict[str, float],
@@ -86,7 +87,8 @@ class DualNer(PackedPipe):
     name (str): Name of the component in the pipeline.
     decode (str): What entities are read from: `span`, the start and end heads, as the paper does;
         `tag`, the tag head; or `joint`, the best path over all three heads.
-    threshold (float): Entities of lower confidence, from 0 to 1, are dropped.
+    threshold (Union[float, Dict[str, float]]): Entities of lower confidence, from 0 to 1, are
+        dropped: one number, or a table of numbers by type, where a type that it lacks has none.
     spans_key (Optional[str]): Span group that gets the entities, with their confidences in
         `doc.spans[spans_key].attrs["scores"]`. None for no group.
     keep_candidates (bool): Whether the group keeps the entities below the threshold.
@@ -107,7 +109,7 @@ class DualNer(PackedPipe):
         name: str = "dualner",
         *,
         decode: str = "span",
-        threshold: float = 0.0,
+        threshold: float | dict[str, float] = 0.0,
         spans_key: str | None = "dualner",
         keep_candidates: bool = False,
         temperature: dict[str, float] | None = None,
@@ -128,11 +130,12 @@ class DualNer(PackedPipe):
             "spans_key": spans_key,
             "keep_candidates": keep_candidates,
             "temperature": dict.fromkeys(DECODINGS, 1.0) | (temperature or {}),
+            "calibrated_on": "",
             "overwrite": overwrite,
             "tag_loss": tag_loss,
             "span_loss": span_loss,
         }
-        self._check_settings()
+        check_settings(self.cfg)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -194,6 +197,7 @@ class DualNer(PackedPipe):
         for type_ in scheme.types:
             self.vocab.strings.add(type_)
         self.cfg["labels"] = list(scheme.types)
+        check_settings(self.cfg)
         docs = [eg.reference for eg in islice(get_examples(), 10)]
         self.model.initialize(X=docs or [Doc(self.vocab, words=["a"])], Y=scheme)
 
@@ -221,8 +225,8 @@ class DualNer(PackedPipe):
         decode (Optional[str]): `span`, `tag` or `joint`; by default the component's setting.
         RETURNS (List[List[Span]]): Entities of each Doc, in order, never overlapping.
         """
-        threshold = self.cfg["threshold"]
-        found = self.find(docs, scores, decode, score=threshold > 0)
+        threshold = check_settings(self.cfg).threshold
+        found = self.find(docs, scores, decode, score=can_drop(threshold))
         return [entities.above(threshold).spans for entities in found]
 
     def find(
@@ -235,9 +239,8 @@ class DualNer(PackedPipe):
     ) -> list[Found]:
         """Read all entities from logits, with their confidences.
 
-        docs (Sequence[Doc]): The Docs that were predicted.
-        scores (Floats2d): From `predict`.
-        decode (Optional[str]): `span`, `tag` or `joint`; by default the component's setting.
+        The arguments before it are those of `decode`.
+
         score (bool): Whether confidences are wanted; all are 1 otherwise, which takes less time.
         RETURNS (List[Found]): Of each Doc, whatever the threshold.
         """
@@ -255,13 +258,12 @@ class DualNer(PackedPipe):
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Set `doc.ents` and the span group, also where nothing is found.
 
-        docs (Iterable[Doc]): The Docs that were predicted.
-        scores (Floats2d): From `predict`.
+        The arguments are those of `decode`.
         """
         docs = list(docs)
-        settings = EntitySettings(*(self.cfg[name] for name in EntitySettings._fields))
-        score = settings.spans_key is not None or settings.threshold > 0
-        for doc, found in zip(docs, self.find(docs, scores, score=score), strict=True):
+        settings = check_settings(self.cfg)
+        entities = self.find(docs, scores, score=settings.use_confidences)
+        for doc, found in zip(docs, entities, strict=True):
             set_entities(doc, found, settings)
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
@@ -324,7 +326,7 @@ class DualNer(PackedPipe):
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "DualNer":
         """As spaCy loads a component. Raises DualNerError as `from_disk`."""
         super().from_bytes(bytes_data, exclude=exclude)
-        self._check_settings()
+        check_settings(self.cfg)
         return self
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DualNer":
@@ -334,22 +336,20 @@ class DualNer(PackedPipe):
         for a model of other layers.
         """
         super().from_disk(path, exclude=exclude)
-        self._check_settings()
+        check_settings(self.cfg)
         return self
 
-    def _check_settings(self) -> None:
-        for decode in (self.cfg["decode"], *self.cfg["temperature"]):
-            check_decoding(decode)
-
     def set_calibration(
-        self, decode: str, temperature: float, calibrator: Calibrator | None = None
+        self, decode: str, temperature: float, calibrator: Calibrator | None = None, text: str = ""
     ) -> None:
         """Set how confidences of one decoding are calibrated.
 
         decode (str): `span`, `tag` or `joint`.
         temperature (float): Divides the heads' log scores.
         calibrator (Optional[Calibrator]): Corrects the lattice's probability.
+        text (str): Fingerprint of the annotated text that it is fitted to, of all decodings alike.
         """
         check_decoding(decode)
+        self.cfg["calibrated_on"] = text
         self.cfg["temperature"] = self.cfg["temperature"] | {decode: temperature}
         set_calibrator(self.model, decode, calibrator)

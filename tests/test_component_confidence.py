@@ -11,10 +11,12 @@ import spacy
 import srsly
 from helpers.corpus import run_cli
 from helpers.pipeline import time_limit, write_docs
-from helpers.tiny import SENTENCES, make_nlp, train_nlp
+from helpers.tiny import SENTENCES, make_examples, make_nlp, train_nlp
 from spacy.cli.find_threshold import find_threshold
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
+
+from spacy_dualner.errors import DualNerError
 
 TEXTS = [" ".join(words) for words, _ in SENTENCES]
 Row = tuple[int, int, str, float]
@@ -151,6 +153,75 @@ def test_the_threshold_drops_what_is_less_sure(nlp: Language) -> None:
     ]
     assert 0 < sum(map(len, expected)) < sum(map(len, before))
     assert all(token.ent_iob for doc in docs for token in doc)
+
+
+def test_a_threshold_of_each_type(nlp: Language) -> None:
+    before = groups(nlp.pipe(TEXTS))
+    table = {"PER": 1.0, "LOC": middle(nlp)}
+    set_up(nlp, threshold=table)
+    docs = list(nlp.pipe(TEXTS))
+    expected = [[row for row in rows if row[3] >= table.get(row[2], 0)] for rows in before]
+    assert [[row[:3] for row in rows] for rows in expected] == [ents(doc) for doc in docs]
+    left = {row[2] for rows in expected for row in rows}
+    assert left == {"LOC", "ORG"} < {row[2] for rows in before for row in rows}
+    scores = nlp.get_pipe("dualner").predict(docs)
+    decoded = nlp.get_pipe("dualner").decode(docs, scores)
+    assert [[(e.start, e.end, e.label_) for e in found] for found in decoded] == [
+        ents(doc) for doc in docs
+    ]
+    set_up(nlp, spans_key=None)
+    assert [ents(doc) for doc in nlp.pipe(TEXTS)] == [ents(doc) for doc in docs]
+
+
+@pytest.mark.parametrize("threshold", [0.25, {"PER": 0.5, "ORG": 0.25}])
+def test_a_threshold_is_stored(
+    encoder_path: Path, learned: bytes, threshold: object, tmp_path: Path
+) -> None:
+    """In the config and with the component, by way of a config file and of `nlp.config`."""
+    made = make_nlp(encoder_path, threshold=threshold)
+    made.config.to_disk(tmp_path / "config.cfg")
+    config = spacy.util.load_config(tmp_path / "config.cfg")
+    filled = spacy.util.load_model_from_config(config, auto_fill=True)
+    for nlp in (made, filled):
+        assert nlp.get_pipe("dualner").cfg["threshold"] == threshold
+    pipe = make_nlp(encoder_path).from_bytes(learned).get_pipe("dualner")
+    pipe.cfg["threshold"] = threshold
+    pipe.to_disk(tmp_path / "pipe")
+    made = make_nlp(encoder_path, threshold=0.75).from_bytes(learned)
+    for again in (made.get_pipe("dualner").from_disk(tmp_path / "pipe"),
+                  made.get_pipe("dualner").from_bytes(pipe.to_bytes())):  # fmt: skip
+        assert again.cfg["threshold"] == threshold
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [
+        (1.5, "The threshold is 1.5. Give a number from 0 to 1."),
+        ("high", "The threshold is 'high'."),
+        ({"PER": -1}, "The threshold of PER is -1. Give a number"),
+        (
+            {"PER": 0.5, "PRODUCT": 0.5, "GPE": 0.1},
+            "a threshold for GPE, PRODUCT, which the pipeline does not know. "
+            "Its types are: LOC, ORG, PER.",
+        ),
+    ],
+)
+def test_a_threshold_that_is_none(nlp: Language, threshold: object, said: str) -> None:
+    """Said when it is used, and when it is loaded."""
+    pipe = nlp.get_pipe("dualner")
+    stored = pipe.to_bytes()
+    set_up(nlp, threshold=threshold)
+    with pytest.raises(DualNerError, match=said):
+        nlp(TEXTS[0])
+    spoilt = srsly.msgpack_loads(stored) | {"cfg": srsly.json_dumps(pipe.cfg).encode()}
+    with pytest.raises(DualNerError, match=said):
+        pipe.from_bytes(srsly.msgpack_dumps(spoilt))
+
+
+def test_a_threshold_for_a_type_that_the_training_text_lacks(encoder_path: Path) -> None:
+    nlp = make_nlp(encoder_path, threshold={"PRODUCT": 0.5})
+    with pytest.raises(DualNerError, match="a threshold for PRODUCT"):
+        nlp.initialize(lambda: make_examples(nlp))
 
 
 def test_candidates_are_kept_in_the_group_alone(nlp: Language) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,15 +54,6 @@ def set_calibrator(model: Model, decode: str, calibrator: Calibrator | None) -> 
     if calibrator is not None:
         others[decode] = [values.cpu().numpy() for values in calibrator]
     model.attrs[CALIBRATORS] = others
-
-
-def reported(confidences: Sequence[float], threshold: float) -> list[bool]:
-    """Which entities are reported: those that are at least so sure.
-
-    confidences (Sequence[float]): Of each entity, from 0 to 1.
-    threshold (float): The component's setting.
-    """
-    return [sure >= threshold for sure in confidences]
 
 
 def confidences(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..labels.layout import Layout
 from ..labels.words import DocWords
-from .confidence import reported
+from .decodings import check_decoding
 from .entity_group import EntityGroup
 from .read import Measure, read_entities
+from .thresholds import Threshold, can_drop, check_threshold, reported
 
 
 class Found(NamedTuple):
@@ -30,9 +31,10 @@ class Found(NamedTuple):
         chosen = [(span, sure) for span, sure, is_kept in pairs if is_kept]
         return Found([span for span, _ in chosen], [sure for _, sure in chosen])
 
-    def above(self, threshold: float) -> Found:
-        """Those that are at least so sure. threshold (float): From 0 to 1."""
-        return self.where(reported(self.confidences, threshold))
+    def above(self, threshold: Threshold) -> Found:
+        """Those that are at least so sure. threshold (Threshold): The component's setting."""
+        types = (span.label_ for span in self.spans)
+        return self.where(reported(zip(types, self.confidences, strict=True), threshold))
 
 
 def find_entities(
@@ -75,10 +77,28 @@ def find_entities(
 class EntitySettings(NamedTuple):
     """What a Doc gets. The settings are those of `component.DualNer`."""
 
-    threshold: float
+    threshold: Threshold
     spans_key: str | None
     keep_candidates: bool
     overwrite: bool
+
+    @property
+    def use_confidences(self) -> bool:
+        """Whether confidences are asked for, which take time."""
+        return self.spans_key is not None or can_drop(self.threshold)
+
+
+def check_settings(cfg: Mapping[str, Any]) -> EntitySettings:
+    """Check the settings of a component.
+
+    cfg (Mapping[str, Any]): The component's.
+    RETURNS (EntitySettings): Some of them.
+    Raises DualNerError for an unknown decoding, or a threshold that is none.
+    """
+    for decode in (cfg["decode"], *cfg["temperature"]):
+        check_decoding(decode)
+    check_threshold(cfg["threshold"], cfg["labels"])
+    return EntitySettings(*(cfg[name] for name in EntitySettings._fields))
 
 
 def set_entities(doc: Doc, found: Found, settings: EntitySettings) -> None:

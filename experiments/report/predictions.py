@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,14 +14,13 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.errors import DataError
+from spacy_dualner.evaluation.mistakes import KINDS, Place, pair
 from spacy_dualner.labels.words import is_word
 
 from .results import Results
 
 COLUMNS = ["sentence", "first", "last", "type"]
 """Of a table of entities: number of the sentence, first and last word (inclusive), type."""
-
-MISTAKES = ("correct", "type", "boundary", "boundary and type", "spurious", "missed")
 
 
 @dataclass(frozen=True)
@@ -113,27 +113,18 @@ def micro_f1(counts: Matches) -> float:
 
 
 def mistakes(gold: pd.DataFrame, predicted: pd.DataFrame) -> pd.Series:
-    """Pair predicted with gold entities, the closest kind first, and count each entity once.
+    """Count the entities of some sentences by kind of mistake, each entity once.
 
     gold, predicted (DataFrame): Entities with COLUMNS.
-    RETURNS (Series): By kind, in the order of MISTAKES: correct; the same words, another type;
-        words in common, the same type; words in common, another type; predicted and none of
-        these; annotated and none of these.
+    RETURNS (Series): By kind, in the order of `spacy_dualner.evaluation.mistakes.KINDS`.
     """
-    pairs = gold.reset_index(names="a").merge(
-        predicted.reset_index(names="b"), on="sentence", suffixes=("", "_found")
-    )
-    pairs = pairs[(pairs["first"] <= pairs.last_found) & (pairs.first_found <= pairs["last"])]
-    same_words = (pairs["first"] == pairs.first_found) & (pairs["last"] == pairs.last_found)
-    same_type = pairs.type == pairs.type_found
-    kinds = np.select([same_words & same_type, same_words, same_type], [0, 1, 2], 3)
-    counts = dict.fromkeys(MISTAKES, 0)
-    paired: tuple[set[int], set[int]] = set(), set()
-    ordered = pairs.assign(kind=kinds).sort_values(["kind", "b", "a"])
-    for kind, a, b in zip(ordered.kind, ordered.a, ordered.b, strict=True):
-        if a not in paired[0] and b not in paired[1]:
-            counts[MISTAKES[kind]] += 1
-            paired[0].add(a)
-            paired[1].add(b)
-    counts |= {"spurious": len(predicted) - len(paired[1]), "missed": len(gold) - len(paired[0])}
+    places: tuple[dict[int, list[Place]], ...] = (defaultdict(list), defaultdict(list))
+    for own, table in zip(places, (gold, predicted), strict=True):
+        for sentence, first, last, type_ in table[COLUMNS].itertuples(index=False):
+            own[sentence].append(Place(first, last + 1, type_))
+    true, found = places
+    counts = dict.fromkeys(KINDS, 0)
+    for sentence in {*true, *found}:
+        for kind, *_ in pair(true[sentence], found[sentence]):
+            counts[kind] += 1
     return pd.Series(counts)

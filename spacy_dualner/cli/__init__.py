@@ -29,4 +29,5 @@ from . import (  # noqa: E402
     shrink,  # noqa: F401
     sources,  # noqa: F401
     teach,  # noqa: F401
+    threshold,  # noqa: F401
 )

@@ -49,14 +49,29 @@ def languages(root: Path, splits: Iterable[str]) -> list[str]:
     return sorted({path.stem for split in splits for path in (root / split).glob("*.spacy")})
 
 
+def split_paths(corpus: Path, split: str, langs: Iterable[str] = ()) -> dict[str, Path]:
+    """Where the text of each language in a part of a corpus lies.
+
+    corpus (Path): The corpus folder, or text itself: `xx.spacy`, a file or a folder of shards.
+    split (str): The part.
+    langs (Iterable[str]): Languages; all by default.
+    Raises DualNerError where a language has no text.
+    """
+    if corpus.suffix == ".spacy":
+        return {corpus.stem: corpus}
+    found = text_paths(corpus, [split], langs, option="--split")
+    return {lang: paths[0] for lang, paths in found.items()}
+
+
 def text_paths(
-    root: Path, splits: Sequence[str], langs: Iterable[str] = ()
+    root: Path, splits: Sequence[str], langs: Iterable[str] = (), *, option: str = "--splits"
 ) -> dict[str, list[Path]]:
     """Where the text of each language lies. Not each language need have each split.
 
     root (Path): The corpus folder.
     splits (Sequence[str]): Parts of the corpus.
     langs (Iterable[str]): Languages; all by default.
+    option (str): Of the command, to name other parts with.
     RETURNS (Dict[str, List[Path]]): Files or folders of shards that are there.
     Raises DualNerError where a language has no text.
     """
@@ -67,12 +82,12 @@ def text_paths(
         if not paths[lang]:
             raise DualNerError(
                 f"No text of '{lang}': none of {', '.join(map(str, own))} is there. Make it with "
-                "`python -m spacy dualner convert`, or name other parts with --splits."
+                f"`python -m spacy dualner convert`, or name another part with {option}."
             )
     if not paths:
         raise DualNerError(
             f"{root} holds no text in {', '.join(splits) or 'no part'}. Make it with "
-            "`python -m spacy dualner convert`, or mend the path of the corpus and --splits."
+            f"`python -m spacy dualner convert`, or mend the path of the corpus and {option}."
         )
     return paths
 

@@ -32,11 +32,14 @@ def check_threshold(threshold: Threshold, types: Collection[str]) -> None:
         )
 
 
+def of_type(threshold: Threshold, type_: str) -> float:
+    """How sure an entity of a type has to be."""
+    return threshold.get(type_, 0.0) if isinstance(threshold, Mapping) else threshold
+
+
 def can_drop(threshold: Threshold) -> bool:
-    """Whether a threshold can drop an entity."""
-    if isinstance(threshold, Mapping):
-        return any(least > 0 for least in threshold.values())
-    return threshold > 0
+    """Whether a threshold is above 0 for any type."""
+    return any(threshold.values()) if isinstance(threshold, Mapping) else threshold > 0
 
 
 def reported(entities: Iterable[tuple[str, float]], threshold: Threshold) -> list[bool]:
@@ -45,6 +48,4 @@ def reported(entities: Iterable[tuple[str, float]], threshold: Threshold) -> lis
     entities (Iterable[Tuple[str, float]]): Type and confidence (0 to 1) of each.
     threshold (Union[float, Mapping[str, float]]): The component's setting.
     """
-    if isinstance(threshold, Mapping):
-        return [sure >= threshold.get(type_, 0.0) for type_, sure in entities]
-    return [sure >= threshold for _, sure in entities]
+    return [sure >= of_type(threshold, type_) for type_, sure in entities]

@@ -9,21 +9,24 @@ from typing import Any
 import numpy as np
 import torch
 from spacy.language import Language
+from spacy.vocab import Vocab
 from tqdm import tqdm
 
+from ..component import DualNer
 from ..data.docbin import corpus_path, languages, read_docs
-from ..data.folders import check_output, written_aside
+from ..data.folders import check_output
 from ..decoding.decodings import DECODINGS, check_decoding
 from ..errors import DualNerError
 from ..labels.gold_types import check_types, noting_types
 from ..pipeline import find_component, load_pipeline
-from ..training.portable import without_paths
 from .agreement import expect
 from .calibrate_settings import CalibrateSettings
+from .fingerprint import fingerprint
 from .fitting import Fit, fit_calibrator, fit_temperature
 from .reliability import log_loss, measure
 from .scores import source_languages
 from .sentences import JudgedEntities, Sentences
+from .storing import write_copy
 
 METHODS = ("auto", "temperature", "network")
 """What is fitted: a temperature alone, a network after it, or whichever does better on text that
@@ -95,17 +98,15 @@ def calibrate(
             "before": measures(judged, targets, Fit()),
             "after": measures(judged, targets, fitted),
         }
-    # Reading leaves the words of the text in a pipeline, and they would be written with it.
-    nlp = load_pipeline(model)
-    pipe = find_component(nlp, component)
-    for name, fitted in fits.items():
-        pipe.set_calibration(name, fitted.temperature, fitted.calibrator)
-    pipe.cfg["decode"] = settings.decode or pipe.cfg["decode"]
-    # What the config says of a component should be what it does.
-    stored = ("decode", "temperature")
-    nlp.get_pipe_config(component).update({key: pipe.cfg[key] for key in stored})
-    with written_aside(output) as aside:
-        without_paths(nlp).to_disk(aside)
+    paths = (corpus_path(corpus, split, lang) for lang in fitted_on)
+    text = fingerprint(doc for path in paths for doc in read_docs(path, Vocab(), settings.limit))
+
+    def change(pipe: DualNer) -> None:
+        for name, fitted in fits.items():
+            pipe.set_calibration(name, fitted.temperature, fitted.calibrator, text)
+        pipe.cfg["decode"] = settings.decode or pipe.cfg["decode"]
+
+    write_copy(model, output, component, change)
 
     def part(split: str, langs: Sequence[str], limit: int) -> dict[str, Any]:
         return {"split": split, "languages": langs, "limit": limit}
@@ -116,7 +117,7 @@ def calibrate(
         "agreement": agreement,
         "test": part(test, tested_on, settings.test_limit),
         "targets": targets,
-        "decode": pipe.cfg["decode"],
+        "decode": settings.decode or pipe.cfg["decode"],
         "decodings": decodings,
     }
 

@@ -10,12 +10,13 @@ import numpy as np
 from spacy.attrs import ENT_IOB, ENT_TYPE, LENGTH, SPACY
 from spacy.language import Language
 from spacy.scorer import PRFScore
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from ..data.text import PER_CHARACTER
 from ..labels.words import is_word
 from ..pipeline import find_component
 from ..scorer import Scores
+from .mistakes import Place
 
 
 def raw_scores(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Scores:
@@ -39,9 +40,9 @@ def raw_scores(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -
     with nlp.select_pipes(enable=until):
         read = nlp.pipe(doc.text for doc in sent)
         for annotated, predicted in zip(gold, read, strict=True):
-            known = _is_annotated(annotated)
-            found = {e for e in _offsets(predicted) if known[e[0] : e[1]].any()}
-            score.score_set(found, _offsets(annotated))
+            known = is_annotated(annotated)
+            found = {e for e in places(predicted) if known[e.start : e.end].any()}
+            score.score_set(found, set(places(annotated)))
     return {"p": 100 * score.precision, "r": 100 * score.recall, "f": 100 * score.fscore}
 
 
@@ -64,12 +65,18 @@ def as_written(doc: Doc) -> Doc:
     return written.from_array(attrs, entities) if len(doc) else written
 
 
-def _is_annotated(doc: Doc) -> np.ndarray:
+def is_annotated(doc: Doc) -> np.ndarray:
+    """Whether each character of a Doc is in a token with annotation, `[characters]`."""
     lengths = doc.to_array([LENGTH, SPACY]).sum(axis=1).astype(np.int64)
     return np.repeat(doc.to_array(ENT_IOB) != 0, lengths)
 
 
-def _offsets(doc: Doc) -> set[tuple[int, int, str]]:
-    """Where the words of each entity begin and end."""
-    words = (([t for t in ent if is_word(t.text)], ent.label_) for ent in doc.ents)
-    return {(of[0].idx, of[-1].idx + len(of[-1]), label) for of, label in words if of}
+def places(doc: Doc) -> list[Place]:
+    """Where the words of each entity begin and end, in characters."""
+    return [place for ent in doc.ents if (place := place_of(ent)) is not None]
+
+
+def place_of(span: Span) -> Place | None:
+    """Where the words of a span begin and end; None where it has none."""
+    words = [token for token in span if is_word(token.text)]
+    return Place(words[0].idx, words[-1].idx + len(words[-1]), span.label_) if words else None

@@ -181,6 +181,7 @@ def test_a_full_disk(
         ("shrink", "model", "out"),
         ("sources", "text.txt", "--encoder", "encoder"),
         ("annotate", "model", "text.txt", "out.jsonl"),
+        ("threshold", "model", "corpus", "--output", "out"),
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -256,7 +257,9 @@ def test_a_damaged_pipeline(damaged: Path, name: str, content: str | None, said:
     assert "Get the pipeline anew." in str(caught.value) or "git lfs pull" in str(caught.value)
 
 
-@pytest.mark.parametrize("command", ["annotate", "calibrate", "evaluate", "shrink", "teach"])
+@pytest.mark.parametrize(
+    "command", ["annotate", "calibrate", "evaluate", "shrink", "teach", "threshold"]
+)
 def test_every_command_names_what_is_damaged(
     damaged: Path, folder: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +272,7 @@ def test_every_command_names_what_is_damaged(
         "evaluate": ["bad", folder / "corpus"],
         "shrink": ["bad", "out", *corpus],
         "teach": [folder / "stage2.cfg", "--output", "out", "--paths.model", "bad"],
+        "threshold": ["bad", folder / "corpus"],
     }
     status, output = run_cli("dualner", command, *arguments[command])
     assert status == 1

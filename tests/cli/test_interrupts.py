@@ -37,7 +37,7 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
     ),
     "calibrate": (
         ["calibrate", "model", "out"],
-        "evaluation.calibrate.without_paths",
+        "evaluation.storing.without_paths",
         1,
         AGAIN,
     ),
@@ -80,6 +80,12 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         "teaching.checkpoint.torch.save",
         2,
         "Interrupted. Go on with the same command and --resume.",
+    ),
+    "threshold": (
+        ["threshold", "model", "corpus", "-o", "out"],
+        "evaluation.storing.without_paths",
+        1,
+        AGAIN,
     ),
 }
 EXPERIMENTS = ("report", "study")

@@ -44,6 +44,7 @@ WRITES: dict[str, tuple[list[str], str]] = {
     "convert": (["convert", "in", "corpus"], "corpus/train/en.spacy"),
     "unlabelled": (["convert", "in", "corpus"], "corpus/unlabelled/en.spacy"),
     "teach": (["teach", "stage2.cfg", "-o", "out"], "out/model-best"),
+    "threshold -o": (["threshold", "model", "corpus", "-o", "out"], "out"),
 }
 
 
@@ -105,7 +106,7 @@ def test_a_link_and_what_it_points_to_stay(
     assert tree(here) == before
 
 
-@pytest.mark.parametrize("command", ["calibrate", "shrink", "card -o", "teach"])
+@pytest.mark.parametrize("command", ["calibrate", "shrink", "card -o", "teach", "threshold -o"])
 def test_a_pipeline_is_replaced_unless_it_holds_other_files(here: Path, command: str) -> None:
     arguments, output = WRITES[command]
     shutil.copytree("model", output)

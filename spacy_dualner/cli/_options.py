@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import Field, fields
-from typing import Any
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, get_type_hints
 
 import typer
 
@@ -17,7 +17,7 @@ _FIELD = re.compile(r"^ *(\w+) \(.+?\): (.+?)(?=\n *\w+ \(|\n *\n|\s*\Z)", re.M 
 
 
 def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option for each field of its argument `settings`, which is a dataclass.
+    """Give a command an option for each field of its arguments that are dataclasses.
 
     The help is what the docstring of the class says, and the parts of a list are written with
     commas between them. The field's metadata is what else `typer.Option` takes, such as limits;
@@ -28,22 +28,22 @@ def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[...,
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
-        own = signature.parameters["settings"]
-        kind: Any = own.annotation
-        said = dict(_FIELD.findall(kind.__doc__ or ""))
-        options = [
-            _option(f, said.get(f.name, ""), short.get(f.name))
-            for f in fields(kind)
-            if f.metadata.get("option", f.name)
-        ]
+        kinds: dict[str, Any] = {
+            parameter.name: parameter.annotation
+            for parameter in signature.parameters.values()
+            if is_dataclass(parameter.annotation)
+        }
+        options = {name: _options(kind, short) for name, kind in kinds.items()}
 
         def run(**values: Any) -> None:
-            given = {option.name: values.pop(option.name) for option in options}
-            command(settings=kind(**given), **values)
+            for name, kind in kinds.items():
+                given = {option.name: values.pop(option.name) for option in options[name]}
+                values[name] = kind(**given)
+            command(**values)
 
         parameters: list[inspect.Parameter] = []
-        for parameter in signature.parameters.values():
-            parameters += options if parameter is own else [parameter]
+        for name, parameter in signature.parameters.items():
+            parameters += options.get(name, [parameter])
         run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__doc__ = command.__doc__
         return run
@@ -51,14 +51,25 @@ def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[...,
     return decorate
 
 
-def _option(field: Field, said: str, letter: str | None) -> inspect.Parameter:
+def _options(kind: Any, short: dict[str, str]) -> list[inspect.Parameter]:
+    said, types = dict(_FIELD.findall(kind.__doc__ or "")), get_type_hints(kind)
+    return [
+        _option(field, types[field.name], said.get(field.name, ""), short.get(field.name))
+        for field in fields(kind)
+        if field.metadata.get("option", field.name)
+    ]
+
+
+def _option(field: Field, kind: Any, said: str, letter: str | None) -> inspect.Parameter:
     more: dict[str, Any] = {**field.metadata, "help": " ".join(said.split()).removesuffix(".")}
     name = more.pop("option", field.name).replace("_", "-")
     names = [f"--{name}", *([f"-{letter}"] if letter else [])]
-    default: Any = field.default
+    default: Any = ... if field.default is MISSING else field.default
     if isinstance(default, tuple):
-        default = ",".join(default)
+        default, kind = ",".join(default), str
         more = {"parser": split_list, "metavar": "<str>", **more}
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    elif isinstance(default, str):
+        kind = str
     option = typer.Option(default, *names, **more)
-    return inspect.Parameter(field.name, kind, default=option, annotation=type(default))
+    where = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(field.name, where, default=option, annotation=kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,28 @@ from ._options import with_settings
 from ._util import PresetData, read_preset, use_device
 
 
+@dataclass(frozen=True)
+class CalibrateFiles:
+    """What else `calibrate` reads and writes.
+
+    preset (str): Folder of a preset.cfg.
+    output (Optional[Path]): JSON file of the measures.
+    diagram (Optional[Path]): SVG file, reliability diagram.
+    """
+
+    preset: str = ""
+    output: Path | None = None
+    diagram: Path | None = None
+
+
 @dualner_cli.command("calibrate")
-@with_settings(langs="l", limit="n")
+@with_settings(langs="l", limit="n", preset="p", output="o")
 def calibrate_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     out: Path = typer.Argument(..., metavar="OUT", help="Folder of the calibrated pipeline"),
     corpus: Path = typer.Option(Path("corpus"), "--corpus", "-c", help="Corpus made by convert"),
     settings: CalibrateSettings = CalibrateSettings(),
-    preset: str = typer.Option("", "--preset", "-p", help="Folder of a preset.cfg"),
-    output: Path | None = typer.Option(None, "--output", "-o", help="JSON file of the measures"),
-    diagram: Path | None = typer.Option(None, "--diagram", help="SVG file, reliability diagram"),
+    files: CalibrateFiles = CalibrateFiles(),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
 ) -> None:
     """Fit confidences, so that of entities at 80% eight in ten are right.
@@ -41,6 +53,7 @@ def calibrate_cli(
     from ..data.folders import check_file, check_json
     from ..errors import need
 
+    output, diagram = files.output, files.diagram
     check_json(output, "result of calibrate", "fit", "decodings")
     if diagram is not None:
         check_file(diagram, "SVG file", lambda text: "<svg" in text[:1000])
@@ -49,7 +62,7 @@ def calibrate_cli(
     from ..data.files import write_json, write_text
     from ..evaluation.calibrate import calibrate
 
-    defaults = read_preset(preset)
+    defaults = read_preset(files.preset)
     settings = replace(
         settings,
         langs=settings.langs or _present(defaults, corpus, settings.split),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,27 @@ from ._util import preset_sections
 from .evaluate import read_results
 
 
+@dataclass(frozen=True)
+class CardFiles:
+    """What `card` reads of a pipeline's scores, and where it writes.
+
+    output (Optional[Path]): Folder for a copy that gets the card; MODEL then stays as is.
+    scores (Optional[Path]): JSON of evaluate for MODEL.
+    baseline (Optional[Path]): JSON of evaluate to compare with, as stage 1's.
+    name (str): Name of the package, as for spacy package.
+    """
+
+    output: Path | None = None
+    scores: Path | None = None
+    baseline: Path | None = None
+    name: str = ""
+
+
 @dualner_cli.command("card")
-@with_settings()
+@with_settings(output="o", scores="s", baseline="b", name="n")
 def card_cli(
     model: Path = typer.Argument(..., metavar="MODEL", help="Folder of a pipeline"),
-    output: Path | None = typer.Option(
-        None, "--output", "-o", help="Folder for a copy that gets the card; MODEL then stays as is"
-    ),
-    scores: Path | None = typer.Option(None, "--scores", "-s", help="JSON of evaluate for MODEL"),
-    baseline: Path | None = typer.Option(
-        None, "--baseline", "-b", help="JSON of evaluate to compare with, as stage 1's"
-    ),
-    name: str = typer.Option("", "--name", "-n", help="Name of the package, as for spacy package"),
+    files: CardFiles = CardFiles(),
     settings: Statements = Statements(),
     preset: str = typer.Option(
         "", "--preset", "-p", help="Folder of a preset.cfg, for what is not given here"
@@ -47,16 +56,17 @@ def card_cli(
     """
     from ..packaging.card import HUB_README, README, Baseline, write_card
 
+    baseline = files.baseline
     write_card(
         model,
         read_statements(preset, {key: text for key, text in asdict(settings).items() if text}),
-        results=None if scores is None else read_results(scores),
+        results=None if files.scores is None else read_results(files.scores),
         baseline=None if baseline is None else Baseline(baseline.stem, read_results(baseline)),
-        name=name,
-        output=output,
+        name=files.name,
+        output=files.output,
     )
-    msg.good(f"Card written to {(output or model) / README} and {HUB_README}")
-    if scores is None:
+    msg.good(f"Card written to {(files.output or model) / README} and {HUB_README}")
+    if files.scores is None:
         msg.warn("The card has no scores: give those of evaluate with --scores")
 
 

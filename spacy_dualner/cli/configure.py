@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from wasabi import msg
 
 from ..errors import DataError, DualNerError
 from . import dualner_cli
+from ._options import with_settings
 from ._util import PRESET_FILE, split_list
 
 LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
@@ -19,18 +21,36 @@ _SECTIONS = ("[data]", "[training]", "[teaching]")
 KEYS = ("path", "encoder", "source", "targets", *LIMITS, "seed")
 
 
+@dataclass(frozen=True)
+class Choices:
+    """What is set in place of a preset's `[data]`.
+
+    encoder (str): Hub name or folder of the encoder.
+    data (str): Folder of archives.
+    source (str): Annotated languages, as in en.
+    targets (str): Languages without annotations.
+    unlabelled_limit (str): Unlabelled sentences per language.
+    dev_limit (str): Development sentences per language.
+    test_limit (str): Test sentences per language.
+    seed (str): Random seed of both stages.
+    """
+
+    encoder: str = ""
+    data: str = ""
+    source: str = ""
+    targets: str = ""
+    unlabelled_limit: str = ""
+    dev_limit: str = ""
+    test_limit: str = ""
+    seed: str = ""
+
+
 @dualner_cli.command("configure")
+@with_settings()
 def configure_cli(
     preset: Path = typer.Argument(..., metavar="PRESET", help="Name of a preset, or its folder"),
     output: Path = typer.Argument(..., metavar="OUTPUT", help="Folder for the configs"),
-    encoder: str = typer.Option("", "--encoder", help="Hub name or folder of the encoder"),
-    data: str = typer.Option("", "--data", help="Folder of archives"),
-    source: str = typer.Option("", "--source", help="Annotated languages, as in en"),
-    targets: str = typer.Option("", "--targets", help="Languages without annotations"),
-    unlabelled_limit: str = typer.Option("", help="Unlabelled sentences per language"),
-    dev_limit: str = typer.Option("", help="Development sentences per language"),
-    test_limit: str = typer.Option("", help="Test sentences per language"),
-    seed: str = typer.Option("", help="Random seed of both stages"),
+    choices: Choices = Choices(),
     recipe: str = typer.Option("", help="Of stage 2: plus for stage2-plus.cfg; empty: the paper's"),
 ) -> None:
     """Write the configs of a run: a preset's, with what is given here in place. Empty options
@@ -41,17 +61,11 @@ def configure_cli(
       python -m spacy dualner configure xlmr-base training/config --targets de,sw --seed 1
       python -m spacy dualner configure e5-small training/config --recipe plus
     """
-    choices = {
-        "path": data,
-        "source": ",".join(split_list(source)),
-        "targets": ",".join(split_list(targets)),
-        "encoder": encoder,
-        "unlabelled_limit": unlabelled_limit,
-        "dev_limit": dev_limit,
-        "test_limit": test_limit,
-        "seed": seed,
-    }
-    given = {key: value for key, value in choices.items() if value}
+    given = {key: value for key, value in asdict(choices).items() if value}
+    for key in {"source", "targets"} & given.keys():
+        given[key] = ",".join(split_list(given[key]))
+    if "data" in given:
+        given["path"] = given.pop("data")
     configure(preset, output, given, recipe)
     msg.good(f"Configs written to {output}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +12,40 @@ from wasabi import msg
 
 from ..errors import DataError, DualNerError
 from . import dualner_cli
-from ._util import read_preset, split_list, use_device
+from ._options import with_settings
+from ._util import read_preset, use_device
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What `evaluate` scores, and where it writes.
+
+    langs (Sequence[str]): Languages, as in de,es; all if empty.
+    source (Sequence[str]): Languages left out of mean_targets; those trained on if empty.
+    output (Optional[Path]): JSON file to write.
+    split (str): test or dev.
+    limit (str): First N sentences of each language.
+    preset (str): Folder of a preset.cfg.
+    raw (bool): Score on raw text too, which takes as long again.
+    gpu_id (int): GPU ID or -1 for CPU.
+    """
+
+    langs: Sequence[str] = ()
+    source: Sequence[str] = ()
+    output: Path | None = None
+    split: str = "test"
+    limit: str = ""
+    preset: str = ""
+    raw: bool = field(default=False, metadata={"option": "raw/--no-raw"})
+    gpu_id: int = -1
 
 
 @dualner_cli.command("evaluate")
+@with_settings(langs="l", output="o", limit="n", preset="p", gpu_id="g")
 def evaluate_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     corpus: Path = typer.Argument(..., metavar="CORPUS_DIR", help="Corpus made by convert"),
-    langs: str = typer.Option("", "--langs", "-l", help="Languages, as in de,es; all if empty"),
-    source: str = typer.Option(
-        "", "--source", help="Languages left out of mean_targets; those trained on if empty"
-    ),
-    output: Path | None = typer.Option(None, "--output", "-o", help="JSON file to write"),
-    split: str = typer.Option("test", "--split", help="test or dev"),
-    limit: str = typer.Option("", "--limit", "-n", help="First N sentences of each language"),
-    preset: str = typer.Option("", "--preset", "-p", help="Folder of a preset.cfg"),
-    raw: bool = typer.Option(
-        False, "--raw/--no-raw", help="Score on raw text too, which takes as long again"
-    ),
-    gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
+    options: EvaluateOptions = EvaluateOptions(),
 ) -> None:
     """Score a pipeline on each language: entity precision, recall, F1, for all decodings.
 
@@ -43,28 +60,27 @@ def evaluate_cli(
     """
     from ..data.folders import check_json
 
-    check_json(output, "result of evaluate", "languages", "mean")
-    use_device(gpu_id)
+    check_json(options.output, "result of evaluate", "languages", "mean")
+    use_device(options.gpu_id)
     from ..data.files import write_json
     from ..evaluation.scores import evaluate
 
-    defaults = read_preset(preset)
-    found = sorted(path.stem for path in (corpus / split).glob("*.spacy"))
-    chosen = split_list(langs) or [*defaults.source, *defaults.targets] or found
+    defaults = read_preset(options.preset)
+    found = sorted(path.stem for path in (corpus / options.split).glob("*.spacy"))
     results = evaluate(
         model,
         corpus,
-        chosen,
-        source=split_list(source) or defaults.source,
-        split=split,
-        limit=_number(limit) if limit else defaults.test_limit,
-        raw=raw,
+        options.langs or [*defaults.source, *defaults.targets] or found,
+        source=options.source or defaults.source,
+        split=options.split,
+        limit=_number(options.limit) if options.limit else defaults.test_limit,
+        raw=options.raw,
         progress=True,
     )
     print_scores(results)
-    if output is not None:
-        write_json(output, results)
-        msg.good(f"Scores written to {output}")
+    if options.output is not None:
+        write_json(options.output, results)
+        msg.good(f"Scores written to {options.output}")
 
 
 def print_scores(results: dict[str, Any]) -> None:

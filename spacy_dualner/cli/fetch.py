@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import typer
@@ -10,25 +12,35 @@ from wasabi import msg
 
 from . import dualner_cli
 from ._endings import going_on
-from ._util import split_list
+from ._options import with_settings
 from .convert import ONE_BY_ONE, print_counts
 
 
+@dataclass(frozen=True)
+class FetchOptions:
+    """What `fetch` takes of PAN-X.
+
+    langs (Sequence[str]): Languages, as in de,es; all 40 if empty.
+    revision (str): Commit, tag or branch of google/xtreme; a set one if empty.
+    train_limit (int): First training sentences of each language; 0 for all.
+    dev_limit (int): The same for development.
+    test_limit (int): The same for test.
+    unlabelled_limit (int): The same for text without labels.
+    """
+
+    langs: Sequence[str] = ()
+    revision: str = ""
+    train_limit: int = field(default=0, metadata={"min": 0})
+    dev_limit: int = field(default=0, metadata={"min": 0})
+    test_limit: int = field(default=0, metadata={"min": 0})
+    unlabelled_limit: int = field(default=0, metadata={"min": 0})
+
+
 @dualner_cli.command("fetch")
+@with_settings(langs="l", revision="r")
 def fetch_cli(
     output: Path = typer.Argument(..., metavar="OUTPUT", help="Corpus folder to write to"),
-    langs: str = typer.Option("", "--langs", "-l", help="Languages, as in de,es; all 40 if empty"),
-    revision: str = typer.Option(
-        "", "--revision", "-r", help="Commit, tag or branch of google/xtreme; a set one if empty"
-    ),
-    train_limit: int = typer.Option(
-        0, "--train-limit", min=0, help="First training sentences of each language; 0 for all"
-    ),
-    dev_limit: int = typer.Option(0, "--dev-limit", min=0, help="The same for development"),
-    test_limit: int = typer.Option(0, "--test-limit", min=0, help="The same for test"),
-    unlabelled_limit: int = typer.Option(
-        0, "--unlabelled-limit", min=0, help="The same for text without labels"
-    ),
+    options: FetchOptions = FetchOptions(),
 ) -> None:
     """Fetch PAN-X of XTREME from the Hugging Face hub into a corpus of .spacy files.
 
@@ -47,16 +59,16 @@ def fetch_cli(
     from ..data.fetch import LANGUAGES, REVISION, fetch
     from ..data.panx import TYPES
 
-    wanted = split_list(langs) or LANGUAGES
+    wanted = options.langs or LANGUAGES
     limits = {
-        "train": train_limit,
-        "dev": dev_limit,
-        "test": test_limit,
-        "unlabelled": unlabelled_limit,
+        name.removesuffix("_limit"): value
+        for name, value in asdict(options).items()
+        if name.endswith("_limit")
     }
+    revision = options.revision or REVISION
     with going_on(ONE_BY_ONE):
         counts, faults = fetch(
-            output, langs=wanted, revision=revision or REVISION, limits=limits, progress=True
+            output, langs=wanted, revision=revision, limits=limits, progress=True
         )
     if counts:
         print_counts(counts, list(TYPES))

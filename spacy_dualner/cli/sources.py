@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +11,32 @@ import typer
 from wasabi import msg
 
 from . import dualner_cli
-from ._util import split_list, use_device
+from ._options import with_settings
+from ._util import use_device
+
+
+@dataclass(frozen=True)
+class SourcesOptions:
+    """What `sources` compares.
+
+    encoder (str): Folder or hub name of the encoder that stage 1 begins with.
+    corpus (Path): Folder of annotated corpora, xx.spacy each.
+    langs (Sequence[str]): Candidates, as in en,de; all if empty.
+    limit (int): First N sentences of each text and candidate; 0 for all.
+    """
+
+    encoder: str
+    corpus: Path = Path("corpus/train")
+    langs: Sequence[str] = ()
+    limit: int = field(default=500, metadata={"min": 0})
 
 
 @dualner_cli.command("sources")
+@with_settings(encoder="e", corpus="c", langs="l", limit="n")
 def sources_cli(
+    options: SourcesOptions,
     targets: list[Path] = typer.Argument(
         ..., metavar="TARGET...", help="Raw text, one sentence a line (.txt, .gz), or Docs (.spacy)"
-    ),
-    encoder: str = typer.Option(
-        ..., "--encoder", "-e", help="Folder or hub name of the encoder that stage 1 begins with"
-    ),
-    corpus: Path = typer.Option(
-        Path("corpus/train"), "--corpus", "-c", help="Folder of annotated corpora, xx.spacy each"
-    ),
-    langs: str = typer.Option("", "--langs", "-l", help="Candidates, as in en,de; all if empty"),
-    limit: int = typer.Option(
-        500, "--limit", "-n", min=0, help="First N sentences of each text and candidate; 0 for all"
     ),
     output: Path | None = typer.Option(None, "--output", "-o", help="JSON file to write"),
     gpu_id: int = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU"),
@@ -48,7 +59,14 @@ def sources_cli(
     from ..data.files import write_json
     from ..evaluation.sources import rank_sources
 
-    results = rank_sources(targets, corpus, encoder, split_list(langs), limit=limit, progress=True)
+    results = rank_sources(
+        targets,
+        options.corpus,
+        options.encoder,
+        options.langs,
+        limit=options.limit,
+        progress=True,
+    )
     print_ranking(results)
     if output is not None:
         write_json(output, results)

@@ -50,7 +50,7 @@ def convert(
     on_untagged (Optional[Callable[[str, str], object]]): Called with the language and the split of
         annotated data that turn out to have no tags.
     tally (Optional[Tally]): Where every line is counted, and what was made of it.
-    **options (Any): Settings by name, in place of those of `settings`: `langs=["de"]`. The limits
+    options (Any): Settings by name, in place of those of `settings`: `langs=["de"]`. The limits
         may also stand in one mapping by split: `limits={"train": 100}`.
     RETURNS (CorpusCounts): What was written.
     RAISES (DualNerError): If the input is not in the given form, a language is missing, or

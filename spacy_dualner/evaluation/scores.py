@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,39 +29,53 @@ from .raw_text import raw_scores
 BATCH_SIZE = 1000
 
 
+@dataclass(frozen=True)
+class EvaluateSettings:
+    """What `evaluate` scores.
+
+    source (Sequence[str]): The languages that the model has seen annotations of; they are left
+        out of `mean_targets`. By default those of the pipeline's training corpus.
+    split (str): `test` or `dev`.
+    limit (int): First N sentences of each language; 0 for all.
+    component (str): Name of the dualner component.
+    raw (bool): Whether to score on raw text too (`raw_text.raw_scores`), which takes as long again.
+    """
+
+    source: Sequence[str] = ()
+    split: str = "test"
+    limit: int = 0
+    component: str = "dualner"
+    raw: bool = False
+
+
 def evaluate(
     model: str | Path,
     corpus: Path,
     langs: Sequence[str],
+    settings: EvaluateSettings = EvaluateSettings(),
     *,
-    source: Sequence[str] = (),
-    split: str = "test",
-    limit: int = 0,
-    component: str = "dualner",
-    raw: bool = False,
     progress: bool = False,
+    **options: Any,
 ) -> dict[str, Any]:
     """Score a pipeline on gold tokens, and if asked on raw text, language by language.
 
     model (Union[str, Path]): Folder or package of the pipeline.
     corpus (Path): Corpus folder.
     langs (Sequence[str]): Languages to score.
-    source (Sequence[str]): Those of them that the model has seen annotations of; they are left
-        out of `mean_targets`. By default the languages of the pipeline's training corpus.
-    split (str): `test` or `dev`.
-    limit (int): First N sentences of each language; 0 for all.
-    component (str): Name of the dualner component.
-    raw (bool): Whether to score on raw text too (`raw_text.raw_scores`), which takes as long again.
+    settings (EvaluateSettings): What is scored of them.
     progress (bool): Whether to show a progress bar.
+    options (Any): Settings by name, in place of those of `settings`: `split="dev"`.
     RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md, the
         `decode` that the pipeline is set to, and the `split` and `limit` that were scored.
     Raises DualNerError where the component or a corpus is missing, or is not annotated.
     """
+    settings = replace(settings, **options)
+    split, limit, component = settings.split, settings.limit, settings.component
     nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
     if not langs:
         raise DualNerError("No language to evaluate. Name them with --langs, as in en,de.")
-    known = set(source or source_languages(nlp))
+    known = set(settings.source or source_languages(nlp))
     results: dict[str, Any] = {}
     paths = {lang: corpus_path(corpus, split, lang) for lang in langs}
     check_annotated(paths.values(), limit)
@@ -69,7 +83,7 @@ def evaluate(
         docs = list(read_docs(path, nlp.vocab, limit))
         bar = partial(tqdm, docs, leave=False, disable=None if progress else True)
         results[lang] = evaluate_docs(nlp, bar(desc=lang), component)
-        if raw:
+        if settings.raw:
             results[lang]["raw"] = raw_scores(nlp, bar(desc=f"{lang}, raw text"), component)
     decode = pipe.cfg["decode"]
     return {**with_means(results, known), "decode": decode, "split": split, "limit": limit}

@@ -59,7 +59,7 @@ def spacys() -> Tokenizer:
     return spacy.blank("xx").tokenizer
 
 
-def words_of(doc: Doc) -> list[str]:
+def texts_of(doc: Doc) -> list[str]:
     return [token.text for token in doc if not token.is_space]
 
 
@@ -79,7 +79,7 @@ def test_the_text_is_exact_and_each_character_alone(ours, text: str) -> None:
         assert text[token.idx : token.idx + len(token)] == token.text
         if CHARACTER.search(token.text):
             assert len(token) == 1 or token.text == SHRUG
-    assert [word for _, word in ours.explain(text)] == words_of(doc)
+    assert [word for _, word in ours.explain(text)] == texts_of(doc)
 
 
 @given(text=texts)
@@ -95,9 +95,9 @@ def test_equal_to_spacys_on_other_text(ours, spacys, text: str) -> None:
 @example(stretches=[("中", "Peking(U.S.)。「"), ("京", " http://a.jp/, ")])
 def test_what_stands_between_characters_is_split_by_spacys_rules(ours, spacys, stretches) -> None:
     stretches = [(one, CHARACTER.sub("", other)) for one, other in stretches]
-    expected = [word for one, other in stretches for word in (*one, *words_of(spacys(other)))]
+    expected = [word for one, other in stretches for word in (*one, *texts_of(spacys(other)))]
     text = "".join(one + other for one, other in stretches)
-    assert words_of(ours(text)) == expected
+    assert texts_of(ours(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_stands_between_characters_is_split_by_spacys_rules(ours, spacys, s
     ],
 )
 def test_sentences(ours, text: str, expected: str) -> None:
-    assert words_of(ours(text)) == expected.split()
+    assert texts_of(ours(text)) == expected.split()
 
 
 @pytest.mark.shared
@@ -159,7 +159,7 @@ def test_a_language_has_its_own_rules() -> None:
     nlp = spacy.blank("en")
     english, ours = nlp.tokenizer, make_tokenizer()(nlp)
     assert everything(ours("I don't, U.S.A.")) == everything(english("I don't, U.S.A."))
-    assert words_of(ours("李don't")) == ["李", "do", "n't"]
+    assert texts_of(ours("李don't")) == ["李", "do", "n't"]
     assert ours("李don't")[2].norm_ == "not"
 
 
@@ -170,7 +170,7 @@ def test_special_cases(ours) -> None:
     tokenizer.add_special_case("A李", [{"ORTH": "A李"}])
     doc = tokenizer("在北京大学,北京A李明 (A李)B李")
     assert doc.text == "在北京大学,北京A李明 (A李)B李"
-    assert words_of(doc) == [
+    assert texts_of(doc) == [
         "在",
         "北京",
         "大学",
@@ -185,16 +185,16 @@ def test_special_cases(ours) -> None:
         "李",
     ]
     assert doc[2].norm_ == "Uni"
-    assert words_of(ours("北京大学")) == [*"北京大学"]
+    assert texts_of(ours("北京大学")) == [*"北京大学"]
     tokenizer.rules = {}
-    assert words_of(tokenizer("北京")) == ["北", "京"]
-    assert SHRUG not in words_of(tokenizer(f"说{SHRUG}"))
+    assert texts_of(tokenizer("北京")) == ["北", "京"]
+    assert SHRUG not in texts_of(tokenizer(f"说{SHRUG}"))
 
 
 def test_a_special_case_that_could_swallow_a_space_is_a_clear_error(ours) -> None:
     with pytest.raises(DualNerError, match="'李 明' holds white space"):
         ours.add_special_case("李 明", [{"ORTH": "李 明"}])
-    assert words_of(ours("李明 李 明")) == ["李", "明", "李", "明"]
+    assert texts_of(ours("李明 李 明")) == ["李", "明", "李", "明"]
 
 
 def test_no_text_is_the_error_that_spacy_raises(ours, spacys) -> None:
@@ -258,7 +258,7 @@ def test_the_bytes_are_spacys(changed, spacys) -> None:
     rules = {"exclude": ["vocab"]}
     assert make_tokenizer()(spacy.blank("xx")).to_bytes(**rules) == spacys.to_bytes(**rules)
     theirs = spacy.blank("xx").tokenizer.from_bytes(changed.to_bytes())
-    assert words_of(theirs("ab 東京")) == ["a", "b", "東京"]
+    assert texts_of(theirs("ab 東京")) == ["a", "b", "東京"]
 
 
 # In pipelines
@@ -280,7 +280,7 @@ def test_a_pipeline_loads_with_it(encoder_path: Path, tmp_path: Path) -> None:
     assert Config().from_disk(tmp_path / "model/config.cfg")["nlp"]["tokenizer"] == {
         "@tokenizers": NAME
     }
-    assert words_of(loaded("李明在北京大学工作。")) == [
+    assert texts_of(loaded("李明在北京大学工作。")) == [
         "李",
         "明",
         "在",
@@ -292,14 +292,14 @@ def test_a_pipeline_loads_with_it(encoder_path: Path, tmp_path: Path) -> None:
         "。",
     ]
     again = spacy.blank("xx", config=loaded.config).from_bytes(loaded.to_bytes())
-    assert words_of(again("李明工作")) == ["李", "明", "工作"]
+    assert texts_of(again("李明工作")) == ["李", "明", "工作"]
 
 
 def test_a_pipeline_of_before_loads_as_before(tmp_path: Path) -> None:
     spacy.blank("xx").to_disk(tmp_path / "model")
     loaded = spacy.load(tmp_path / "model")
     assert type(loaded.tokenizer) is Tokenizer
-    assert words_of(loaded("李明在北京")) == ["李明在北京"]
+    assert texts_of(loaded("李明在北京")) == ["李明在北京"]
 
 
 @pytest.mark.slow
@@ -316,8 +316,8 @@ def test_two_processes() -> None:
 def test_memory_zone() -> None:
     nlp = pipeline()
     with nlp.memory_zone():
-        assert words_of(nlp("李明在東京。 don't")) == [*"李明在東京。", "don't"]
-    assert words_of(nlp("李明在東京。 don't")) == [*"李明在東京。", "don't"]
+        assert texts_of(nlp("李明在東京。 don't")) == [*"李明在東京。", "don't"]
+    assert texts_of(nlp("李明在東京。 don't")) == [*"李明在東京。", "don't"]
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_plain_text_is_converted_as_pipelines_split_it(ours, tmp_path: Path) -> 
     line = "Er kommt aus 北京 (Peking)."
     for lang in ("de", "zh"):
         (tmp_path / f"{lang}.txt").write_text(line + "\n", encoding="utf-8")
-    assert list(read_text(tmp_path / "de.txt", "de")) == [words_of(ours(line))]
+    assert list(read_text(tmp_path / "de.txt", "de")) == [texts_of(ours(line))]
     assert list(read_text(tmp_path / "zh.txt", "zh")) == [[*line.replace(" ", "")]]
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
-import os
-import subprocess
-import sys
-import time
+import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import spacy
 import srsly
 from helpers.annotate import ROWS, TEXTS, expected, files_of, read_output, write_input
 from helpers.corpus import run_cli
+from helpers.processes import WARM, Command
 from helpers.tiny import make_examples
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -478,7 +475,10 @@ def test_standard_input(
 
 
 @pytest.mark.slow
-def test_processes_write_what_one_writes(model: str, tmp_path: Path) -> None:
+def test_processes_write_what_one_writes(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: WARM)
     source = tmp_path / "in.jsonl"
     rows = [json.dumps({"text": text}) for text in TEXTS * 10]
     rows[33] = "bad"
@@ -496,41 +496,29 @@ def test_processes_write_what_one_writes(model: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("output,n_process", [(".jsonl", 1), (".spacy", 2)])
-def test_killed_runs_write_what_an_undisturbed_one_writes(
-    model: str,
-    tmp_path: Path,
-    output: str,
-    n_process: int,
-) -> None:
+def test_killed_runs_write_what_an_undisturbed_one_writes(model: str, tmp_path: Path) -> None:
     """Killed at different places; no process outlives the one that was killed."""
-    rows = [{"text": text} for text in TEXTS * 150]
+    rows = [{"text": text} for text in TEXTS * 50]
     source = write_input(tmp_path / "in.jsonl", rows)
-    annotate(model, source, tmp_path / f"calm{output}", AnnotateSettings(batch_size=16))
-    target = tmp_path / f"killed{output}"
-    command = [sys.executable, "-m", "spacy", "dualner", "annotate", model, source, str(target)]
-    command += ["--batch-size", "16", "--n-process", str(n_process), "--resume"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    journal = tmp_path / f"killed{output}.partial" / "journal.json"
-    for share in (0.0, 0.3):
-        process = psutil.Popen(command, env=env, stdout=subprocess.DEVNULL)
-        while texts_in(journal) <= share * len(rows):
-            assert process.poll() is None
-            time.sleep(0.01)
-        family = process.children(recursive=True)
-        assert len(family) >= n_process - 1
-        process.kill()
-        process.wait()
-        _, alive = psutil.wait_procs(family, timeout=30)
-        assert not alive
-        assert not target.exists()
-    subprocess.run(command, env=env, check=True, timeout=300, stdout=subprocess.DEVNULL)
-    assert target.read_bytes() == (tmp_path / f"calm{output}").read_bytes()
+    annotate(model, source, tmp_path / "calm.spacy", AnnotateSettings(batch_size=16))
+    target = tmp_path / "killed.spacy"
+    options = ("dualner", "annotate", model, source, target, "--batch-size", 16, "--resume")
+    journal = tmp_path / "killed.spacy.partial" / "journal.json"
+    for n_process, share in ((2, 0.0), (1, 0.3)):
+        arguments = ("spacy", *options, "--n-process", n_process)
+        with Command(tmp_path, tmp_path / "said", *arguments) as run:
+            run.until(lambda share=share: texts_in(journal) > share * len(rows))
+            assert len(run.children()) >= n_process - 1
+            assert run.stop(signal.SIGKILL) == -signal.SIGKILL
+        assert not target.exists() and texts_in(journal) < len(rows)
+    assert run_cli(*options)[0] == 0
+    assert target.read_bytes() == (tmp_path / "calm.spacy").read_bytes()
     assert not journal.parent.exists()
 
 
 def texts_in(journal: Path) -> int:
     try:
-        return srsly.read_json(journal)["texts"]
+        texts: int = srsly.read_json(journal)["texts"]
     except (OSError, ValueError):
         return 0
+    return texts

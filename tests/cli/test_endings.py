@@ -112,18 +112,18 @@ def test_what_ascii_lacks_is_a_question_mark(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("full", [False, True])
-def test_output_that_nobody_takes(folder: Path, full: bool) -> None:
+def test_output_that_nobody_takes(here: Path, full: bool) -> None:
     """A reader like `head` that went early, or a full disk."""
-    arguments = ("evaluate", "model", "corpus", "--langs", "en")
+    arguments = ("convert", "in", "out")
     if full:
         with open("/dev/full", "wb") as output:
-            done = run(folder, *arguments, stdout=output)
+            done = run(here, *arguments, stdout=output)
         assert done.returncode == 1
         assert done.stderr.count(b"\n") == 1 and b"No space left on device" in done.stderr
         return
     read, write = os.pipe()
     os.close(read)
-    done = run(folder, *arguments, stdout=write)
+    done = run(here, *arguments, stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
 

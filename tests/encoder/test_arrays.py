@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.arrays import Sentence, pack
+from helpers.arrays import Sentence, arrays_of
 from helpers.tiny import SENTENCES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,7 +57,7 @@ def choices(draw) -> tuple[list[Sentence], list[int]]:
 @given(choice=choices())
 def test_select(choice) -> None:
     sentences, chosen = choice
-    batch, tags = pack(sentences).select(np.array(chosen, dtype=np.int64))
+    batch, tags = arrays_of(sentences).select(np.array(chosen, dtype=np.int64))
     words = [word for i in chosen for word in sentences[i][1]]
     assert batch.ids.tolist() == [i for ids, _ in words for i in ids]
     assert batch.word_lengths.tolist() == [len(ids) for ids, _ in words]
@@ -70,7 +70,7 @@ def test_select(choice) -> None:
 @given(choice=choices())
 def test_subset(choice) -> None:
     sentences, chosen = choice
-    part = pack(sentences).subset(np.array(chosen, dtype=np.int64))
+    part = arrays_of(sentences).subset(np.array(chosen, dtype=np.int64))
     assert unpack(part) == [sentences[i] for i in chosen]
     assert sorted(part.lang_names) == sorted({sentences[i][0] for i in chosen})
     again = part.subset(np.arange(len(part)))
@@ -80,7 +80,7 @@ def test_subset(choice) -> None:
 @moderate
 @given(sentences=corpora)
 def test_of_lang_and_counts(sentences) -> None:
-    arrays = pack(sentences)
+    arrays = arrays_of(sentences)
     for lang in ("en", "de", "zh", "xx"):
         expected = [i for i, (name, _) in enumerate(sentences) if name == lang]
         assert arrays.of_lang(lang).tolist() == expected

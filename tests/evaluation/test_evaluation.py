@@ -14,7 +14,7 @@ import spacy
 import srsly
 import torch
 from helpers.corpus import run_cli, sentences_of, write_corpus
-from helpers.tiny import SENTENCES, make_nlp, train_nlp
+from helpers.tiny import SENTENCES, make_nlp
 from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
@@ -25,12 +25,6 @@ from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation.scores import evaluate, evaluate_docs
 from spacy_dualner.scorer import dualner_score
-
-
-@pytest.fixture(scope="module")
-def weak_nlp(encoder_path: Path) -> Language:
-    """Knows some of the sentences, so that no score is 0 or 100."""
-    return train_nlp(encoder_path, steps=14)
 
 
 @pytest.fixture(scope="module")

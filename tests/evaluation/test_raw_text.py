@@ -8,7 +8,7 @@ import pytest
 import spacy
 import srsly
 from helpers.corpus import run_cli, write_corpus
-from helpers.tiny import SENTENCES, make_nlp, train_nlp
+from helpers.tiny import SENTENCES, make_nlp
 from hypothesis import example, given
 from hypothesis import strategies as st
 from spacy.language import Language
@@ -22,12 +22,6 @@ from spacy_dualner.evaluation.scores import evaluate, evaluate_docs
 from spacy_dualner.tokenizer import make_tokenizer
 
 KNOWN = {"Rome": "LOC", "Paris": "LOC", "Anna Smith": "PER", "李明": "PER", "北京大学": "ORG"}
-
-
-@pytest.fixture(scope="module")
-def weak_nlp(encoder_path: Path) -> Language:
-    """Knows some of the sentences, so that no score is 0 or 100."""
-    return train_nlp(encoder_path, steps=14)
 
 
 @pytest.fixture(scope="module")

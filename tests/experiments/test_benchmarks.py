@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import srsly
 from helpers.corpus import write_corpus
+from helpers.processes import Command
 from helpers.tiny import ROOT
 from spacy.language import Language
 
@@ -21,17 +19,9 @@ pytestmark = pytest.mark.slow
 def run(name: str, tmp_path: Path, *arguments: str) -> dict:
     """Run a benchmark from the top of the repository. Returns what it wrote."""
     output = tmp_path / "results.json"
-    command = [
-        sys.executable,
-        "-m",
-        f"experiments.benchmarks.{name}",
-        *arguments,
-        "--output",
-        str(output),
-    ]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
+    words = (f"experiments.benchmarks.{name}", *arguments, "--output", output)
+    with Command(ROOT, tmp_path / "said", *words) as benchmark:
+        assert benchmark.wait() == 0, benchmark.read()
     results = srsly.read_json(output)
     assert results["versions"]["torch"] and results["threads"] == 1
     return results

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import subprocess
-import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from filelock import FileLock
 from helpers.corpus import run_cli, sentences_of, stage1_config, stage2_config, write_corpus
 from helpers.docs import check_line
 from helpers.experiments import run_experiments
+from helpers.processes import WARM, Command
 from helpers.tiny import ROOT, SENTENCES
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -34,6 +34,14 @@ from experiments.study.schema import Study, load_study
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.scorer import entity_scores
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm_runs() -> Iterator[None]:
+    """Runs of the studies in this process begin at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.study.scheduler.get_context", lambda _: WARM)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -365,25 +373,13 @@ ARGUMENTS = ["--study.methods", '["MLT", "DualNER"]', "--study.shares", "[50, 10
 
 
 def command(base: Path, results: Path) -> list[str]:
-    own = ["study", str(base / "study.cfg"), "--output", str(results)]
-    return [sys.executable, "-m", "experiments", *own]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1"}
+    return ["study", str(base / "study.cfg"), "--output", str(results)]
 
 
 def run_study(base: Path, results: Path, *options: str) -> str:
-    done = subprocess.run(
-        [*command(base, results), *ARGUMENTS, *options],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    status, printed = run_experiments(*command(base, results), *ARGUMENTS, *options)
+    assert status == 0, printed
+    return printed
 
 
 @pytest.fixture(scope="module")
@@ -404,8 +400,7 @@ def lines_of(results: Path) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_a_line_a_run(undisturbed: tuple[Path, str]) -> None:
     results, printed = undisturbed
-    lines = [line for line in printed.splitlines() if line.startswith("[")]
-    assert len(lines) == 4 and "[4/4]" in lines[-1]
+    assert re.findall(r"\[./.\]", printed) == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
     assert [line["key"] for line in lines_of(results)] == [
         "tiny-MLT-50-0",
         "tiny-DualNER-50-0",
@@ -466,12 +461,12 @@ def test_scores_are_those_of_evaluate(undisturbed: tuple[Path, str], tmp_path: P
 def test_what_is_done_is_not_done_again(base: Path, undisturbed: tuple[Path, str]) -> None:
     results, _ = undisturbed
     before = (results / "results.jsonl").read_bytes()
-    status, printed = run_experiments(*command(base, results)[3:], *ARGUMENTS)
+    status, printed = run_experiments(*command(base, results), *ARGUMENTS)
     assert status == 0
     assert (results / "results.jsonl").read_bytes() == before
     # As a second process would be told
     with FileLock(results / ".lock"):
-        status, printed = run_experiments(*command(base, results)[3:], *ARGUMENTS)
+        status, printed = run_experiments(*command(base, results), *ARGUMENTS)
     assert status == 1 and "in use" in printed
 
 
@@ -490,14 +485,7 @@ def test_other_settings_are_refused(base: Path, undisturbed: tuple[Path, str]) -
 def test_a_pipeline_that_another_study_may_begin_from_is_kept(base: Path, tmp_path: Path) -> None:
     """Also where no row of this one does; others go."""
     methods = ["--study.methods", '["CLA", "MLT"]']
-    done = subprocess.run(
-        [*command(base, tmp_path), "--jobs", "2", *methods],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        timeout=600,
-    )
-    assert done.returncode == 0
+    assert run_experiments(*command(base, tmp_path), "--jobs", "2", *methods)[0] == 0
     kept = [path.parent.name for path in tmp_path.glob("runs/*/model-best")]
     assert kept == ["tiny-MLT-100-0"]
 
@@ -508,18 +496,10 @@ def test_killed_it_goes_on_to_the_same_results(
 ) -> None:
     results = tmp_path / "results"
     for wanted in ("runs/tiny-MLT-50-0/history.jsonl", "runs/tiny-DualNER-50-0/checkpoint.pt"):
-        process = subprocess.Popen(
-            [*command(base, results), *ARGUMENTS],
-            cwd=ROOT,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 300
-        while not (results / wanted).exists() and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        arguments = ("experiments", *command(base, results), *ARGUMENTS)
+        with Command(ROOT, tmp_path / "said", *arguments) as study:
+            study.until((results / wanted).exists)
+            assert study.stop(signal.SIGKILL) == -signal.SIGKILL
     # Nor does it matter how many run at once.
     printed = run_study(base, results, "--jobs", "2")
     assert lines_of(results) == lines_of(undisturbed[0])
@@ -530,14 +510,7 @@ def test_a_run_that_fails_is_named(base: Path, tmp_path: Path, encoder_path: Pat
     broken = tmp_path / "encoder"
     broken.mkdir()
     arguments = ["--backbones.tiny.encoder", str(broken), "--study.methods", '["MLT"]']
-    own = ["study", str(base / "study.cfg"), "-o", str(tmp_path / "out"), *arguments]
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments", *own],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "failed: see" in done.stdout and "tiny-MLT-100-0" in done.stdout
+    status, printed = run_experiments(*command(base, tmp_path / "out"), *arguments)
+    assert status == 1
+    assert "failed: see" in printed and "tiny-MLT-100-0" in printed
     assert "model.tok2vec.name" in (tmp_path / "out/runs/tiny-MLT-100-0/log.txt").read_text()

@@ -10,7 +10,17 @@ from spacy_dualner.encoder.arrays import SentenceArrays
 Sentence = tuple[str, list[tuple[list[int], int]]]
 
 
-def pack(sentences: list[Sentence]) -> SentenceArrays:
+def corpus_of(sentences: list[list[int]], langs: str = "") -> SentenceArrays:
+    """Sentences whose words are one sub-word each, without tags.
+
+    langs (str): A letter for the language of each; all are of one if empty.
+    """
+    names = langs or "x" * len(sentences)
+    pairs = zip(names, sentences, strict=True)
+    return arrays_of([(2 * name, [([i], -1) for i in ids]) for name, ids in pairs])
+
+
+def arrays_of(sentences: list[Sentence]) -> SentenceArrays:
     names = list(dict.fromkeys(lang for lang, _ in sentences))
     words = [word for _, s in sentences for word in s]
 

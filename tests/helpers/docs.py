@@ -152,7 +152,7 @@ def shell_lines(text: str) -> Iterator[str]:
             yield line.strip()
 
 
-def words_of(line: str) -> list[str]:
+def shell_words(line: str) -> list[str]:
     """The words of a command, its files in place of a pattern; variables before it left out."""
     words = shlex.split(line, comments=True)
     while re.fullmatch(r"\w+=\S*", words[0]):
@@ -166,7 +166,7 @@ def run_line(line: str) -> tuple[int, str]:
 
     Where there is no GPU, `--gpu-id 0` is `--gpu-id -1`.
     """
-    words = words_of(line)
+    words = shell_words(line)
     if words[:3] == ["python", "-m", "spacy"]:
         if not torch.cuda.is_available() and "--gpu-id" in words:
             words[words.index("--gpu-id") + 1] = "-1"
@@ -182,7 +182,7 @@ def check_line(line: str) -> None:
     """Check that the command, its options, and the files of the repository that it names exist."""
     *before, line = line.split(" | ")
     assert all(shutil.which(shlex.split(command)[0]) for command in before), line
-    words = words_of(line)
+    words = shell_words(line)
     for word in words:
         if word.startswith(("configs/", "experiments/", "assets/", "scripts/", "constraints.txt")):
             assert glob.glob(str(ROOT / word)), f"no {word}"

@@ -7,12 +7,11 @@ import io
 import tarfile
 from pathlib import Path
 
+from helpers.corpus import run_cli
 from helpers.tiny import SHARED
 from hypothesis import strategies as st
-from spacy.cli import app
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from typer.testing import CliRunner
 
 import spacy_dualner.cli  # noqa: F401
 from spacy_dualner.data.docbin import read_docs
@@ -104,7 +103,5 @@ def in_scheme(gold: list[str], scheme: str) -> list[str]:
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
-    """Exit status and output, white space made even: messages are wrapped to the terminal."""
-    result = CliRunner().invoke(app, ["dualner", "convert", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result.exit_code, " ".join(result.output.split())
+    """Run `convert`. Exit status and output, white space made even."""
+    return run_cli("dualner", "convert", *arguments)

@@ -44,7 +44,7 @@ from spacy_dualner.pipeline import find_encoder, predict_words
 from spacy_dualner.teaching.network import Recogniser, predict_tags
 from spacy_dualner.teaching.views import Views
 
-MIXES = 1000
+MIXES = 250
 
 
 def mixes(seed: int, n: int = MIXES) -> Iterator[random.Random]:

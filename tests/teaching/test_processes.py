@@ -13,10 +13,10 @@ import srsly
 import torch
 from accelerate import Accelerator
 from helpers.corpus import stage2_config, write_corpus
+from helpers.pipeline import weights
 from helpers.tiny import train_nlp
 
 from spacy_dualner.encoder.transformer import encoder_shim
-from spacy_dualner.model import heads_module
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import Teaching
 
@@ -67,10 +67,8 @@ def losses(output: Path) -> list[float]:
     return [row["losses"]["dualner"] for row in rows]
 
 
-def weights(output: Path) -> list[torch.Tensor]:
-    model = spacy.load(output / "model-best").get_pipe("dualner").model
-    encoder = encoder_shim(model.get_ref("tok2vec")).transformer
-    return [*encoder.parameters(), *heads_module(model).parameters()]
+def trained(output: Path) -> dict[str, torch.Tensor]:
+    return weights(spacy.load(output / "model-best"))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +78,7 @@ def one(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-@pytest.mark.parametrize("n_processes,pieces", [(2, 2), (2, 5), (3, 1)])
+@pytest.mark.parametrize("n_processes,pieces", [(2, 5), (3, 1)])
 def test_processes_do_what_one_does(
     folder: Path, tmp_path: Path, one: Path, n_processes: int, pieces: int
 ) -> None:
@@ -94,8 +92,7 @@ def test_processes_do_what_one_does(
     assert len(expected) == 1 + 2 * 3
     assert min(expected[1:]) > 0
     assert losses(output) == pytest.approx(expected, rel=1e-4)
-    for ours, theirs in zip(weights(output), weights(one), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-2)
+    torch.testing.assert_close(trained(output), trained(one), atol=2e-4, rtol=1e-2)
     # The first process alone speaks and writes.
     assert printed.count("Saved pipeline to") == 1
     assert printed.count("Source: ") == 1

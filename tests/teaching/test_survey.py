@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.arrays import corpus_of
 from helpers.corpus import stage2_config, write_corpus
 from helpers.tiny import train_nlp
 from torch import nn
 
-from spacy_dualner.encoder.arrays import SentenceArrays
 from spacy_dualner.encoder.windows import Shape
-from spacy_dualner.teaching import loop
+from spacy_dualner.teaching import teach
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.development import Development
 from spacy_dualner.teaching.survey import SAMPLE, Finds, survey
@@ -39,19 +39,10 @@ class FindsSevens(nn.Module):
         return None, 20 * torch.cat(hot, 1)
 
 
-def corpus_of(sentences: list[list[int]], langs: list[int]) -> SentenceArrays:
-    ids = np.array([i for sentence in sentences for i in sentence], dtype=np.int32)
-    bounds = np.cumsum([0, *map(len, sentences)])
-    ones = np.ones(len(ids), dtype=np.int16)
-    return SentenceArrays(
-        ids, ones, -ones, bounds, bounds, np.array(langs, dtype=np.int16), ["xx", "yy"]
-    )
-
-
 def test_a_sample_is_counted() -> None:
     # Sentences end with a word that is found in none of them.
     sentences = [[7, 5], [7, 7, 5], [5, 7, 7, 7, 5], [5, 5], [7, 5]]
-    corpus = corpus_of(sentences, [0, 0, 0, 0, 1])
+    corpus = corpus_of(sentences, "xxxxy")
     target = {"xx": np.arange(4), "yy": np.array([4]), "zz": np.zeros(0, dtype=np.int64)}
     network = FindsSevens().train()
     assert survey(network, corpus, target, SHAPE) == {"xx": Finds(4, 3), "yy": Finds(1, 1)}
@@ -61,7 +52,7 @@ def test_a_sample_is_counted() -> None:
 def test_a_large_corpus_is_looked_at_from_end_to_end() -> None:
     """Text may be sorted: names only in the last half."""
     sentences = [[5, 5]] * SAMPLE + [[7, 5]] * SAMPLE
-    corpus = corpus_of(sentences, [0] * len(sentences))
+    corpus = corpus_of(sentences)
     found = survey(FindsSevens(), corpus, {"xx": np.arange(len(sentences))}, SHAPE)
     assert found == {"xx": Finds(SAMPLE, SAMPLE // 2)}
 
@@ -88,7 +79,7 @@ def test_a_teacher_with_nothing_to_teach_is_named(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "survey", lambda *_: {"de": Finds(300, 5), "sw": Finds(300, 6)})
+    monkeypatch.setattr(teach, "survey", lambda *_: {"de": Finds(300, 5), "sw": Finds(300, 6)})
     scores = {"ents_f_en": 0.049, "ents_f_de": 0.05}
     monkeypatch.setattr(Development, "score", lambda *_: (0.0, dict(scores)))
     begin(folder, tmp_path).run(resume=False)

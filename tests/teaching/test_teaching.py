@@ -7,7 +7,6 @@ import os
 import random
 import resource
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from helpers.corpus import (
     write_corpus,
 )
 from helpers.pipeline import same, weights
+from helpers.processes import Command
 from helpers.teaching import (
     Interrupted,
     before_step,
@@ -674,44 +674,31 @@ def test_wrong_settings_are_clear_errors(folder: Path, tmp_path: Path, overrides
     assert "Traceback" not in output
 
 
-def start_process(arguments: list[str], output: Path, *more: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "spacy", *arguments, str(output), *more]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=env, stdout=pipe, stderr=subprocess.STDOUT, text=True)
-
-
 @pytest.mark.slow
 def test_killed_processes_resume_to_the_same_weights(folder: Path, tmp_path: Path) -> None:
     """kill -9, then SIGTERM, at random moments after the first checkpoint, then to the end."""
     arguments = arguments_of(folder, tmp_path / "stage2.cfg")
     # Long enough to be met while it runs.
-    more = ["--teaching.max_epochs", "80", "--teaching.eval_frequency", "20"]
+    more = ["--teaching.max_epochs", "40", "--teaching.eval_frequency", "20"]
     more += ["--teaching.mixed_precision", "true"]
-    undisturbed = start_process(arguments, tmp_path / "whole", *more)
     rng = random.Random(0)
+    checkpoint = tmp_path / "killed" / "checkpoint.pt"
     resume: list[str] = []
-    for number in (signal.SIGKILL, signal.SIGTERM):
-        process = start_process(arguments, tmp_path / "killed", *more, *resume)
-        began, checkpoint = time.time(), tmp_path / "killed" / "checkpoint.pt"
+    # The second is heard, and a shell's way of telling it is an exit status.
+    for number, ended in ((signal.SIGKILL, -9), (signal.SIGTERM, 143)):
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        while process.poll() is None and time.time() - began < 120:
-            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
-                break
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.3))
-        process.send_signal(number)
-        printed, _ = process.communicate(timeout=60)
-        # The second is heard, and a shell's way of telling it is an exit status.
-        ended = -number if number == signal.SIGKILL else 128 + number
-        assert process.returncode == ended, printed
+        words = ("spacy", *arguments, tmp_path / "killed", *more, *resume)
+        with Command(tmp_path, tmp_path / "said", *words) as teach:
+            teach.until(
+                lambda before=before: checkpoint.exists() and checkpoint.stat().st_mtime_ns > before
+            )
+            time.sleep(rng.uniform(0, 0.3))
+            assert teach.stop(number) == ended, teach.read()
         resume = ["--resume"]
-    process = start_process(arguments, tmp_path / "killed", *more, *resume)
-    printed, _ = process.communicate(timeout=180)
-    assert process.returncode == 0, printed
+    status, printed = run_cli(*arguments, tmp_path / "killed", *more, *resume)
+    assert status == 0, printed
     assert "Resumed at step" in printed
     assert names(tmp_path / "killed") == FILES
-    printed, _ = undisturbed.communicate(timeout=180)
-    assert undisturbed.returncode == 0, printed
+    assert run_cli(*arguments, tmp_path / "whole", *more)[0] == 0
     whole, killed = (spacy.load(tmp_path / name / "model-best") for name in ("whole", "killed"))
     assert same(weights(whole), weights(killed))

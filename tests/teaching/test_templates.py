@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from helpers.arrays import corpus_of
 from helpers.corpus import stage2_config, write_corpus
 from helpers.tiny import train_nlp
 from hypothesis import given
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.encoder.arrays import SentenceArrays
 from spacy_dualner.encoder.heads import split_logits
 from spacy_dualner.encoder.subwords import SubwordBatch
 from spacy_dualner.encoder.windows import Shape
@@ -57,15 +57,6 @@ class Knows(nn.Module):
                     start[i - 1], start[i], end[i] = kind, 0, kind
         hot = [nn.functional.one_hot(torch.from_numpy(v), 4).float() for v in (start, end)]
         return None, 20 * torch.cat((torch.zeros(n_words, 7), *hot), 1)
-
-
-def corpus_of(sentences: list[list[int]]) -> SentenceArrays:
-    ids = np.array([i for sentence in sentences for i in sentence], dtype=np.int32)
-    bounds = np.cumsum([0, *map(len, sentences)])
-    ones = np.ones(len(ids), dtype=np.int16)
-    return SentenceArrays(
-        ids, ones, -ones, bounds, bounds, np.zeros(len(sentences), dtype=np.int16), ["xx"]
-    )
 
 
 def found(sentences: list[list[int]], share: float = 0.02) -> list[tuple[list[int], int]]:

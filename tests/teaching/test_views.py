@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers.arrays import pack
+from helpers.arrays import arrays_of
 from helpers.teaching import data_of
 
 from spacy_dualner.encoder.pairs import Fusion, PairBlock
@@ -23,7 +23,7 @@ TARGET = [
     ("de", [([20], IGNORE), ([21], IGNORE), ([22, 23], IGNORE)]),
     ("de", [([24], IGNORE)]),
 ]
-CORPUS = pack([*SOURCE, *TARGET])
+CORPUS = arrays_of([*SOURCE, *TARGET])
 DATA = data_of(CORPUS, len(SOURCE))
 TEXT = [[ids for ids, _ in words] for _, words in [*SOURCE, *TARGET]]
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
@@ -20,40 +21,53 @@ import typer
 from wasabi import msg
 
 from experiments.benchmarks import common
+from spacy_dualner.cli._options import with_settings
 
 CASES = "repeated,new,kills"
 # Of ten words.
 NEW_WORDS = 2
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how."""
+
+    cases: str = typer.Option(CASES, help="Which to run, out of " + CASES)
+    megabytes: float = typer.Option(50, help="Text whose words are repeated, or ever new")
+    kill_megabytes: float = typer.Option(2, help="Text for the kills")
+    kills: int = typer.Option(10, help="How often it is killed")
+    seed: int = typer.Option(0, help="Of the moments")
+    ending: str = typer.Option("jsonl", help="Form of the output")
+    n_process: int = typer.Option(1, help="Processes at once")
+    data: Path = common.Archives
+    output: Path | None = common.Output
+
+
+@with_settings()
 def main(
-    model: Path = typer.Argument(..., help="A pipeline, such as the demo's"),
-    cases: str = typer.Option(CASES, help="Which to run, out of " + CASES),
-    megabytes: float = typer.Option(50, help="Text whose words are repeated, or ever new"),
-    kill_megabytes: float = typer.Option(2, help="Text for the kills"),
-    kills: int = typer.Option(10, help="How often it is killed"),
-    seed: int = typer.Option(0, help="Of the moments"),
-    ending: str = typer.Option("jsonl", help="Form of the output"),
-    n_process: int = typer.Option(1, help="Processes at once"),
-    data: Path = typer.Option(common.DEMO_DATA.parent, help="Folder of archives"),
-    output: Path | None = common.Output,
+    settings: Settings, model: Path = typer.Argument(..., help="A pipeline, such as the demo's")
 ) -> None:
     """Exit with status 1 where the output after kills is another one than undisturbed."""
     results: dict[str, dict[str, float]] = {}
-    options = ["--n-process", str(n_process)]
+    options = ["--n-process", str(settings.n_process)]
     with tempfile.TemporaryDirectory() as temp:
-        for case in cases.split(","):
-            size = kill_megabytes if case == "kills" else megabytes
-            text = write_text(Path(temp) / f"{case}.txt", data, size, new=case == "new")
+        for case in settings.cases.split(","):
+            size = settings.kill_megabytes if case == "kills" else settings.megabytes
+            text = write_text(Path(temp) / f"{case}.txt", settings.data, size, new=case == "new")
             annotate = [sys.executable, "-m", "spacy", "dualner", "annotate", str(model)]
-            command = [*annotate, str(text), str(text.with_suffix(f".{ending}")), *options]
+            command = [*annotate, str(text), str(text.with_suffix(f".{settings.ending}")), *options]
             if case == "kills":
-                results[case] = killed(command, kills, random.Random(seed))
+                results[case] = killed(command, settings.kills, random.Random(settings.seed))
             else:
                 results[f"{case} words"] = watched(command, size)
     for name, found in results.items():
         msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
-    common.save(output, megabytes=megabytes, kill_megabytes=kill_megabytes, results=results)
+    common.save(
+        settings.output,
+        megabytes=settings.megabytes,
+        kill_megabytes=settings.kill_megabytes,
+        results=results,
+    )
     if not all(found.get("identical", True) for found in results.values()):
         msg.fail("Another output than undisturbed", exits=1)
 

@@ -37,10 +37,13 @@ PACKAGES = (
     "span_marker",
     "gliner",
 )
-DEMO_DATA = Path("assets/demo/panx/en.tar.gz")
+DEMO = Path("assets/demo/panx")
+DEMO_DATA = DEMO / "en.tar.gz"
 DEMO_ENCODER = Path("assets/demo/encoder")
 
 # Options that all benchmarks have.
+Corpus = typer.Option(Path("corpus"), "--corpus", help="Corpus made by convert")
+Archives = typer.Option(DEMO, "--data", help="Folder of archives, xx.tar.gz")
 Data = typer.Option(DEMO_DATA, "--data", help="A .spacy file, or an archive xx.tar.gz")
 Encoder = typer.Option(DEMO_ENCODER, "--encoder", help="Folder of an encoder")
 Weights = typer.Option(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from wasabi import msg
 
 from experiments.benchmarks import common
 from experiments.benchmarks.memory import Peak, resident
+from spacy_dualner.cli._options import with_settings
 from spacy_dualner.component import DualNer
 from spacy_dualner.data.docbin import corpus_path, languages, read_docs
 from spacy_dualner.decoding.confidence import Calibrator
@@ -61,32 +63,47 @@ READERS: dict[str, Reader] = {
 """The component's decodings, and the best path of one kind of heads or of both, unfiltered."""
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how."""
+
+    corpus: Path = common.Corpus
+    langs: str = typer.Option("", "--langs", help="Languages; all that have the split if empty")
+    source: str = typer.Option("en", "--source", help="Languages left out of the mean")
+    split: str = typer.Option("test", "--split", help="Annotated part of the corpus")
+    limit: int = common.Limit
+    repeats: int = typer.Option(3, "--repeats", help="Timed rounds; 0 for scores alone")
+    types: int = typer.Option(0, "--types", help="Copy the types up to so many; costs alone then")
+    words: int = typer.Option(0, "--words", help="Join sentences to Docs of so many words")
+    gpu_id: int = common.Gpu
+    output: Path | None = common.Output
+
+
+@with_settings()
 def main(
-    model: Path = typer.Argument(..., help="Folder of a pipeline"),
-    corpus: Path = typer.Option(Path("corpus"), "--corpus", help="Corpus made by convert"),
-    langs: str = typer.Option("", "--langs", help="Languages; all that have the split if empty"),
-    source: str = typer.Option("en", "--source", help="Languages left out of the mean"),
-    split: str = typer.Option("test", "--split", help="Annotated part of the corpus"),
-    limit: int = common.Limit,
-    repeats: int = typer.Option(3, "--repeats", help="Timed rounds; 0 for scores alone"),
-    types: int = typer.Option(0, "--types", help="Copy the types up to so many; costs alone then"),
-    words: int = typer.Option(0, "--words", help="Join sentences to Docs of so many words"),
-    gpu_id: int = common.Gpu,
-    output: Path | None = common.Output,
+    settings: Settings, model: Path = typer.Argument(..., help="Folder of a pipeline")
 ) -> None:
     """Score each decoding on each language, then see what each costs on the first one."""
-    common.use_gpu(gpu_id)
+    common.use_gpu(settings.gpu_id)
     nlp = spacy.load(model)
-    found = langs.split(",") if langs else languages(corpus, [split])
-    paths = {lang: corpus_path(corpus, split, lang) for lang in found}
-    if types:
-        copy_types(find_component(nlp, "dualner"), types)
-    read = {} if types else read_sentences(nlp, "dualner", paths, limit, progress=True)
+    found = (
+        settings.langs.split(",")
+        if settings.langs
+        else languages(settings.corpus, [settings.split])
+    )
+    paths = {lang: corpus_path(settings.corpus, settings.split, lang) for lang in found}
+    if settings.types:
+        copy_types(find_component(nlp, "dualner"), settings.types)
+    read = (
+        {}
+        if settings.types
+        else read_sentences(nlp, "dualner", paths, settings.limit, progress=True)
+    )
     scores = {
         name: {lang: f1(own, reader) for lang, own in read.items()}
         for name, reader in READERS.items()
     }
-    targets = [lang for lang in found if lang not in source.split(",")] or found
+    targets = [lang for lang in found if lang not in settings.source.split(",")] or found
     rows = []
     for name, own in scores.items() if read else ():
         mean = np.mean([own[lang] for lang in targets])
@@ -96,19 +113,26 @@ def main(
         msg.table(rows, header=["F1", *found, "targets"], divider=True, aligns=aligns)
     seconds: dict[str, list[float]] = {}
     memory: dict[str, float] = {}
-    if repeats:
-        docs = read_docs(paths[found[0]], nlp.vocab, limit)
+    if settings.repeats:
+        docs = read_docs(paths[found[0]], nlp.vocab, settings.limit)
         sentences = [[token.text for token in doc] for doc in docs]
-        if words:
+        if settings.words:
             row = [word for sentence in sentences for word in sentence]
-            sentences = [row[at : at + words] for at in range(0, len(row), words)]
+            sentences = [row[at : at + settings.words] for at in range(0, len(row), settings.words)]
         jobs = time_jobs(nlp, sentences)
         memory = {name: peak_memory(job) for name, job in jobs.items() if name != BASE}
-        seconds = common.interleaved(jobs, repeats, warm_up=False)
+        seconds = common.interleaved(jobs, settings.repeats, warm_up=False)
         common.table(seconds, base=BASE)
         rows = [[name, f"{peak:.0f}"] for name, peak in memory.items()]
         msg.table(rows, header=["", "MB at most"], divider=True, aligns=["l", "r"])
-    common.save(output, model=model.name, limit=limit, f1=scores, seconds=seconds, megabytes=memory)
+    common.save(
+        settings.output,
+        model=model.name,
+        limit=settings.limit,
+        f1=scores,
+        seconds=seconds,
+        megabytes=memory,
+    )
 
 
 def copy_types(pipe: DualNer, n_types: int) -> None:

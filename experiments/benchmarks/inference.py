@@ -7,6 +7,7 @@ python -m experiments.benchmarks.inference --data corpus/test/en.spacy --encoder
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from experiments.benchmarks import common, peers
+from spacy_dualner.cli._options import with_settings
 from spacy_dualner.encoder.encode import autocast, bf16_pays, encode_words
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.transformer import encoder_shim
@@ -32,25 +34,31 @@ BATCH = 64
 PEERS = "tok2vec,ner,hf64,hf1,span_marker,gliner"
 
 
-def main(
-    data: Path = common.Data,
-    encoder: Path = common.Encoder,
-    shape: str = common.Weights,
-    limit: int = common.Limit,
-    repeats: int = common.Repeats,
-    batch_size: int = typer.Option(1000, help="Docs a batch of dualner's nlp.pipe"),
-    block_size: int = typer.Option(0, help="model.tok2vec.block_size"),
-    compiled: bool = typer.Option(False, "--compile", help="Also time torch.compile"),
-    others: str = typer.Option(PEERS, "--peers", help="Which others to time, or none"),
-    gpu_id: int = common.Gpu,
-    output: Path | None = common.Output,
-) -> None:
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how."""
+
+    data: Path = common.Data
+    encoder: Path = common.Encoder
+    shape: str = common.Weights
+    limit: int = common.Limit
+    repeats: int = common.Repeats
+    batch_size: int = typer.Option(1000, help="Docs a batch of dualner's nlp.pipe")
+    block_size: int = typer.Option(0, help="model.tok2vec.block_size")
+    compiled: bool = typer.Option(False, "--compile", help="Also time torch.compile")
+    others: str = typer.Option(PEERS, "--peers", help="Which others to time, or none")
+    gpu_id: int = common.Gpu
+    output: Path | None = common.Output
+
+
+@with_settings()
+def main(settings: Settings) -> None:
     """Time inference in one process, interleaved."""
-    device = common.use_gpu(gpu_id)
-    words = [w for w, _ in common.load_sentences(data, limit)]
-    with common.encoder_folder(encoder, shape) as folder:
-        jobs = own_jobs(folder, batch_size, block_size, compiled)
-        for name in filter(None, others.split(",")):
+    device = common.use_gpu(settings.gpu_id)
+    words = [w for w, _ in common.load_sentences(settings.data, settings.limit)]
+    with common.encoder_folder(settings.encoder, settings.shape) as folder:
+        jobs = own_jobs(folder, settings.batch_size, settings.block_size, settings.compiled)
+        for name in filter(None, settings.others.split(",")):
             try:
                 jobs |= peer_job(name, folder, device)
             except peers.PeerMissing as error:
@@ -58,17 +66,17 @@ def main(
         # A few sentences are enough to warm up.
         common.interleaved({name: job(words[:100]) for name, job in jobs.items()}, 0)
         timed = {name: job(words) for name, job in jobs.items()}
-        seconds = common.interleaved(timed, repeats, warm_up=False)
+        seconds = common.interleaved(timed, settings.repeats, warm_up=False)
     common.table(seconds, BASE)
     common.save(
-        output,
-        data=data.name,
+        settings.output,
+        data=settings.data.name,
         sentences=len(words),
         words=sum(map(len, words)),
-        encoder=encoder.name,
-        shape=shape or "its own",
-        batch_size=batch_size,
-        block_size=block_size,
+        encoder=settings.encoder.name,
+        shape=settings.shape or "its own",
+        batch_size=settings.batch_size,
+        block_size=settings.block_size,
         seconds=seconds,
     )
 

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from spacy.util import minibatch
 from wasabi import msg
 
 from experiments.benchmarks import common, peers, training
+from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.data.panx import Sentence
@@ -51,49 +53,64 @@ def sentences(n: int, new: int = 2) -> Iterator[list[str]]:
         yield [*old, *(f"x{k}{i * 2654435761 % 2**32:x}" for k in range(new))]
 
 
-def main(
-    n: int = typer.Option(1_000_000, "--sentences", help="Number of sentences"),
-    new: int = typer.Option(2, "--new-words", help="New words a sentence, of 8"),
-    cases: str = typer.Option(CASES, help=f"Which to run, out of {CASES},{','.join(STAGES)}"),
-    data: Path = common.Data,
-    limit: int = common.Limit,
-    longest: int = typer.Option(0, help="Of these the N longest; 0 for all"),
-    rounds: int = typer.Option(5, help="Epochs of stage1 and stage2 over the first sentences"),
-    bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in stage1 and stage2"),
-    shape: str = typer.Option("2x128", "--shape", help="LAYERSxWIDTH of the encoder"),
-    vocabulary: int = common.Vocabulary,
-    encoder: Path = common.Encoder,
-    steps: int = typer.Option(50, help="Steps of teach"),
-    max_memory_mb: int = typer.Option(2000, help="teaching.max_memory_mb"),
-    output: Path | None = common.Output,
-) -> None:
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how."""
+
+    n: int = typer.Option(1_000_000, "--sentences", help="Number of sentences")
+    new: int = typer.Option(2, "--new-words", help="New words a sentence, of 8")
+    cases: str = typer.Option(CASES, help=f"Which to run, out of {CASES},{','.join(STAGES)}")
+    data: Path = common.Data
+    limit: int = common.Limit
+    longest: int = typer.Option(0, help="Of these the N longest; 0 for all")
+    rounds: int = typer.Option(5, help="Epochs of stage1 and stage2 over the first sentences")
+    bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in stage1 and stage2")
+    shape: str = typer.Option("2x128", "--shape", help="LAYERSxWIDTH of the encoder")
+    vocabulary: int = common.Vocabulary
+    encoder: Path = common.Encoder
+    steps: int = typer.Option(50, help="Steps of teach")
+    max_memory_mb: int = typer.Option(2000, help="teaching.max_memory_mb")
+    output: Path | None = common.Output
+
+
+@with_settings()
+def main(settings: Settings) -> None:
     """Measure resident memory, in this process, one case after the other."""
     results: dict[str, dict[str, float]] = {}
     with (
         tempfile.TemporaryDirectory() as temp,
-        common.encoder_folder(encoder, shape, vocabulary) as folder,
+        common.encoder_folder(settings.encoder, settings.shape, settings.vocabulary) as folder,
     ):
         corpus = Path(temp) / "corpus"
-        for case in cases.split(","):
+        for case in settings.cases.split(","):
             if case in ("convert", "teach") and not corpus.exists():
-                results["convert"] = convert_text(n, new, Path(temp), corpus)
+                results["convert"] = convert_text(settings.n, settings.new, Path(temp), corpus)
             if case == "pipe":
                 nlp = peers.dualner_nlp({"name": str(folder), "mixed_precision": True})
-                results["nlp.pipe, nlp.memory_zone()"] = pipe(n, new, nlp)
+                results["nlp.pipe, nlp.memory_zone()"] = pipe(settings.n, settings.new, nlp)
             if case == "blank":
-                results["the same without dualner"] = pipe(n, new, spacy.blank("xx"))
+                results["the same without dualner"] = pipe(
+                    settings.n, settings.new, spacy.blank("xx")
+                )
             if case == "teach":
-                results["teach"] = teach(folder, Path(temp), steps, max_memory_mb)
+                results["teach"] = teach(folder, Path(temp), settings.steps, settings.max_memory_mb)
             if case in STAGES:
-                chosen = common.load_sentences(data, limit, "train")
-                chosen = sorted(chosen, key=lambda sentence: len(sentence[0]))[-longest:]
-                results[case] = train(STAGES[case], folder, chosen, rounds, bf16, Path(temp))
+                chosen = common.load_sentences(settings.data, settings.limit, "train")
+                chosen = sorted(chosen, key=lambda sentence: len(sentence[0]))[-settings.longest :]
+                results[case] = train(
+                    STAGES[case], folder, chosen, settings.rounds, settings.bf16, Path(temp)
+                )
             if case == "load":
                 results["load and save"] = load_and_save(folder, Path(temp))
     for name, found in results.items():
         msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
     common.save(
-        output, sentences=n, words=WORDS * n, new_words=new * n, shape=shape, results=results
+        settings.output,
+        sentences=settings.n,
+        words=WORDS * settings.n,
+        new_words=settings.new * settings.n,
+        shape=settings.shape,
+        results=results,
     )
 
 
@@ -220,7 +237,7 @@ def train(
     """Epochs of steps of 64 sentences, in this process after others: a process for each is best."""
     keep_few_kernels()
     arguments = (1, bf16, temp) if stage is training.stage2 else (-(-len(chosen) // 64), bf16)
-    job = stage(folder, chosen, 64, *arguments)
+    job = stage({"name": str(folder)}, chosen, 64, *arguments)
     found = {"MB before": resident()}
     for number in range(1, rounds + 1):
         begin, peak = time.process_time(), Peak()

@@ -27,6 +27,7 @@ from transformers import (
     pipeline,
 )
 
+from spacy_dualner.data.tags import Sentence
 from spacy_dualner.encoder.loading import quiet_loading
 
 # Takes pre-tokenised sentences, returns the number of entities found.
@@ -179,8 +180,7 @@ def hf_pipeline(encoder: str | Path, batch_size: int = 1, device: str = "cpu") -
 
 def hf_trainer(
     encoder: str | Path,
-    sentences: list[list[str]],
-    tags: list[list[str]],
+    sentences: list[Sentence],
     batch_size: int,
     steps: int,
     bf16: bool = False,
@@ -188,14 +188,12 @@ def hf_trainer(
 ) -> Callable[[], None]:
     """transformers' Trainer on token classification. Each call trains `steps` steps more.
 
-    YY
-        encoder (str | Path): Folder of an encoder.
-        sentences (List[List[str]]): Words.
-        tags (List[List[str]]): BIO tags, out of LABELS.
-        batch_size (int): Sentences a step; the last batch of an epoch may be smaller.
-        steps (int): Steps a call.
-        bf16 (bool): bfloat16 autocast.
-        device (str): "cpu", or anything else for the GPU.
+    encoder (str | Path): Folder of an encoder.
+    sentences (List[Sentence]): Words and their BIO tags, out of LABELS.
+    batch_size (int): Sentences a step; the last batch of an epoch may be smaller.
+    steps (int): Steps a call.
+    bf16 (bool): bfloat16 autocast.
+    device (str): "cpu", or anything else for the GPU.
     """
     # Trainer imports `datasets` where it is installed, and fails with it.
     with optional("transformers.Trainer"):
@@ -223,7 +221,7 @@ def hf_trainer(
         trainer: Any = Trainer(
             model=model,
             args=arguments,
-            train_dataset=tokenise(tokenizer, sentences, tags),
+            train_dataset=tokenise(tokenizer, *map(list, zip(*sentences, strict=True))),
             data_collator=DataCollatorForTokenClassification(tokenizer),
         )
         trainer.remove_callback(PrinterCallback)

@@ -9,6 +9,7 @@ import multiprocessing
 import random
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from threading import Barrier
@@ -20,6 +21,7 @@ from spacy.tokens import Doc
 from wasabi import msg
 
 from experiments.benchmarks import common
+from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.panx import read_splits
 from spacy_dualner.data.text import PER_CHARACTER
 from spacy_dualner.pipeline import find_encoder
@@ -34,20 +36,27 @@ class Difference(NamedTuple):
     score: float
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how."""
+
+    data: Path = common.Archives
+    limit: int = typer.Option(300, "--limit", help="First N sentences of each language")
+    threads: int = typer.Option(8, "--threads", help="Threads in one process")
+    calls: int = typer.Option(1200, "--calls", help="Texts that each thread reads")
+    processes: int = typer.Option(20, "--processes", help="Fresh processes; 0: no threads at all")
+    gpu_id: int = common.Gpu
+    output: Path | None = common.Output
+
+
+@with_settings()
 def main(
-    model: Path = typer.Argument(..., help="Folder of a pipeline"),
-    data: Path = typer.Option(common.DEMO_DATA.parent, "--data", help="Folder of xx.tar.gz"),
-    limit: int = typer.Option(300, "--limit", help="First N sentences of each language"),
-    threads: int = typer.Option(8, "--threads", help="Threads in one process"),
-    calls: int = typer.Option(1200, "--calls", help="Texts that each thread reads"),
-    processes: int = typer.Option(20, "--processes", help="Fresh processes; 0: no threads at all"),
-    gpu_id: int = common.Gpu,
-    output: Path | None = common.Output,
+    settings: Settings, model: Path = typer.Argument(..., help="Folder of a pipeline")
 ) -> None:
     """Compare with one call for each text, in one thread: half of the threads use `nlp.pipe`."""
-    common.use_gpu(gpu_id)
+    common.use_gpu(settings.gpu_id)
     nlp = load(model)
-    texts = read_texts(data, limit)
+    texts = read_texts(settings.data, settings.limit)
     alone = [found(nlp(text)) for text in texts]
     entities = sum(map(len, alone))
     msg.info(f"{len(texts):,} texts with {entities:,} entities")
@@ -73,16 +82,20 @@ def main(
     note("beside long texts", compare(docs, alone))
     pool = multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1)
     with pool:
-        for number in range(processes):
-            job = (model, texts, alone, threads, calls, number, gpu_id)
+        for number in range(settings.processes):
+            job = (model, texts, alone, settings, number)
             during, after = pool.apply(read_in_threads, job)
-            note(f"{threads} threads, process {number + 1}", during)
+            note(f"{settings.threads} threads, process {number + 1}", during)
             note(f"one thread after them, process {number + 1}", after)
     worst = Difference(*(max(values) for values in zip(*results.values(), strict=True)))
     msg.info(f"At most {worst.texts} texts with other entities, scores within {worst.score:.1e}")
     differences = {name: own._asdict() for name, own in results.items()}
     common.save(
-        output, texts=len(texts), entities=entities, worst=worst._asdict(), differences=differences
+        settings.output,
+        texts=len(texts),
+        entities=entities,
+        worst=worst._asdict(),
+        differences=differences,
     )
 
 
@@ -122,15 +135,10 @@ def compare(docs: Iterable[Doc], expected: Iterable[Found]) -> Difference:
 
 
 def read_in_threads(
-    model: Path,
-    texts: list[str],
-    alone: list[Found],
-    n_threads: int,
-    calls: int,
-    seed: int,
-    gpu_id: int,
+    model: Path, texts: list[str], alone: list[Found], settings: Settings, seed: int
 ) -> tuple[Difference, Difference]:
     """In a fresh process: all threads at once on a pipeline that has read nothing, then one."""
+    n_threads, gpu_id = settings.threads, settings.gpu_id
     common.use_gpu(gpu_id)
     nlp = load(model)
     barrier = Barrier(n_threads)
@@ -138,7 +146,9 @@ def read_in_threads(
     def read(number: int) -> Difference:
         if gpu_id >= 0:
             common.use_gpu(gpu_id)  # Thinc keeps the device by thread
-        order = random.Random(seed * n_threads + number).choices(range(len(texts)), k=calls)
+        order = random.Random(seed * n_threads + number).choices(
+            range(len(texts)), k=settings.calls
+        )
         chosen = [texts[i] for i in order]
         barrier.wait()
         docs = nlp.pipe(chosen, batch_size=16) if number % 2 else map(nlp, chosen)

@@ -8,6 +8,7 @@ read, with the words of beginnings cut off what is found, and with those words n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from wasabi import msg
 
 from experiments.benchmarks import common
+from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.docbin import corpus_path, languages, read_docs
 from spacy_dualner.data.names import UNLABELLED
 from spacy_dualner.decoding.read import read_spans
@@ -36,30 +38,41 @@ from spacy_dualner.teaching.templates import (
 )
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how."""
+
+    corpus: Path = common.Corpus
+    langs: str = typer.Option("", "--langs", help="Languages; all with unlabelled text if empty")
+    share: float = typer.Option(0.02, "--share", help="As teaching.teacher.templates")
+    unlabelled: int = typer.Option(500, "--unlabelled", help="First N unlabelled sentences")
+    split: str = typer.Option("dev", "--split", help="Annotated part of the corpus")
+    limit: int = common.Limit
+    gpu_id: int = common.Gpu
+    output: Path | None = common.Output
+
+
+@with_settings()
 def main(
-    model: Path = typer.Argument(..., help="Folder of a stage-1 pipeline"),
-    corpus: Path = typer.Option(Path("corpus"), "--corpus", help="Corpus made by convert"),
-    langs: str = typer.Option("", "--langs", help="Languages; all with unlabelled text if empty"),
-    share: float = typer.Option(0.02, "--share", help="As teaching.teacher.templates"),
-    unlabelled: int = typer.Option(500, "--unlabelled", help="First N unlabelled sentences"),
-    split: str = typer.Option("dev", "--split", help="Annotated part of the corpus"),
-    limit: int = common.Limit,
-    gpu_id: int = common.Gpu,
-    output: Path | None = common.Output,
+    settings: Settings, model: Path = typer.Argument(..., help="Folder of a stage-1 pipeline")
 ) -> None:
     """Print a row for each language."""
-    common.use_gpu(gpu_id)
+    common.use_gpu(settings.gpu_id)
     recogniser = Recogniser(spacy.load(model), "dualner")
     recogniser.network.eval()
     rows, results = [], {}
-    for lang in langs.split(",") if langs else languages(corpus, [UNLABELLED]):
-        text = _read(recogniser, corpus_path(corpus, UNLABELLED, lang), unlabelled)
+    for lang in (
+        settings.langs.split(",") if settings.langs else languages(settings.corpus, [UNLABELLED])
+    ):
+        text = _read(
+            recogniser, corpus_path(settings.corpus, UNLABELLED, lang), settings.unlabelled
+        )
         tokenizer = recogniser.words.tokenizer
         sentences = np.arange(len(text))
-        own = (recogniser.network, text, sentences, recogniser.shape, share, tokenizer)
+        own = (recogniser.network, text, sentences, recogniser.shape, settings.share, tokenizer)
         templates = find_templates(*own)
         names = [template.text for template in templates]
-        dev = _read(recogniser, corpus_path(corpus, split, lang), limit)
+        dev = _read(recogniser, corpus_path(settings.corpus, settings.split, lang), settings.limit)
         unread = _same_beginnings(text, templates, dev)
         scores = _scores(recogniser, dev, unread)
         lines = np.add.reduceat(unread, dev.word_bounds[:-1]) > 0
@@ -68,7 +81,7 @@ def main(
         rows.append([lang, *cells, ", ".join(names)])
     header = ("", "lines", "as it is", "cut off", "not read", "beginnings")
     msg.table(rows, header=header, divider=True, aligns=("l", *"rrrr", "l"))
-    common.save(output, languages=results)
+    common.save(settings.output, languages=results)
 
 
 def _read(recogniser: Recogniser, path: Path, limit: int) -> SentenceArrays:

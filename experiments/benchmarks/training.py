@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -28,6 +29,7 @@ import spacy_dualner.encoder.transformer as transformer_layer
 import spacy_dualner.teaching.step as teaching_step
 from experiments.benchmarks import common, peers
 from spacy_dualner import component
+from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.data.panx import Sentence
 from spacy_dualner.encoder.shim import EncoderShim
@@ -66,49 +68,54 @@ class Parts:
         return found | {"the rest": 100 - sum(found.values())}
 
 
-def main(
-    data: Path = common.Data,
-    encoder: Path = common.Encoder,
-    shape: str = common.Weights,
-    vocabulary: int = common.Vocabulary,
-    limit: int = common.Limit,
-    batch_size: int = typer.Option(64, help="Sentences a step"),
-    pieces: int = typer.Option(1, help="Pieces that a step of stage 2 is computed in"),
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how."""
+
+    data: Path = common.Data
+    encoder: Path = common.Encoder
+    shape: str = common.Weights
+    vocabulary: int = common.Vocabulary
+    limit: int = common.Limit
+    batch_size: int = typer.Option(64, help="Sentences a step")
+    pieces: int = typer.Option(1, help="Pieces that a step of stage 2 is computed in")
     jobs: str = typer.Option(
         "trainer,stage1,stage2",
         "--jobs",
         help="Which to time; with embeddings frozen: stage1-frozen, stage2-frozen",
-    ),
-    bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in all of them"),
-    repeats: int = common.Repeats,
-    gpu_id: int = common.Gpu,
-    output: Path | None = common.Output,
-) -> None:
+    )
+    bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in all of them")
+    repeats: int = common.Repeats
+    gpu_id: int = common.Gpu
+    output: Path | None = common.Output
+
+
+@with_settings()
+def main(settings: Settings) -> None:
     """Time steps in one process, interleaved. A round is one epoch over the same sentences."""
-    device = common.use_gpu(gpu_id)
-    sentences = common.load_sentences(data, limit, "train")
-    steps = -(-len(sentences) // batch_size)
+    device = common.use_gpu(settings.gpu_id)
+    sentences = common.load_sentences(settings.data, settings.limit, "train")
+    steps = -(-len(sentences) // settings.batch_size)
     with (
         tempfile.TemporaryDirectory() as temp,
-        common.encoder_folder(encoder, shape, vocabulary) as folder,
+        common.encoder_folder(settings.encoder, settings.shape, settings.vocabulary) as folder,
     ):
-        words, tags = [w for w, _ in sentences], [t for _, t in sentences]
-        chosen = jobs.split(",")
+        chosen = settings.jobs.split(",")
         torch.manual_seed(0)
         rounds: dict[str, Any] = {}
         if "trainer" in chosen:
-            rounds[TRAINER] = peers.hf_trainer(folder, words, tags, batch_size, steps, bf16, device)
-        own = folder, sentences, batch_size
-        if "stage1" in chosen:
-            rounds[STAGE1] = stage1(*own, steps, bf16)
-        if "stage1-frozen" in chosen:
-            rounds[f"{STAGE1}, frozen"] = stage1(*own, steps, bf16, freeze=True)
-        if "stage2" in chosen:
-            rounds[STAGE2] = stage2(*own, pieces, bf16, Path(temp) / "all")
-        if "stage2-frozen" in chosen:
-            frozen = Path(temp) / "frozen"
-            rounds[f"{STAGE2}, frozen"] = stage2(*own, pieces, bf16, frozen, freeze=True)
-        seconds = common.interleaved(rounds, repeats)
+            rounds[TRAINER] = peers.hf_trainer(
+                folder, sentences, settings.batch_size, steps, settings.bf16, device
+            )
+        for frozen, name in ((False, ""), (True, "frozen")):
+            encoder = {"name": str(folder), "freeze_embeddings": frozen}
+            own = encoder, sentences, settings.batch_size
+            one, two = (f"{stage}, {name}".rstrip(", ") for stage in (STAGE1, STAGE2))
+            if f"stage1-{name}".rstrip("-") in chosen:
+                rounds[one] = stage1(*own, steps, settings.bf16)
+            if f"stage2-{name}".rstrip("-") in chosen:
+                rounds[two] = stage2(*own, settings.pieces, settings.bf16, Path(temp) / two)
+        seconds = common.interleaved(rounds, settings.repeats)
         shares = {}
         for name, patched in ((STAGE1, parts_of_stage1), (STAGE2, parts_of_stage2)):
             if name in rounds:
@@ -122,15 +129,15 @@ def main(
     if peak:
         msg.info(f"GPU memory at most: {peak / 1e9:.1f} GB, with all that was timed")
     common.save(
-        output,
-        data=data.name,
+        settings.output,
+        data=settings.data.name,
         sentences=len(sentences),
-        shape=shape or "its own",
-        vocabulary=vocabulary or "its own",
-        batch_size=batch_size,
-        pieces=pieces,
+        shape=settings.shape or "its own",
+        vocabulary=settings.vocabulary or "its own",
+        batch_size=settings.batch_size,
+        pieces=settings.pieces,
         steps=steps,
-        bf16=bf16,
+        bf16=settings.bf16,
         seconds=seconds,
         shares=shares,
         peak_gpu_bytes=peak,
@@ -138,16 +145,17 @@ def main(
 
 
 def stage1(
-    encoder: Path,
+    encoder: dict[str, Any],
     sentences: list[Sentence],
     batch_size: int,
     steps: int,
     bf16: bool,
-    freeze: bool = False,
 ) -> common.Prepared:
-    """Steps of spaCy's own training loop."""
-    settings = {"name": str(encoder), "mixed_precision": bf16, "freeze_embeddings": freeze}
-    nlp = peers.dualner_nlp(settings)
+    """Steps of spaCy's own training loop.
+
+    encoder (Dict[str, Any]): Settings of the component's encoder.
+    """
+    nlp = peers.dualner_nlp({**encoder, "mixed_precision": bf16})
     docs = [Doc(nlp.vocab, words=words, ents=tags) for words, tags in sentences]
     rng = np.random.default_rng(0)
 
@@ -218,16 +226,18 @@ class Stage2:
 
 
 def stage2(
-    encoder: Path,
+    encoder: dict[str, Any],
     sentences: list[Sentence],
     batch_size: int,
     pieces: int,
     bf16: bool,
     temp: Path,
-    freeze: bool = False,
 ) -> Stage2:
-    """One half of the sentences is the source text, the other is unlabelled target text."""
-    nlp = peers.dualner_nlp({"name": str(encoder), "freeze_embeddings": freeze})
+    """One half of the sentences is the source text, the other is unlabelled target text.
+
+    encoder (Dict[str, Any]): Settings of the component's encoder.
+    """
+    nlp = peers.dualner_nlp(encoder)
     # Random heads find entities everywhere, trained ones here and there.
     heads = heads_module(find_component(nlp, "dualner").model)
     for head in (heads.tag, heads.start, heads.end):

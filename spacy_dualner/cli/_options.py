@@ -9,6 +9,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from ._util import split_list
 
@@ -21,7 +22,8 @@ def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[...,
 
     The help is what the docstring of the class says, and the parts of a list are written with
     commas between them. The field's metadata is what else `typer.Option` takes, such as limits;
-    its `option` is the option's name where it is another than the field's, None for no option.
+    its `option` is the option's name where it is another than the field's, None for no option. A
+    field whose default is a `typer.Option` is that option.
 
     short (str): Options of one letter, by the names of the fields.
     """
@@ -61,6 +63,9 @@ def _options(kind: Any, short: dict[str, str]) -> list[inspect.Parameter]:
 
 
 def _option(field: Field, kind: Any, said: str, letter: str | None) -> inspect.Parameter:
+    where = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    if isinstance(field.default, OptionInfo):
+        return inspect.Parameter(field.name, where, default=field.default, annotation=kind)
     more: dict[str, Any] = {**field.metadata, "help": " ".join(said.split()).removesuffix(".")}
     name = more.pop("option", field.name).replace("_", "-")
     names = [f"--{name}", *([f"-{letter}"] if letter else [])]
@@ -71,5 +76,4 @@ def _option(field: Field, kind: Any, said: str, letter: str | None) -> inspect.P
     elif isinstance(default, str):
         kind = str
     option = typer.Option(default, *names, **more)
-    where = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return inspect.Parameter(field.name, where, default=option, annotation=kind)

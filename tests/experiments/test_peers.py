@@ -54,7 +54,9 @@ def steps_of(bf16: bool = False) -> list[torch.Tensor]:
             return model
 
         patch.setattr(peers, "load_classifier", spy)
-        train = peers.hf_trainer(DEMO, WORDS, TAGS, batch_size=2, steps=2, bf16=bf16)
+        train = peers.hf_trainer(
+            DEMO, list(zip(WORDS, TAGS, strict=True)), batch_size=2, steps=2, bf16=bf16
+        )
     (weight,) = heads
     states = [weight.detach().clone()]
     for _ in range(2):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 # Nothing in the tests may reach for a hub; read when transformers is imported.
@@ -25,6 +27,14 @@ from transformers import (
     RobertaTokenizerFast,
 )
 
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "initializer_range": 0.1,
+}
+
 # More threads than cores stand idle waiting for each other when tests run side by side.
 torch.set_num_threads(1)
 # A busy machine is not a failure.
@@ -36,6 +46,17 @@ settings.load_profile("any-machine")
 def encoder_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a tiny encoder: 2 layers x 32, at most 64 sub-words with special ones."""
     return make_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="session")
+def still_path(encoder_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny encoder without dropout."""
+    path = tmp_path_factory.mktemp("still") / "encoder"
+    shutil.copytree(encoder_path, path)
+    config = json.loads((path / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (path / "config.json").write_text(json.dumps(config))
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -81,12 +102,8 @@ def bpe_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = RobertaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        intermediate_size=64,
+        **SMALL,
         max_position_embeddings=66,
-        initializer_range=0.1,
     )
     RobertaModel(config).save_pretrained(path)
     return path
@@ -104,12 +121,8 @@ def bert_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        intermediate_size=64,
+        **SMALL,
         max_position_embeddings=64,
-        initializer_range=0.1,
     )
     BertModel(config).save_pretrained(path)
     return path

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -54,6 +55,20 @@ Limit = typer.Option(1000, "--limit", help="First N sentences")
 Repeats = typer.Option(3, "--repeats", help="Timed rounds")
 Gpu = typer.Option(-1, "--gpu-id", "-g", help="GPU ID or -1 for CPU")
 Output = typer.Option(None, "--output", "-o", help="JSON file to write")
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What pipelines over one encoder are timed on."""
+
+    data: Path = Data
+    encoder: Path = Encoder
+    shape: str = Weights
+    limit: int = Limit
+    repeats: int = Repeats
+    gpu_id: int = Gpu
+    output: Path | None = Output
+
 
 Prepared = Callable[[], Any]
 

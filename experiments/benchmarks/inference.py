@@ -35,20 +35,13 @@ PEERS = "tok2vec,ner,hf64,hf1,span_marker,gliner"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(common.EncoderSettings):
     """What is measured, and how."""
 
-    data: Path = common.Data
-    encoder: Path = common.Encoder
-    shape: str = common.Weights
-    limit: int = common.Limit
-    repeats: int = common.Repeats
     batch_size: int = typer.Option(1000, help="Docs a batch of dualner's nlp.pipe")
     block_size: int = typer.Option(0, help="model.tok2vec.block_size")
     compiled: bool = typer.Option(False, "--compile", help="Also time torch.compile")
     others: str = typer.Option(PEERS, "--peers", help="Which others to time, or none")
-    gpu_id: int = common.Gpu
-    output: Path | None = common.Output
 
 
 @with_settings()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import statistics
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
@@ -21,19 +20,12 @@ from spacy_dualner.pipeline import find_component
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(common.EncoderSettings):
     """What is measured, and how."""
 
-    data: Path = common.Data
-    encoder: Path = common.Encoder
-    shape: str = common.Weights
-    limit: int = common.Limit
     sizes: str = typer.Option("1000,10000,100000", help="Numbers of sentences")
     batch_size: int = typer.Option(1000, help="Docs a batch of nlp.pipe")
     bf16: bool = typer.Option(False, "--bf16", help="bfloat16")
-    repeats: int = common.Repeats
-    gpu_id: int = common.Gpu
-    output: Path | None = common.Output
 
 
 @with_settings()

@@ -69,14 +69,10 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(common.EncoderSettings):
     """What is measured, and how."""
 
-    data: Path = common.Data
-    encoder: Path = common.Encoder
-    shape: str = common.Weights
     vocabulary: int = common.Vocabulary
-    limit: int = common.Limit
     batch_size: int = typer.Option(64, help="Sentences a step")
     pieces: int = typer.Option(1, help="Pieces that a step of stage 2 is computed in")
     jobs: str = typer.Option(
@@ -85,9 +81,6 @@ class Settings:
         help="Which to time; with embeddings frozen: stage1-frozen, stage2-frozen",
     )
     bf16: bool = typer.Option(False, "--bf16", help="bfloat16 in all of them")
-    repeats: int = common.Repeats
-    gpu_id: int = common.Gpu
-    output: Path | None = common.Output
 
 
 @with_settings()

@@ -85,17 +85,6 @@ def direct(encoder_path: Path) -> Direct:
     return Direct(encoder_path)
 
 
-@pytest.fixture(scope="module")
-def still_path(encoder_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny encoder without dropout."""
-    path = tmp_path_factory.mktemp("still") / "encoder"
-    shutil.copytree(encoder_path, path)
-    config = json.loads((path / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (path / "config.json").write_text(json.dumps(config))
-    return path
-
-
 # Vectors
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from multiprocessing import get_context, resource_tracker
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import psutil
@@ -48,12 +47,7 @@ class Command:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._process.is_alive():
             for process in (*self.children(), self._process):
                 process.kill()

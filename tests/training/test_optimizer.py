@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +19,10 @@ from spacy_dualner.training.optimizer import make_adamw
 
 
 @pytest.fixture(scope="module")
-def nlp(encoder_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Language:
+def nlp(still_path: Path) -> Language:
     """An initialised pipeline without dropout; tests work on copies of its weights."""
-    path = tmp_path_factory.mktemp("still") / "encoder"
-    shutil.copytree(encoder_path, path)
-    config = json.loads((path / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (path / "config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
-    nlp = make_nlp(path)
+    nlp = make_nlp(still_path)
     nlp.initialize(lambda: make_examples(nlp))
     return nlp
 

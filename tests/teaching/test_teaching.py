@@ -179,9 +179,9 @@ def test_other_components_are_carried_over(folder: Path, tmp_path: Path) -> None
 
 
 def test_runs_are_repeatable(folder: Path, tmp_path: Path) -> None:
-    first = run(folder, tmp_path / "one", teaching__max_epochs=15)
-    again = run(folder, tmp_path / "two", teaching__max_epochs=15)
-    other = run(folder, tmp_path / "three", teaching__max_epochs=15, system__seed=1)
+    first = run(folder, tmp_path / "one", teaching__max_epochs=4)
+    again = run(folder, tmp_path / "two", teaching__max_epochs=4)
+    other = run(folder, tmp_path / "three", teaching__max_epochs=4, system__seed=1)
     assert same(weights(first), weights(again))
     assert not same(weights(first), weights(other))
 

@@ -349,6 +349,7 @@ def test_a_dollar_in_paths(encoder_path: Path, tmp_path: Path) -> None:
     paths = ["--paths.train", corpus / "train", "--paths.dev", corpus / "dev"]
     arguments = [*paths, "--training.max_epochs", "1", "--training.eval_frequency", "1"]
     arguments += ["--training.logger.progress_bar", "null", "--output", folder / "stage1"]
+    arguments += ["--initialize.after_init.min_steps", "0"]
     assert run_cli("train", folder / "conf$" / "stage1.cfg", *arguments)[0] == 0
     config = stage2_config(folder / "stage1" / "model-last", corpus, teaching__max_epochs=1)
     (folder / "stage2.cfg").write_text(config_text(config))

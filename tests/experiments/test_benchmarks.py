@@ -137,3 +137,22 @@ def test_annotation(tmp_path: Path, trained_nlp: Language) -> None:
     options = ["--cases", "repeated", "--megabytes", "0.02"]
     results = run("annotation", tmp_path, str(tmp_path / "model"), *options)["results"]
     assert results["repeated words"]["MB at most"] > 0
+
+
+def test_selection(tmp_path: Path, trained_nlp: Language) -> None:
+    """Two ways to choose, of two languages, and what is there already is not done again."""
+    trained_nlp.to_disk(tmp_path / "model")
+    corpus = write_corpus(tmp_path / "corpus", copies=4)
+    rows, figure = tmp_path / "rows.jsonl", tmp_path / "few.svg"
+    run = [sys.executable, "-m", "experiments.benchmarks.selection", tmp_path / "model", corpus]
+    small = ["--langs", "en,de", "--pool", "20", "--dev", "5", "--seeds", "1"]
+    report = [sys.executable, "-m", "experiments.benchmarks.selection_report", rows]
+    for sizes in ("2", "2,4"):
+        subprocess.run([*run, rows, *small, "--sizes", sizes], cwd=ROOT, check=True, timeout=240)
+    done = [tuple(row[key] for key in ("lang", "n", "way")) for row in srsly.read_jsonl(rows)]
+    assert len(done) == len(set(done)) == 8
+    assert all(0 <= row["f1"]["span"] <= 100 for row in srsly.read_jsonl(rows))
+    command = [*report, "--figure", figure]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "(4, 'de')" in printed and "| all |       4 |" in printed
+    assert "annotated sentences" in figure.read_text(encoding="utf-8")

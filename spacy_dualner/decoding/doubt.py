@@ -22,7 +22,7 @@ def doubts(
 
     logits (Floats2d): `[words, 4C + 3]`.
     layout (Layout): The sentences of those words.
-    decode (str): What finds the entities: `span`, `tag` or `joint`.
+    decode (str): What finds the entities, whatever the threshold: `span`, `tag` or `joint`.
     temperature (float): Divides the lattice's scores.
     RETURNS (Floats1d): `[sentences]`, from 0 to less than 1.
     Raises DualNerError for any other decoding.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from spacy.util import fix_random_seed
 from thinc.api import xp2torch
 
 from spacy_dualner.annotation.shortlist import Shortlist
+from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.docbin import corpus_path, read_docs
 from spacy_dualner.decoding.doubt import doubts
 from spacy_dualner.encoder.transformer import encoder_shim
@@ -45,38 +47,55 @@ MAX_WORDS = 20
 MAX_READ = 12_000
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What is chosen from, and how much.
+
+    langs (str): Languages, with commas between them.
+    ways (str): Of random, select and most, with commas between them.
+    sizes (str): Sentences to choose, with commas between them.
+    seeds (int): Pools and trainings of each.
+    pool (int): Sentences to choose from.
+    dev (int): Sentences to score on.
+    """
+
+    langs: str = "tr,ar,hi"
+    ways: str = "random,select"
+    sizes: str = "100,50,200"
+    seeds: int = 3
+    pool: int = 1000
+    dev: int = 700
+
+
+@with_settings()
 def main(
+    settings: Settings,
     model: Path = typer.Argument(..., help="Folder of a pipeline, zero-shot in the languages"),
     corpus: Path = typer.Argument(..., help="Corpus folder with train and dev of the languages"),
     output: Path = typer.Argument(..., help="JSON lines to write, or to go on with"),
-    langs: str = typer.Option("tr,ar,hi", "--langs", help="Languages, with commas between them"),
-    ways: str = typer.Option("random,select", "--ways", help="random, select, most"),
-    sizes: str = typer.Option("100,50,200", "--sizes", help="Sentences to choose"),
-    seeds: int = typer.Option(3, "--seeds", help="How many pools and trainings"),
-    n_pool: int = typer.Option(1000, "--pool", help="Sentences to choose from"),
-    n_dev: int = typer.Option(700, "--dev", help="Sentences to score on"),
 ) -> None:
     """Choose, train and score."""
+    ways, sizes = settings.ways.split(","), settings.sizes.split(",")
     done = set()
     if output.exists():
         done = {tuple(r[k] for k in ("lang", "seed", "n", "way")) for r in srsly.read_jsonl(output)}
     nlp = load_pipeline(model)
     start = find_component(nlp, NAME).to_bytes()
-    for seed in range(seeds):
-        for lang in langs.split(","):
-            runs = [(int(n), way) for n in sizes.split(",") for way in ways.split(",")]
+    for seed in range(settings.seeds):
+        for lang in settings.langs.split(","):
+            runs = [(int(n), way) for n in sizes for way in ways]
             runs = [(n, way) for n, way in runs if (lang, seed, n, way) not in done]
             if not runs:
                 continue
             find_component(nlp, NAME).from_bytes(start)
-            pool = sample(nlp, corpus_path(corpus, "train", lang), n_pool, seed)
+            pool = sample(nlp, corpus_path(corpus, "train", lang), settings.pool, seed)
             texts = {doc.text for doc in pool}
             dev = [
                 doc
                 for doc in read_short(nlp, corpus_path(corpus, "dev", lang))
                 if doc.text not in texts
-            ][:n_dev]
-            order = {way: WAYS[way](nlp, pool, seed) for way in ways.split(",")}
+            ][: settings.dev]
+            order = {way: WAYS[way](nlp, pool, seed) for way in ways}
             before = score(nlp, dev)
             for n, way in runs:
                 chosen = order[way](n)

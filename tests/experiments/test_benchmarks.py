@@ -16,12 +16,18 @@ from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 pytestmark = pytest.mark.slow
 
 
-def run(name: str, tmp_path: Path, *arguments: str) -> dict:
-    """Run a benchmark from the top of the repository. Returns what it wrote."""
-    output = tmp_path / "results.json"
-    words = (f"experiments.benchmarks.{name}", *arguments, "--output", output)
+def said(name: str, tmp_path: Path, *arguments: str | Path) -> str:
+    """Run a benchmark from the top of the repository. Returns what it printed."""
+    words = (f"experiments.benchmarks.{name}", *arguments)
     with Command(ROOT, tmp_path / "said", *words) as benchmark:
         assert benchmark.wait() == 0, benchmark.read()
+        return benchmark.read()[0]
+
+
+def run(name: str, tmp_path: Path, *arguments: str) -> dict:
+    """As `said`. Returns what it wrote."""
+    output = tmp_path / "results.json"
+    said(name, tmp_path, *arguments, "--output", output)
     results = srsly.read_json(output)
     assert results["versions"]["torch"] and results["threads"] == 1
     return results
@@ -144,15 +150,12 @@ def test_selection(tmp_path: Path, trained_nlp: Language) -> None:
     trained_nlp.to_disk(tmp_path / "model")
     corpus = write_corpus(tmp_path / "corpus", copies=4)
     rows, figure = tmp_path / "rows.jsonl", tmp_path / "few.svg"
-    run = [sys.executable, "-m", "experiments.benchmarks.selection", tmp_path / "model", corpus]
-    small = ["--langs", "en,de", "--pool", "20", "--dev", "5", "--seeds", "1"]
-    report = [sys.executable, "-m", "experiments.benchmarks.selection_report", rows]
+    options = ("--langs", "en,de", "--pool", "20", "--dev", "5", "--seeds", "1", "--sizes")
     for sizes in ("2", "2,4"):
-        subprocess.run([*run, rows, *small, "--sizes", sizes], cwd=ROOT, check=True, timeout=240)
+        said("selection", tmp_path, tmp_path / "model", corpus, rows, *options, sizes)
     done = [tuple(row[key] for key in ("lang", "n", "way")) for row in srsly.read_jsonl(rows)]
     assert len(done) == len(set(done)) == 8
     assert all(0 <= row["f1"]["span"] <= 100 for row in srsly.read_jsonl(rows))
-    command = [*report, "--figure", figure]
-    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    printed = said("selection_report", tmp_path, rows, "--figure", figure)
     assert "(4, 'de')" in printed and "| all |       4 |" in printed
     assert "annotated sentences" in figure.read_text(encoding="utf-8")

@@ -59,6 +59,19 @@ def _no_gpu(why: str) -> DualNerError:
     return DualNerError(f"No GPU can be used ({why}). Leave --gpu-id out for the CPU.")
 
 
+def write_results(path: Path | None, results: dict[str, Any], what: str) -> None:
+    """Write a command's results to the JSON file that was asked for, if any, and say so.
+
+    what (str): What they are.
+    """
+    if path is None:
+        return
+    from ..data.files import write_json
+
+    write_json(path, results)
+    msg.good(f"{what} written to {path}")
+
+
 def parse_overrides(ctx: typer.Context, options: list[str]) -> dict[str, Any]:
     """Settings of a config that options replace, as in `spacy train`: --section.key VALUE.
 

@@ -12,7 +12,7 @@ from wasabi import msg
 from ..evaluation.calibrate_settings import CalibrateSettings
 from . import dualner_cli
 from ._options import with_settings
-from ._util import PresetData, read_preset, use_device
+from ._util import PresetData, read_preset, use_device, write_results
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def calibrate_cli(
         check_file(diagram, "SVG file", lambda text: "<svg" in text[:1000])
         need("The reliability diagram needs", "report", "matplotlib", instead=", or omit --diagram")
     use_device(gpu_id)
-    from ..data.files import write_json, write_text
+    from ..data.files import write_text
     from ..evaluation.calibrate import calibrate
 
     defaults = read_preset(files.preset)
@@ -74,9 +74,7 @@ def calibrate_cli(
     results = calibrate(model, out, corpus, settings, progress=True)
     print_measures(results)
     msg.good(f"Pipeline written to {out}")
-    if output is not None:
-        write_json(output, results)
-        msg.good(f"Measures written to {output}")
+    write_results(output, results, "Measures")
     if diagram is not None:
         from ..evaluation.diagram import reliability_svg
 

@@ -13,7 +13,7 @@ from wasabi import msg
 from ..errors import DataError, DualNerError
 from . import dualner_cli
 from ._options import with_settings
-from ._util import read_preset, use_device
+from ._util import read_preset, use_device, write_results
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,6 @@ def evaluate_cli(
 
     check_json(options.output, "result of evaluate", "languages", "mean")
     use_device(options.gpu_id)
-    from ..data.files import write_json
     from ..evaluation.scores import evaluate
 
     defaults = read_preset(options.preset)
@@ -78,9 +77,7 @@ def evaluate_cli(
         progress=True,
     )
     print_scores(results)
-    if options.output is not None:
-        write_json(options.output, results)
-        msg.good(f"Scores written to {options.output}")
+    write_results(options.output, results, "Scores")
 
 
 def print_scores(results: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from wasabi import msg
 from ..packaging.shrink_settings import ShrinkSettings
 from . import dualner_cli
 from ._options import with_settings
-from ._util import use_device
+from ._util import use_device, write_results
 
 
 @dualner_cli.command("shrink")
@@ -38,15 +38,12 @@ def shrink_cli(
 
     check_json(output, "result of shrink", "before", "after")
     use_device(gpu_id)
-    from ..data.files import write_json
     from ..packaging.shrinking import shrink
 
     results = shrink(model, out, corpus, settings, progress=True)
     print_sizes(results)
     msg.good(f"Pipeline written to {out}")
-    if output is not None:
-        write_json(output, results)
-        msg.good(f"Measures written to {output}")
+    write_results(output, results, "Measures")
 
 
 def print_sizes(results: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from wasabi import msg
 
 from . import dualner_cli
 from ._options import with_settings
-from ._util import use_device
+from ._util import use_device, write_results
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ def sources_cli(
 
     check_json(output, "result of sources", "sources", "targets")
     use_device(gpu_id)
-    from ..data.files import write_json
     from ..evaluation.sources import rank_sources
 
     results = rank_sources(
@@ -68,9 +67,7 @@ def sources_cli(
         progress=True,
     )
     print_ranking(results)
-    if output is not None:
-        write_json(output, results)
-        msg.good(f"Ranking written to {output}")
+    write_results(output, results, "Ranking")
 
 
 def print_ranking(results: dict[str, Any]) -> None:

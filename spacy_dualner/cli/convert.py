@@ -28,7 +28,7 @@ ONE_BY_ONE = "Each language is in OUTPUT whole, or as it was. Begin again with t
 @with_settings(langs="l", form="f", types="t", mapping="m", classes="c")
 def convert_cli(
     input_path: str = typer.Argument(
-        ..., metavar="INPUT", help='Folder to convert, or one text file; "" for the preset\'s'
+        ..., metavar="INPUT", help='Folder or file to convert; "" for the preset\'s'
     ),
     output: Path = typer.Argument(..., metavar="OUTPUT", help="Corpus folder to write to"),
     settings: ConvertSettings = ConvertSettings(),
@@ -48,13 +48,14 @@ def convert_cli(
       python -m spacy dualner convert panx_dataset corpus --langs de --dev-limit 300
       python -m spacy dualner convert conll2003 corpus --langs en --map MISC=O
       python -m spacy dualner convert ontonotes corpus --types PERSON,GPE,ORG --map GPE=LOC
+      python -m spacy dualner convert doccano.jsonl corpus --langs en --types all
       python -m spacy dualner convert texts corpus --form text --langs de,sw
       python -m spacy dualner convert news.txt corpus --langs sw
       python -m spacy dualner convert translations corpus --form translated
     """
     from ..data.convert import convert
     from ..data.forms import FORMS, recognise_form
-    from ..data.tags import mapped_types
+    from ..data.tags import ALL_TYPES, mapped_types
     from ..data.tally import Tally
 
     defaults, form = read_preset(preset), settings.form
@@ -82,11 +83,14 @@ def convert_cli(
             on_untagged=lambda lang, split: untagged.append(f"{lang} {split}"),
             tally=tally,
         )
-    print_counts(counts, mapped_types(settings.entity_types(), settings.new_types()))
+    entity_types = settings.entity_types()
+    if ALL_TYPES in entity_types:
+        entity_types = sorted(set().union(*(count.entities for count in counts.values())))
+    print_counts(counts, mapped_types(entity_types, settings.new_types()))
     if untagged:
         held = ", ".join(untagged)
         msg.warn(f"No tags, so it cannot be scored and is not written as annotated text: {held}")
-    print_tally(tally, "rows" if form == "hub" else "lines")
+    print_tally(tally, FORMS[form].unit)
     if not langs:
         unread = unread_entries(Path(source), tally)
         if unread:

@@ -27,6 +27,11 @@ _N_FIRST = 200
 # In so many lines, words differ and are not all numbers.
 _MIN_ALIKE = 10
 
+# An entity's tag in the last column of CoNLL-U, as NorNE and DaNE have it.
+_NAME = re.compile(r"(?:.*\|)?name=([^|]+)(?:\|.*)?")
+_CONLLU_COLUMNS = 10
+_SHAPE_IOB = "token|tag token|tag"
+
 _COMMENT = "comment"
 _RANGE = "range or empty node"
 
@@ -152,8 +157,18 @@ class Conll(LineForm):
         return columns[self._numbered], columns[-1] if len(columns) > 1 else None
 
 
+def tag_of(columns: Sequence[str]) -> str | None:
+    """The tag of a line of CoNLL-U: `name=B-PER` in its last column, or the third column."""
+    if len(columns) == _CONLLU_COLUMNS and (match := _NAME.fullmatch(columns[-1])):
+        return match[1]
+    return columns[2] if len(columns) > 2 else None
+
+
 class Conllu(LineForm):
-    """Files like CoNLL-U: word number, token and tag; more columns are ignored."""
+    """Files like CoNLL-U: word number, token and tag; more columns are ignored.
+
+    The tag may also stand in the last of ten columns, as `name=B-PER`.
+    """
 
     shape = "index<TAB>token<TAB>tag"
 
@@ -167,7 +182,7 @@ class Conllu(LineForm):
         if len(columns) == 1:
             raise LineFault(f"expected `{self.shape}`. Mend the line, or choose another --form.")
         self.expect(len(columns))
-        return columns[1], columns[2] if len(columns) > 2 else None
+        return columns[1], tag_of(columns)
 
 
 def _is_numbered(rows: Iterable[Sequence[str]]) -> bool:
@@ -210,6 +225,45 @@ def read_columns(
                 split_of(path),
                 read_numbered(lines, layout(), types, path, tally.begin(path)),
             )
+
+
+def read_iob(
+    paths: Sequence[Path], types: Sequence[str], tally: Tally
+) -> Iterator[tuple[str, Iterator[Sentence]]]:
+    """Read files of spaCy's `.iob`: a sentence a line, as `token|tag` or `token|part|tag`.
+
+    paths, types, tally and YIELDS: See `read_columns`.
+    """
+    for path in paths:
+        with open_lines(path) as lines:
+            yield split_of(path) or "train", _read_iob(lines, types, path, tally.begin(path))
+
+
+def _read_iob(
+    lines: Iterator[tuple[int, str]], types: Sequence[str], source: Path, tally: FileTally
+) -> Iterator[Sentence]:
+    known = tagset(types)
+    n_columns = 0
+    for number, line in lines:
+        tally.read = number
+        if not (entries := line.split()):
+            tally.left_out[BLANK_LINE] += 1
+            continue
+        n_columns = n_columns or entries[0].count("|") + 1
+        columns = [entry.rsplit("|", max(1, n_columns - 1)) for entry in entries]
+        fault = ""
+        if any(len(own) < max(2, n_columns) or not own[0] for own in columns):
+            fault = f"expected `{_SHAPE_IOB}`. Mend the line, or choose another --form."
+        elif wrong := [own[-1] for own in columns if own[-1] not in known]:
+            fault = unknown_tag(wrong[0], types)
+        if fault:
+            raise DataError(source, fault, line=number, text=excerpt(line))
+        tags = [own[-1] for own in columns]
+        repaired = repair_tags(tags)
+        tally.used += 1
+        tally.repaired += count_repairs(tags, repaired)
+        tally.add_sentence(number, len(tags))
+        yield [own[0] for own in columns], repaired
 
 
 def read_sentences(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
@@ -16,11 +17,11 @@ from ..errors import DataError, DualNerError
 from .convert_settings import ConvertSettings
 from .docbin import Counts, DocBinWriter, corpus_path
 from .folders import check_docs
-from .forms import FORMS, recognise_form
+from .forms import FORMS, Splits, recognise_form
 from .hub import read_parquet_splits
 from .lines import is_language
 from .names import SPLITS, TRANSLATED, UNLABELLED
-from .tags import Sentence, map_types
+from .tags import ALL_TYPES, Sentence, map_types
 from .tally import Tally
 
 CorpusCounts = dict[tuple[str, str], Counts]
@@ -43,7 +44,8 @@ def convert(
     input lacks, or that is empty, is not written. Nor is a development or test split without tags,
     which could not be scored; training text without tags is written as unlabelled alone.
 
-    source (Path): A folder in the given form; for plain text also a file of one language.
+    source (Path): A folder in the given form; for plain text, Docs and what annotation tools write
+        also a file of one language.
     output (Path): The corpus folder.
     settings (ConvertSettings): What is read of it, and how.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
@@ -69,6 +71,9 @@ def convert(
         if form != "hub":
             raise DualNerError(f"--classes is for class ids, which the form {form} does not have.")
         read = partial(read_parquet_splits, classes=settings.classes)
+    if FORMS[form].aligned:
+        dropped = {old for old, new in mapping.items() if new == "O"}
+        read = partial(read, align=settings.align, dropped=dropped)
     known_types = list(dict.fromkeys([*settings.entity_types(), *mapping]))
     for lang in places:
         for split in (*SPLITS, UNLABELLED, TRANSLATED):
@@ -77,7 +82,7 @@ def convert(
     for number, (lang, place) in enumerate(places.items(), 1):
         writers: dict[str, DocBinWriter] = {}
         untagged: list[str] = []
-        with ExitStack() as stack:
+        with _listing_types(read, places, known_types), ExitStack() as stack:
             for split, sentences in read(place, lang, known_types, tally):
                 first = next(sentences, None)
                 if first is None:
@@ -120,6 +125,26 @@ def convert(
     return written
 
 
+@contextmanager
+def _listing_types(
+    read: Callable[..., Splits], places: Mapping[str, Any], known: Collection[str]
+) -> Iterator[None]:
+    """Where reading fails for entity types that are not known, say which ones there are in all."""
+    try:
+        yield
+    except DataError as error:
+        found = Counter[str]()
+        with suppress(DataError):
+            for lang, place in places.items():
+                for _, sentences in read(place, lang, [ALL_TYPES], Tally()):
+                    found.update(tag[2:] for _, tags in sentences for tag in tags if tag[0] == "B")
+            if ALL_TYPES not in known and not found.keys() <= set(known):
+                held = ", ".join(f"{label} ({n:,})" for label, n in found.most_common())
+                message = f"{error.message} The data hold {held}: `--types all` takes all of them."
+                error = DataError(error.path, message, line=error.line, text=error.text)
+        raise error
+
+
 def _fill(limits: Mapping[DocBinWriter, int], sentences: Iterable[Sentence]) -> None:
     """Add the sentences to each writer, up to its limit; 0 is none."""
     most = 0 if 0 in limits.values() else max(limits.values(), default=0)
@@ -131,14 +156,12 @@ def _fill(limits: Mapping[DocBinWriter, int], sentences: Iterable[Sentence]) -> 
 
 def _find(source: Path, form: str, langs: Sequence[str]) -> dict[str, Any]:
     """What to read for each language to convert, in the order asked for."""
-    content, plain = FORMS[form].content, FORMS[form].plain
+    content = FORMS[form].content
     if not source.exists():
         raise DataError(source, f"no such file or folder. Give a folder of {content}.")
-    if not source.is_dir() and not plain:
+    if not source.is_dir() and not FORMS[form].file:
         raise DataError(source, f"not a folder. Give the folder of {content} that holds it.")
-    found: dict[str, Any] = {"": source}
-    if source.is_dir():
-        found = dict(FORMS[form].find(source))
+    found: dict[str, Any] = dict(FORMS[form].find(source))
     if "" in found:
         nameless = found.pop("")
         if found:

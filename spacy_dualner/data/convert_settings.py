@@ -17,13 +17,16 @@ class ConvertSettings:
     """What `convert` reads, and how.
 
     langs (Sequence[str]): Languages, as in de,es; all if empty.
-    form (str): raw (PAN-X archives), tsv (XTREME's), hub (parquet), conll, conllu, text (a sentence
-        a line) or translated (FILTER's); recognised if empty.
-    types (Sequence[str]): Entity types; LOC,ORG,PER if empty.
+    form (str): raw (PAN-X archives), tsv (XTREME's), hub (parquet, save_to_disk), conll, conllu,
+        iob, spacy, doccano, prodigy, label-studio, annotate (its JSON lines), text (a sentence a
+        line) or translated (FILTER's); recognised if empty.
+    types (Sequence[str]): Entity types; LOC,ORG,PER if empty, all if "all".
     mapping (Union[Mapping[str, str], str]): What becomes of entity types, as in MISC=O,GPE=LOC; O
         drops one.
     classes (Sequence[str]): For hub: the tags of the class ids 0, 1 and so on, where the files do
         not name them, as in O,B-PER,I-PER.
+    align (str): What becomes of an entity that is given by characters and cuts a word: expand,
+        contract, or strict, which leaves it out.
     train_limit (int): First training sentences of each language, or translations of them; 0 for
         all.
     dev_limit (int): The same for development.
@@ -37,6 +40,7 @@ class ConvertSettings:
     types: Sequence[str] = ()
     mapping: Mapping[str, str] | str = field(default="", metadata={"option": "map"})
     classes: Sequence[str] = field(default=(), metadata={"parser": parse_classes})
+    align: str = "expand"
     train_limit: int = field(default=0, metadata=_LIMIT)
     dev_limit: int = field(default=0, metadata=_LIMIT)
     test_limit: int = field(default=0, metadata=_LIMIT)

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from .columns import BLANK, DOCSTART, Conll, Conllu, LineForm, Tsv, read_columns
+from .columns import (
+    BLANK,
+    DOCSTART,
+    Conll,
+    Conllu,
+    LineForm,
+    Tsv,
+    read_columns,
+    read_iob,
+    tag_of,
+)
+from .docs import read_docbins
 from .hub import find_parquet, read_parquet_splits
 from .lines import excerpt, open_lines
 from .names import (
+    DOC_SUFFIXES,
+    JSON_SUFFIXES,
     TRANSLATED,
     UNLABELLED,
     is_translation,
@@ -24,10 +38,11 @@ from .names import (
     translation_files,
 )
 from .panx import find_archives, read_splits
-from .structured import TABLE, first_lines, structure_of
+from .structured import IOB, TABLE, first_lines, structure_of
 from .tags import Sentence, is_tag, unknown_tag
 from .tally import FileTally, Tally
 from .text import read_text, read_translations
+from .tools import TOOLS, read_tool, tools_of
 
 Splits = Iterator[tuple[str, Iterator[Sentence]]]
 """Each split's name and its sentences, to be used up before the next is asked for."""
@@ -43,21 +58,39 @@ class Form:
     read (Callable[[Any, str, Sequence[str], Tally], Splits]): Reads that, given the language, the
         entity types that tags may name, and where to count lines.
     plain (bool): Whether it is text without tags, in one file a language.
+    file (bool): Whether one file may be given in place of a folder.
+    aligned (bool): Whether entities are given by character, and `read` takes `align`.
+    unit (str): What is counted.
     """
 
     content: str
     find: Callable[[Path], Mapping[str, Any]]
-    read: Callable[[Any, str, Sequence[str], Tally], Splits]
+    read: Callable[..., Splits]
     plain: bool = False
+    file: bool = False
+    aligned: bool = False
+    unit: str = "lines"
+
+
+def _content(suffix: str) -> str:
+    return f"{{train,dev,test}}-xx{suffix} files or folders xx of {{train,dev,test}}{suffix}"
 
 
 def _columns(suffix: str, layout: type[LineForm]) -> Form:
-    content = f"{{train,dev,test}}-xx{suffix} files or folders xx of {{train,dev,test}}{suffix}"
-
     def read(paths: Sequence[Path], _: str, types: Sequence[str], tally: Tally) -> Splits:
         return read_columns(paths, layout, types, tally)
 
-    return Form(content, split_files, read)
+    return Form(_content(suffix), split_files, read)
+
+
+def _files(
+    suffixes: Sequence[str], read: Callable[..., Splits], unit: str, aligned: bool = False
+) -> Form:
+    def read_files(paths: Sequence[Path], _: str, *settings: Any, **more: Any) -> Splits:
+        return read(paths, *settings, **more)
+
+    find = partial(split_files, suffixes=suffixes)
+    return Form(_content(suffixes[0]), find, read_files, file=True, aligned=aligned, unit=unit)
 
 
 def _plain(
@@ -69,15 +102,29 @@ def _plain(
     def read_splits(path: Path, lang: str, _: Sequence[str], tally: Tally) -> Splits:
         yield split, ((words, []) for words in read(path, lang, tally.begin(path)))
 
-    return Form(content, find, read_splits, plain=True)
+    def find_files(source: Path) -> Mapping[str, Path]:
+        return {"": source} if source.is_file() else find(source)
+
+    return Form(content, find_files, read_splits, plain=True, file=True)
 
 
 FORMS: dict[str, Form] = {
     "raw": Form("xx.tar.gz archives or xx/{train,dev,test} folders", find_archives, read_splits),
     "tsv": _columns(".tsv", Tsv),
-    "hub": Form("PAN-X.xx folders of parquet files", find_parquet, read_parquet_splits),
+    "hub": Form(
+        "folders xx or PAN-X.xx of parquet files, or of save_to_disk",
+        find_parquet,
+        read_parquet_splits,
+        unit="rows",
+    ),
     "conll": _columns(".conll", Conll),
     "conllu": _columns(".conllu", Conllu),
+    "iob": _files((".iob", ".txt"), read_iob, "lines"),
+    "spacy": _files(DOC_SUFFIXES, read_docbins, "Docs"),
+    **{
+        name: _files(JSON_SUFFIXES, partial(read_tool, tool), "records", aligned=True)
+        for name, tool in TOOLS.items()
+    },
     "text": _plain("xx.txt files", text_files, read_text, UNLABELLED),
     "translated": _plain(
         "xx.txt or SOURCE-xx.txt files", translation_files, read_translations, TRANSLATED
@@ -89,7 +136,6 @@ FORMS: dict[str, Form] = {
 # malformed line is for the reader to name.
 _N_LINES = 200
 _RAW = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*:.+")
-_CONLLU = re.compile(r"\d+\t[^\t]+\t([^\t]+)(\t.*)?")
 _PLAIN = "plain text"
 _TO_READ = "How to bring other forms into one that is read: docs/data.md"
 
@@ -104,6 +150,8 @@ def recognise_form(source: Path) -> str:
     """
     if not source.exists():
         raise DataError(source, "no such file or folder. Mend the path.")
+    if source.is_file() and (forms := _forms_of_file(source)):
+        return _only(source, dict.fromkeys(forms, source))
     if source.is_file() and suffix_of(source) != ".txt":
         message = "not a folder. Give the folder that holds it, or, if it is plain text, choose"
         raise DataError(source, f"{message} `--form text` or `--form translated`.")
@@ -114,10 +162,6 @@ def recognise_form(source: Path) -> str:
             unknown.append(path)
         else:
             found.setdefault(form, path)
-    if len(found) > 1:
-        held = " and ".join(f"{path.relative_to(source)} ({form})" for form, path in found.items())
-        message = f"holds {held}. Choose one of the forms with --form."
-        raise DataError(source, message)
     if not found:
         for path in unknown:
             _refuse(path)
@@ -125,7 +169,24 @@ def recognise_form(source: Path) -> str:
         held = _names(source)
         message = f"holds nothing of a known form ({known}), but {held}. Give another folder, or"
         raise DataError(source, f"{message} choose the form with --form. {_TO_READ}.")
+    return _only(source, found)
+
+
+def _only(source: Path, found: Mapping[str, Path]) -> str:
+    if len(found) > 1:
+        within = source if source.is_dir() else source.parent
+        held = " and ".join(f"{path.relative_to(within)} ({form})" for form, path in found.items())
+        message = f"holds {held}. Choose one of the forms with --form."
+        raise DataError(source, message)
     return next(iter(found))
+
+
+def _forms_of_file(path: Path) -> list[str]:
+    """The forms of a file whose whole structure tells them, and not its lines."""
+    if suffix_of(path) in DOC_SUFFIXES:
+        return ["spacy"]
+    structure = structure_of(first_lines(path))
+    return tools_of(path) if structure.startswith("JSON") else ["iob"] * (structure == IOB)
 
 
 def _names(folder: Path, limit: int = 5) -> str:
@@ -145,16 +206,16 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
     if source.is_dir():
         yield from (("raw", path) for path in find_archives(source).values() if path.is_file())
         yield from (("hub", path) for path in find_parquet(source).values())
-        for path in chain.from_iterable(split_files(source).values()):
-            form = _form_of(path)
+        for path in _split_files(source):
+            forms = _forms_of(path)
             # Files of tokens without tags look like translations, but are not called so.
-            if form == _PLAIN and is_translation(path):
+            if forms == [_PLAIN] and is_translation(path):
                 _refuse_structure(path, "translated")
-                form = "translated"
-            yield form, path
+                forms = ["translated"]
+            yield from ((form, path) for form in forms)
     for path in [source] if source.is_file() else text_files(source).values():
-        if (form := _form_of(path)) != _PLAIN:
-            message = f"looks like the form {form}, but its name tells no split. Call it"
+        if (forms := _forms_of(path)) != [_PLAIN]:
+            message = f"looks like the form {forms[0]}, but its name tells no split. Call it"
             message += f" train-{path.name}, or choose the form with --form."
             raise DataError(path, message)
         if is_translation(path):
@@ -183,6 +244,17 @@ def _refuse(path: Path) -> None:
             raise DataError(path, unknown_tag(columns[-1], ()), line=number, text=excerpt(line))
 
 
+def _split_files(folder: Path) -> Iterable[Path]:
+    """The files whose names tell a split, with any suffix, each once."""
+    found = (split_files(folder, suffixes) for suffixes in ((), JSON_SUFFIXES, DOC_SUFFIXES))
+    return dict.fromkeys(path for files in found for paths in files.values() for path in paths)
+
+
+def _forms_of(path: Path) -> list[str]:
+    """The forms that a file may be of."""
+    return _forms_of_file(path) or [_form_of(path)]
+
+
 def _form_of(path: Path) -> str:
     """The form of a file's first lines."""
     forms: Counter[str] = Counter()
@@ -198,8 +270,7 @@ def _form_of(path: Path) -> str:
 
 def _form_of_line(line: str) -> str:
     columns = line.rstrip(BLANK).split("\t")
-    match = _CONLLU.fullmatch(line)
-    if match and is_tag(match[1]):
+    if columns[0].isdigit() and is_tag(tag_of(columns) or ""):
         return "conllu"
     if len(columns) > 1 and is_tag(columns[-1]):
         if _RAW.fullmatch(columns[0]):

@@ -1,10 +1,10 @@
-"""Read PAN-X as the Hugging Face hub holds it: folders `PAN-X.xx` of parquet files."""
+"""Read data sets as the Hugging Face hub holds them, or `save_to_disk` writes them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -12,26 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, need
 from .lines import excerpt, is_language
+from .names import SPLIT_NAMES, SPLITS
 from .tags import TYPES, Sentence, count_repairs, repair_tags, tagset, unknown_tag
 from .tally import FileTally, Tally
 
 if TYPE_CHECKING:
-    from pyarrow import Schema
-    from pyarrow.parquet import ParquetFile
+    from pyarrow import RecordBatch, Schema
 
 PREFIX = "PAN-X."
 
 CLASSES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 """The tags of the class ids 0 to 6 in `google/xtreme`, whose files name them too."""
 
-# Our name for each of the hub's splits.
-_SPLITS = {"train": "train", "validation": "dev", "test": "test"}
+_STATE = "state.json"
 _SHARD = re.compile(r"\w+-(\d{5})-of-(\d{5})(-[0-9a-f]+)?\.parquet")
-_STRINGS = re.compile(r"(large_)?list<\w+: (large_)?string( not null)?>")
+_STRINGS = r"(large_)?list<\w+: (large_)?string( not null)?>"
 _COLUMNS = {
-    "tokens": ("strings", _STRINGS),
-    "ner_tags": ("class ids", re.compile(r"(large_)?list<\w+: u?int\d+( not null)?>")),
-    "langs": ("strings", _STRINGS),
+    "tokens": ("strings", re.compile(_STRINGS)),
+    "ner_tags": ("class ids", re.compile(rf"(large_)?list<\w+: u?int\d+( not null)?>|{_STRINGS}")),
+    "langs": ("strings", re.compile(_STRINGS)),
 }
 _BATCH_SIZE = 1_000
 _BUFFER_SIZE = 1 << 20
@@ -41,17 +40,23 @@ _Row = tuple[list[Any] | None, list[Any] | None, list[Any] | None]
 
 
 def find_parquet(folder: Path) -> dict[str, Path]:
-    """The languages of a folder laid out as the hub's `google/xtreme`, sorted.
+    """The languages of a folder of data sets, sorted.
 
-    folder (Path): A folder of `PAN-X.xx` folders, such as a snapshot in the hub's cache.
-    RETURNS (Dict[str, Path]): The folder of each language.
+    folder (Path): A folder of folders `PAN-X.xx`, as in a snapshot of `google/xtreme`, or `xx`; or
+        one data set.
+    RETURNS (Dict[str, Path]): The folder of each language; under "" that of one data set.
     """
-    found = {
-        path.name.removeprefix(PREFIX): path
-        for path in sorted(folder.glob(f"{PREFIX}*"))
-        if any(next(path.glob(f"{split}-*.parquet"), None) for split in _SPLITS)
-    }
+    if _is_data(folder):
+        return {"": folder}
+    paths = (path for path in sorted(folder.iterdir()) if path.is_dir() and _is_data(path))
+    found = {path.name.removeprefix(PREFIX): path for path in paths}
     return {lang: path for lang, path in found.items() if is_language(lang)}
+
+
+def _is_data(folder: Path) -> bool:
+    held = ("{}-*.parquet", "{}.parquet", f"{{}}/{_STATE}")
+    names = (name.format(split) for split in SPLIT_NAMES for name in held)
+    return any(next(folder.glob(name), None) for name in (_STATE, *names))
 
 
 def read_parquet_splits(
@@ -61,7 +66,7 @@ def read_parquet_splits(
     tally: Tally | None = None,
     classes: Sequence[str] = (),
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
-    """Read one language, a batch of rows at a time.
+    """Read the data set of one language, a batch of rows at a time.
 
     Tokens are taken as they are: the hub's do not carry the `xx:` of the archives. A row without
     tokens is passed over.
@@ -102,16 +107,36 @@ def find_shards(path: Path) -> dict[str, list[Path]]:
         `train-00000-of-00002.parquet` on.
     RAISES (DataError): If some files of a split are missing, or do not belong together.
     """
-    found: dict[str, list[Path]] = {}
-    for name, split in _SPLITS.items():
-        shards = sorted(path.glob(f"{name}-*.parquet"))
+    found = _find_saved(path)
+    for name, split in SPLIT_NAMES.items():
+        shards = sorted(path.glob(f"{name}-*.parquet")) or sorted(path.glob(f"{name}.parquet"))
         names = [shard.name for shard in shards]
         numbers = [match and match.group(1, 2) for match in map(_SHARD.fullmatch, names)]
-        if numbers != [(f"{place:05d}", f"{len(names):05d}") for place in range(len(names))]:
+        expected = [(f"{place:05d}", f"{len(names):05d}") for place in range(len(names))]
+        if numbers != expected and names != [f"{name}.parquet"]:
             message = f"holds {', '.join(names)}, expected {name}-00000-of-00001.parquet, or all of"
             message += f" {name}-00000-of-00002.parquet and so on. Download the missing files, or"
             raise DataError(path, f"{message} remove those that do not belong together.")
         if shards:
+            found[split] = shards
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _find_saved(path: Path) -> dict[str, list[Path]]:
+    """The files of what `save_to_disk` wrote: a data set, or a folder with one of each split."""
+    found = {}
+    for state in [*path.glob(_STATE), *sorted(path.glob(f"*/{_STATE}"))]:
+        try:
+            held = json.loads(state.read_text(encoding="utf-8"))
+            shards = [state.parent / file["filename"] for file in held["_data_files"]]
+        except (ValueError, KeyError, TypeError) as error:
+            message = f"not of a data set ({type(error).__name__}: {error}). Save it anew."
+            raise DataError(state, message) from error
+        for shard in shards:
+            if not shard.is_file():
+                raise DataError(shard, "no such file, but its state.json names it. Copy it there.")
+        name = state.parent.name if state.parent != path else held.get("_split")
+        if split := SPLIT_NAMES.get(name or "train"):
             found[split] = shards
     return found
 
@@ -120,12 +145,15 @@ def _read_shard(
     path: Path, lang: str, types: Sequence[str], tally: FileTally, given: Sequence[str]
 ) -> Iterator[Sentence]:
     known = tagset(types)
-    with _open(path) as file:
-        columns = _columns(file.schema_arrow, path)
-        classes = _read_classes(file.schema_arrow, given, path)
-        tags = {place: tag for place, tag in enumerate(classes) if tag in known}
-        for number, (words, ids, langs) in enumerate(_read_rows(file, columns), 1):
+    with _open(path) as (schema, batches):
+        columns = _columns(schema, path)
+        named = "string" in str(schema.field("ner_tags").type)
+        classes = () if named else _read_classes(schema, given, path)
+        tags: dict[Any, str] = {place: tag for place, tag in enumerate(classes) if tag in known}
+        for number, (words, ids, langs) in enumerate(_read_rows(batches(columns), columns), 1):
             tally.read = number
+            if named and ids is not None:
+                tags |= {tag: tag for tag in {*ids} - tags.keys() if tag in known}
             if words is None or ids is None:
                 fault = "the tokens or their tags are missing. Add them, or remove the row."
             elif len(words) != len(ids):
@@ -151,22 +179,33 @@ def _read_shard(
             raise DataError(path, f"row {number}: {fault}", text=text)
 
 
-def _unknown_class(place: int | None, classes: Sequence[str], types: Sequence[str]) -> str:
+def _unknown_class(place: int | str | None, classes: Sequence[str], types: Sequence[str]) -> str:
     if place is None:
         return "a tag is missing. Write it, or remove its token."
+    if isinstance(place, str):
+        return unknown_tag(place, types)
     if not 0 <= place < len(classes):
         return f"unknown class {place}, known are 0 to {len(classes) - 1}. Mend the tag."
     return unknown_tag(classes[place], types)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[ParquetFile]:
-    from pyarrow import ArrowException
+def _open(path: Path) -> Iterator[tuple[Schema, Callable[[list[str]], Iterator[RecordBatch]]]]:
+    """The columns of a file, parquet or a stream of Arrow, and what reads some of them."""
+    from pyarrow import ArrowException, memory_map
+    from pyarrow.ipc import open_stream
     from pyarrow.parquet import ParquetFile
 
     try:
-        with ParquetFile(path, buffer_size=_BUFFER_SIZE, page_checksum_verification=True) as file:
-            yield file
+        if path.suffix == ".arrow":
+            with memory_map(str(path)) as file, open_stream(file) as stream:
+                yield stream.schema, lambda columns: (batch.select(columns) for batch in stream)
+            return
+        with ParquetFile(path, buffer_size=_BUFFER_SIZE, page_checksum_verification=True) as held:
+            yield (
+                held.schema_arrow,
+                lambda columns: held.iter_batches(_BATCH_SIZE, columns=columns),
+            )
     except (ArrowException, OSError, UnicodeDecodeError) as error:
         if getattr(error, "errno", None):
             raise  # the disk's fault, not the file's
@@ -187,8 +226,8 @@ def _columns(schema: Schema, path: Path) -> list[str]:
     return columns
 
 
-def _read_rows(file: ParquetFile, columns: Sequence[str]) -> Iterator[_Row]:
-    for batch in file.iter_batches(_BATCH_SIZE, columns=columns):
+def _read_rows(batches: Iterable[RecordBatch], columns: Sequence[str]) -> Iterator[_Row]:
+    for batch in batches:
         langs: Iterable[list[Any] | None] = repeat(None)
         if "langs" in columns:
             column = batch.column("langs")
@@ -200,11 +239,15 @@ def _read_rows(file: ParquetFile, columns: Sequence[str]) -> Iterator[_Row]:
 
 
 def _read_classes(schema: Schema, given: Sequence[str], path: Path) -> Sequence[str]:
-    """The tags by class id: as the `datasets` library notes them in a file, or as given."""
+    """The tags by class id: as `datasets` notes them in a file or beside it, or as given."""
+    beside = path.with_name("dataset_info.json")
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        if note := (schema.metadata or {}).get(b"huggingface"):
+            features = json.loads(note)["info"]["features"]
+        else:
+            features = json.loads(beside.read_text(encoding="utf-8"))["features"]
         names = features["ner_tags"]["feature"]["names"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, FileNotFoundError):
         names = None
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         if given:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ..errors import DataError
@@ -15,32 +15,41 @@ TRANSLATED = "translated"
 
 # As CoNLL 2003 and the hub's data sets have them.
 _ALIASES = {"valid": "dev", "validation": "dev", "testa": "dev", "testb": "test"}
-_SPLIT_NAMES = {**{split: split for split in SPLITS}, **_ALIASES}
-_SUFFIXES = {".tsv", ".txt", ".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".ner"}
+SPLIT_NAMES = {**{split: split for split in SPLITS}, **_ALIASES}
+"""Our name of a split, by the names that others have for it."""
 
-_SPLIT = "|".join(_SPLIT_NAMES)
+JSON_SUFFIXES = (".jsonl", ".json", ".txt")
+DOC_SUFFIXES = (".spacy",)
+_LINES = {".tsv", ".txt", ".conll", ".conllu", ".bio", ".iob", ".iob2", ".bioes", ".ner"}
+_OTHERS = {*JSON_SUFFIXES, *DOC_SUFFIXES} - _LINES
+
+_SPLIT = "|".join(SPLIT_NAMES)
 _SPLIT_FIRST = re.compile(rf"({_SPLIT})([-_.])(.+)")
 _SPLIT_LAST = re.compile(rf"(.+)[-_.]({_SPLIT})")
 # FILTER calls its translations train-en-de.tsv, and those of other parts dev-de-en.tsv.
 _TRANSLATION = re.compile(r"(?:train[-_.])?(?:([a-z]{2,3})-)?([a-z]{2,3}(?:_[a-z0-9]+)*)", re.I)
 
 
-def split_files(folder: Path) -> dict[str, list[Path]]:
+def split_files(source: Path, suffixes: Collection[str] = ()) -> dict[str, list[Path]]:
     """The files of annotated text in a folder, by language.
 
     They are called train-xx, xx-train (with `-`, `_` or `.`) or, in a folder xx, train, with any of
     the usual suffixes or none, and may be compressed (.gz). dev may be called valid, validation or
     testa, test testb.
 
-    folder (Path): The folder.
+    source (Path): The folder, or one file, which need not be called so.
+    suffixes (Collection[str]): What their names end in; if empty, in nothing that JSON or Docs do.
     RETURNS (Dict[str, List[Path]]): The files of each language, sorted, in the order train, dev,
         test; under "" those that lie in the folder and name no language.
     RAISES (DataError): If two files are the same part of the same language.
     """
     found: dict[tuple[str, str], Path] = {}
-    for lang, path in _candidates(folder):
+    if source.is_file():
+        return {_parse(source)[1]: [source]}
+    for lang, path in _candidates(source):
         split, named = _parse(path)
-        if split:
+        own = suffix_of(path)
+        if split and (own in suffixes if suffixes else own not in _OTHERS):
             key = (named or lang, split)
             if key in found:
                 message = f"the {split} set of {key[0] or 'the language'}, as is {found[key]}."
@@ -60,7 +69,7 @@ def split_of(path: Path) -> str:
 def is_translation(path: Path) -> bool:
     """Whether a file's name tells that it holds translations: `en-de.txt`, `train-en-de.tsv`."""
     match = _translation(path)
-    return match is not None and match[1] is not None
+    return match is not None and match[1] is not None and suffix_of(path) not in _OTHERS
 
 
 def text_files(folder: Path) -> dict[str, Path]:
@@ -109,8 +118,8 @@ def _candidates(folder: Path) -> Iterator[tuple[str, Path]]:
 def _parse(path: Path) -> tuple[str, str]:
     """The split and the language that a file's name tells, "" where it does not."""
     stem = _stem(path)
-    if stem in _SPLIT_NAMES:
-        return _SPLIT_NAMES[stem], ""
+    if stem in SPLIT_NAMES:
+        return SPLIT_NAMES[stem], ""
     split = lang = ""
     if match := _SPLIT_FIRST.fullmatch(stem):
         split, separator, lang = match.groups()
@@ -118,8 +127,8 @@ def _parse(path: Path) -> tuple[str, str]:
             return "", ""  # no language: train.bak
     elif match := _SPLIT_LAST.fullmatch(stem):
         lang, split = match.groups()
-    if is_language(lang) and lang not in _SPLIT_NAMES:
-        return _SPLIT_NAMES[split], lang
+    if is_language(lang) and lang not in SPLIT_NAMES:
+        return SPLIT_NAMES[split], lang
     return "", ""
 
 
@@ -130,4 +139,4 @@ def _translation(path: Path) -> re.Match[str] | None:
 
 def _stem(path: Path) -> str:
     path = plain_path(path)
-    return path.stem if path.suffix.lower() in _SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in _LINES | _OTHERS else path.name

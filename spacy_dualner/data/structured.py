@@ -18,12 +18,14 @@ _XML = re.compile(r"\s*<(\?xml|!doctype|html)\b", re.IGNORECASE)
 _ELEMENT = re.compile(r"\s*</?[A-Za-z][^<>]*>.*")
 _HEADER = re.compile(r'"?\w+"?([,;]"?\w+"?)+')
 _POINTER = "version https://git-lfs.github.com/"
-_ONE_LINE_IOB = re.compile(r"([^|\s]+(\|[^|\s]+){1,2} *)+")
+_PAIR = r"[^|\s]+(\|[^|\s]+){1,2}"
+_ONE_LINE_IOB = re.compile(rf"{_PAIR}( +{_PAIR})* *")
 _CONLLU_TABS = 9
 _MIN_ROWS = 2
 _N_LINES = 200
 
 TABLE = "tab-separated values"
+IOB = "token|tag pairs in one line (spaCy's .iob)"
 
 
 def first_lines(path: Path) -> list[str]:
@@ -54,11 +56,11 @@ def structure_of(lines: Sequence[str]) -> str:
     if _XML.match(first) or sum(map(bool, map(_ELEMENT.fullmatch, lines))) > most:
         return "XML"
     if sum(map(bool, map(_ONE_LINE_IOB.fullmatch, lines))) > most:
-        return "token|tag pairs in one line (spaCy's .iob)"
+        return IOB
     rows = [line for line in lines if not line.startswith("#")]
     tabs, n_rows = Counter(line.count("\t") for line in rows or lines).most_common(1)[0]
     if tabs == _CONLLU_TABS and n_rows > len(rows) / 2:
-        return "CoNLL-U without a tag in its third column"
+        return "CoNLL-U without a tag in its third column or name= in its last"
     if len(lines) < _MIN_ROWS:
         return ""
     if _HEADER.fullmatch(first.strip()) and sum("," in x or ";" in x for x in lines) > most:

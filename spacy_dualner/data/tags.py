@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import DualNerError
 
 TYPES = ("LOC", "ORG", "PER")
 """PAN-X's entity types."""
+
+ALL_TYPES = "all"
+"""In place of entity types: any."""
 
 Sentence = tuple[list[str], list[str]]
 """The words of a sentence and their BIO tags, of equal length; no tags where a file has none."""
@@ -26,9 +29,21 @@ def is_tag(text: str) -> bool:
     return _TAG.fullmatch(text) is not None
 
 
-def tagset(types: Iterable[str]) -> frozenset[str]:
-    """Every tag of some entity types, in any scheme."""
+class _AnyTag:
+    def __contains__(self, tag: object) -> bool:
+        return is_tag(str(tag))
+
+
+def tagset(types: Iterable[str]) -> Container[str]:
+    """Every tag of some entity types, in any scheme; what is a tag at all if one is ALL_TYPES."""
+    if ALL_TYPES in types:
+        return _AnyTag()
     return frozenset(["O", *(f"{prefix}-{label}" for label in types for prefix in _PREFIXES)])
+
+
+def is_known(label: str, types: Collection[str]) -> bool:
+    """Whether an entity's type is one of these, or any is."""
+    return ALL_TYPES in types or label in types
 
 
 def unknown_tag(tag: str, types: Sequence[str]) -> str:

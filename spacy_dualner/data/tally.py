@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LONG_SENTENCE = 2_000
 """More words in a sentence are a sign of missing sentence ends; PAN-X's longest has 1,028."""
@@ -23,6 +24,9 @@ class FileTally:
     sentences (int): The sentences.
     left_out (Counter[str]): The other lines by what they are; `read` is `used` and these together.
     repaired (int): Tags that begin an entity, but do not say so.
+    noted (Dict[str, List[Any]]): What else came out otherwise than it is in the file: how often,
+        and where first.
+    counted (str): What entities' places in the text count, if not its characters.
     marks (int): Lines, but for the first, that begin with a byte order mark.
     long (int): Sentences of more words than LONG_SENTENCE, the first of them `long_words` words
         from the line `long_line` on.
@@ -34,15 +38,17 @@ class FileTally:
     sentences: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     repaired: int = 0
+    noted: dict[str, list[Any]] = field(default_factory=dict)
+    counted: str = ""
     marks: int = 0
     long: int = 0
-    long_line: int = 0
+    long_line: int | str = 0
     long_words: int = 0
 
-    def add_sentence(self, line: int, n_words: int) -> None:
+    def add_sentence(self, line: int | str, n_words: int) -> None:
         """Count a sentence.
 
-        line (int): The line or row that it begins in.
+        line (Union[int, str]): The line or row that it begins in.
         n_words (int): Its words.
         """
         self.sentences += 1
@@ -50,6 +56,10 @@ class FileTally:
             self.long += 1
             if self.long == 1:
                 self.long_line, self.long_words = line, n_words
+
+    def note(self, what: str, place: str) -> None:
+        """Count what came out otherwise than it is in the file, at some place there."""
+        self.noted.setdefault(what, [0, place])[0] += 1
 
     def warnings(self) -> list[str]:
         """What of it looks wrong, a line each."""
@@ -76,7 +86,15 @@ class FileTally:
         others = {what: n for what, n in self.left_out.items() if what != BLANK}
         if others:
             parts = ", ".join(f"{n:,} {what}" for what, n in others.items())
-            found.append(f"{self.source}: lines that hold no word: {parts}")
+            found.append(f"{self.source}: left out: {parts}")
+        if self.counted:
+            found.append(
+                f"{self.source}: its numbers count {self.counted}, not characters, and are read so"
+            )
+        found += [
+            f"{self.source}: {what}: {n:,} (first: {place})"
+            for what, (n, place) in self.noted.items()
+        ]
         if self.repaired:
             found.append(
                 f"{self.source}: entities that begin with I- or the like, written B-: "

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import spacy
+from spacy.tokens import Doc
+
 from ..errors import DataError
+from ..tokenizer import make_tokenizer
 from .lines import excerpt, open_lines
 from .tally import BLANK, MARK, FileTally
 
 # Written without spaces: PAN-X splits these by character, Latin letters and digits included.
 PER_CHARACTER = frozenset({"ja", "th", "zh"})
 
-_BATCH_SIZE = 20_000
+_N_TEXTS = 20_000
 
 
 def read_text(path: Path, lang: str, tally: FileTally | None = None) -> Iterator[list[str]]:
@@ -29,11 +32,8 @@ def read_text(path: Path, lang: str, tally: FileTally | None = None) -> Iterator
     tally = tally or FileTally(str(path))
     with open_lines(path) as numbered:
         lines = _unmarked(numbered, tally)
-        if lang in PER_CHARACTER:
-            sentences: Iterable[list[str]] = map(_characters, lines)
-        else:
-            sentences = _tokenize(lines)
-        for number, words in enumerate(sentences, 1):
+        split = _characters if lang in PER_CHARACTER else _words(WordSplitter())
+        for number, words in enumerate(map(split, lines), 1):
             tally.read = number
             if not words:
                 tally.left_out[BLANK] += 1
@@ -87,13 +87,20 @@ def _characters(line: str) -> list[str]:
     return list("".join(line.split()))
 
 
-def _tokenize(lines: Iterator[str]) -> Iterator[list[str]]:
-    import spacy
+def _words(split: WordSplitter) -> Callable[[str], list[str]]:
+    return lambda line: [token.text for token in split(line) if not token.is_space]
 
-    from ..tokenizer import make_tokenizer
 
-    while batch := list(islice(lines, _BATCH_SIZE)):
-        # A vocabulary keeps every word it meets, even after a memory zone: begin anew.
-        tokenizer = make_tokenizer(split_hyphens=False)(spacy.blank("xx"))
-        for line in batch:
-            yield [token.text for token in tokenizer(line) if not token.is_space]
+class WordSplitter:
+    """Splits texts as the pipelines of the presets do; memory stays flat."""
+
+    def __init__(self) -> None:
+        self._n_texts = 0
+
+    def __call__(self, text: str) -> Doc:
+        """Split a text, also at white space, which is a word of a Doc too."""
+        if self._n_texts % _N_TEXTS == 0:
+            # A vocabulary keeps every word it meets, even after a memory zone: begin anew.
+            self._split = make_tokenizer(split_hyphens=False)(spacy.blank("xx"))
+        self._n_texts += 1
+        return self._split(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ pa = pytest.importorskip("pyarrow", reason='needs pyarrow: pip install "spacy-du
 
 from helpers.hub import CLASSES, write_language, write_rows, write_sentences  # noqa: E402
 
+from spacy_dualner.data.convert import convert  # noqa: E402
 from spacy_dualner.data.hub import find_parquet, read_parquet_splits  # noqa: E402
 from spacy_dualner.data.panx import repair_tags  # noqa: E402
 from spacy_dualner.errors import DataError, DualNerError  # noqa: E402
@@ -186,7 +188,8 @@ def test_other_widths(tmp_path, kind) -> None:
         ({"langs": [["fr", "fr"], ["fr"]]}, "row 1: its langs are not all 'de'."),
         ({"tokens": [[1, 2], [3]]}, "column tokens: expected lists of strings, found list<"),
         ({"tokens": ["a b", "c"]}, "column tokens: expected lists of strings, found string."),
-        ({"ner_tags": [["O", "O"], ["O"]]}, "column ner_tags: expected lists of class ids"),
+        ({"ner_tags": [["O", "O"], ["b"]]}, "row 2: unknown tag 'b'"),
+        ({"ner_tags": [[0.5, 1.5], [0.5]]}, "column ner_tags: expected lists of class ids"),
         ({"ner_tags": None}, "column ner_tags: expected lists of class ids, found no such column"),
     ],
 )
@@ -257,3 +260,58 @@ def test_without_pyarrow(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DualNerError, match=r'pip install "spacy-dualner\[hub\]"'):
         read(tmp_path)
+
+
+def save(folder: Path, rows: list[dict[str, list]], note: str, **state: object) -> None:
+    """What `Dataset.save_to_disk` writes, a file for each row; `note`: where classes are named."""
+    features = {"ner_tags": {"_type": "List", "feature": {"_type": "ClassLabel", "names": CLASSES}}}
+    folder.mkdir(parents=True)
+    names = [f"data-{i:05d}-of-{len(rows):05d}.arrow" for i in range(len(rows))]
+    for name, row in zip(names, rows, strict=True):
+        table = pa.table({"id": ["x"], **{key: [value] for key, value in row.items()}})
+        if note == "file":
+            held = {"huggingface": json.dumps({"info": {"features": features}})}
+            table = table.replace_schema_metadata(held)
+        with pa.ipc.new_stream(folder / name, table.schema) as stream:
+            stream.write_table(table)
+    listed = [{"filename": name} for name in names]
+    (folder / "state.json").write_text(json.dumps({"_data_files": listed, **state}))
+    info = {"features": features} if note == "beside" else {}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+
+
+ROWS = [{"tokens": ["Anna", "in"], "ner_tags": [1, 0]}, {"tokens": ["Bonn"], "ner_tags": [5]}]
+SAVED = [(["Anna", "in"], ["B-PER", "O"]), (["Bonn"], ["B-LOC"])]
+
+
+@pytest.mark.parametrize("note", ["file", "beside"])
+def test_what_save_to_disk_writes(tmp_path, note) -> None:
+    """The layout is that of datasets 5.2.0, with which it was tried."""
+    for name, rows in [("validation", ROWS[1:]), ("train", ROWS), ("extra", ROWS)]:
+        save(tmp_path / "data" / name, rows, note)
+    (tmp_path / "data" / "dataset_dict.json").write_text("{}")
+    assert find_parquet(tmp_path / "data") == {"": tmp_path / "data"}
+    assert read(tmp_path / "data") == {"train": SAVED, "dev": SAVED[1:]}
+    save(tmp_path / "all" / "de", ROWS, note, _split="test")
+    assert find_parquet(tmp_path / "all") == {"de": tmp_path / "all" / "de"}
+    assert read(tmp_path / "all" / "de") == {"test": SAVED}
+    counts = convert(tmp_path / "data", tmp_path / "out", langs=["sw"])
+    assert list(counts) == [("sw", "train"), ("sw", "dev"), ("sw", "unlabelled")]
+
+
+def test_tags_by_name_and_one_file_a_split(tmp_path) -> None:
+    write_rows(tmp_path / "train.parquet", None, tokens=[["Anna", "x"]], ner_tags=[["B-PER", "O"]])
+    assert find_parquet(tmp_path) == {"": tmp_path}
+    assert read(tmp_path) == {"train": [(["Anna", "x"], ["B-PER", "O"])]}
+
+
+def test_what_is_missing_or_broken_of_a_saved_data_set(tmp_path) -> None:
+    save(tmp_path / "train", ROWS, "none")
+    assert "the file does not say which tag each class id stands for" in fault(tmp_path)
+    arrow = tmp_path / "train" / "data-00001-of-00002.arrow"
+    arrow.write_bytes(arrow.read_bytes()[:20])
+    assert "data-00001-of-00002.arrow: the file is broken" in fault(tmp_path, classes=CLASSES)
+    arrow.unlink()
+    assert "data-00001-of-00002.arrow: no such file, but its state.json" in fault(tmp_path)
+    (tmp_path / "train" / "state.json").write_text("{}")
+    assert "state.json: not of a data set (KeyError: '_data_files')" in fault(tmp_path)

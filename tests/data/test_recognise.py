@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 from helpers.forms import plain, put, write
 from helpers.panx import TRAIN, pack, raw
+from spacy.tokens import DocBin
 
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.forms import recognise_form
@@ -17,8 +19,13 @@ TSV = "Bonn\tB-LOC\nliegt\tO\n\nda\tO\n"
 CONLL = "Bonn NN B-LOC\nliegt VB O\n"
 CONLLU = "# text = Bonn liegt\n# id = 1\n# by = me\n1\tBonn\tB-LOC\n2\tliegt\tO\n"
 RAW = "de:Bonn\tB-LOC\nde:liegt\tO\n"
-MISC = "# text = Ana\n1\tAna\tAna\tPROPN\t_\t_\t0\troot\t_\tname=B-PER|SpaceAfter=No\n"
-JSON = '{"text": "Anna sings", "label": [[0, 4, "PER"]]}\n{"text": "Bonn"}\n'
+NAME = "# text = Ana\n1\tAna\tAna\tPROPN\t_\t_\t0\troot\t_\tname=B-PER|SpaceAfter=No\n"
+JSON = '{"text": "Anna sings", "topic": "art"}\n{"text": "Bonn"}\n'
+DOCCANO = '{"text": "Anna sings", "label": [[0, 4, "PER"]]}\n{"text": "Bonn", "label": []}\n'
+PRODIGY = '{"text": "Anna", "spans": [], "answer": "accept"}\n{"text": "x", "_input_hash": 1}\n'
+STUDIO = '[{"id": 1, "annotations": [], "data": {"text": "Anna"}}]'
+ENTS = '{"text": "Anna", "ents": []}\n'
+IOB = "Anna|NNP|B-PER sings|V|O\n"
 TEXT = "Bonn liegt da.\nEin O\n"
 
 
@@ -45,6 +52,19 @@ TEXT = "Bonn liegt da.\nEin O\n"
         ({"de_gsd-ud-train.iob2": CONLLU.replace("\n1", "\n1-2\tx\t_\n1")}, "conllu"),
         ({"train-de.tsv": "1990\tO\n1991\tO\n"}, "tsv"),
         ({"PAN-X.de/train-00000-of-00001.parquet": b""}, "hub"),
+        ({"train-en.iob": IOB, "dev-en.iob": "x|O\n"}, "iob"),
+        ({"train-en.iob.gz": gzip.compress(IOB.encode())}, "iob"),
+        ({"en-ud-train.conllu": NAME}, "conllu"),
+        ({"train-en.conll": "# id 5f7e\tdomain=en\nBonn _ _ B-LOC\n"}, "conll"),
+        ({"train-en.jsonl": DOCCANO}, "doccano"),
+        ({"en/train.txt": DOCCANO}, "doccano"),
+        ({"train-en.jsonl": DOCCANO, "train-de.json": JSON}, "doccano"),
+        ({"train-en.jsonl.gz": gzip.compress(PRODIGY.encode())}, "prodigy"),
+        ({"train-en.json": STUDIO}, "label-studio"),
+        ({"train-en.jsonl": ENTS, "dev-en.jsonl": ENTS}, "annotate"),
+        ({"dev-en.spacy": DocBin().to_bytes()}, "spacy"),
+        ({"dataset_dict.json": "{}", "train/state.json": "{}"}, "hub"),
+        ({"en/validation.parquet": b""}, "hub"),
         ({"de.txt": TEXT, "zh.txt": ""}, "text"),
         (
             {"train-en-de.tsv": TEXT, "train-en-zh.tsv": "大家好\n", "dev-de-en.tsv": TEXT},
@@ -68,12 +88,20 @@ def test_forms_are_recognised(tmp_path, contents, form) -> None:
         ),
         ({"train-en.conll": "# by me\n\na b-per\n"}, "train-en.conll:3: unknown tag 'b-per'"),
         ({"train-en.tsv": "a\tb-per\nb\tb-loc\n"}, "train-en.tsv:1: unknown tag 'b-per'"),
-        ({"train-en.iob": "Anna|NNP|B-PER sings|V|O\n"}, "train-en.iob: token.tag pairs.*which is"),
-        ({"en-ud-train.conllu": MISC}, "en-ud-train.conllu: CoNLL-U without a tag in its third"),
         (
-            {"train-en.jsonl": JSON},
-            r"holds nothing .* but train-en.jsonl \(JSON lines\).*docs/data",
+            {"en-ud-train.conllu": NAME.replace("name=", "ner=")},
+            "en-ud-train.conllu: CoNLL-U without a tag in its third",
         ),
+        ({"en.txt": DOCCANO}, "en.txt: looks like the form doccano, .* Call it train-en.txt"),
+        (
+            {"train-en.jsonl": DOCCANO, "train-de.conll": CONLL},
+            r"holds train-de.conll \(conll\) and train-en.jsonl \(doccano\)",
+        ),
+        (
+            {"train-en.jsonl": '{"text": "a", "label": [], "ents": []}\n'},
+            r"train-en.jsonl \(doccano\) and train-en.jsonl \(annotate\). Choose",
+        ),
+        ({"train-en.jsonl": JSON}, "train-en.jsonl: JSON lines, which is not read.*docs/data"),
         ({"train-en.txt": JSON}, "train-en.txt: JSON lines, which is not read"),
         ({"en.txt": JSON}, "en.txt: JSON lines, not text.*`--form text`"),
         ({"train-en-de.txt": JSON}, "train-en-de.txt: JSON lines, not text.*--form translated`"),

@@ -45,7 +45,7 @@ def test_what_is_left_out_is_said(tmp_path) -> None:
     data = put(tmp_path / "data", {"train-de.conll": "\n".join(lines), "dev-de.conll": "\n\n"})
     status, output = run(data, tmp_path / "corpus")
     assert status == 0
-    assert "train-de.conll: lines that hold no word: 1 -DOCSTART-, 2 comment" in output
+    assert "train-de.conll: left out: 1 -DOCSTART-, 2 comment" in output
     assert "train-de.conll: entities that begin with I- or the like, written B-: 1" in output
     assert "dev-de.conll: holds no sentences" in output
     counts = "(3 used, 1 -DOCSTART-, 5 blank, 2 comment), in sentences: 2"

@@ -1,0 +1,215 @@
+"""Read what annotation tools export: doccano, Prodigy, Label Studio, and our own `annotate`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, DualNerError
+from .lines import excerpt, open_lines
+from .names import split_of
+from .offsets import Mark, MarkedText, read_marked
+from .tags import Sentence
+from .tally import Tally
+
+_N_SHOWN = 200
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Fault(Exception):
+    """What is wrong with a record, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """How a tool writes a text and its entities.
+
+    shows (Callable[[Dict[str, Any]], bool]): Whether a record is of this tool.
+    read (Callable[[Dict[str, Any], str], MarkedText]): Reads one, given its place.
+    """
+
+    shows: Callable[[dict[str, Any]], bool]
+    read: Callable[[dict[str, Any], str], MarkedText]
+
+
+def _doccano(record: dict[str, Any], place: str) -> MarkedText:
+    """`label` or `labels` of `[start, end, type]`; of older versions and relations, of objects."""
+    key = next((key for key in _DOCCANO if isinstance(record.get(key), list)), "")
+    if not key:
+        raise _Fault("no list `label` of entities. Write it, if an empty one.")
+    marks = []
+    for item in record[key]:
+        if isinstance(item, list) and len(item) == 3:
+            marks.append(_mark(*item))
+        elif isinstance(item, dict):
+            marks.append(_mark(*map(item.get, ("start_offset", "end_offset", "label"))))
+        else:
+            fault = f"`{key}` holds {item!r}: expected [start, end, type]. Is it of whole texts?"
+            raise _Fault(f"{fault} Mend it, or choose another --form.")
+    return MarkedText(place, _text(record), marks)
+
+
+_DOCCANO = ("label", "labels", "entities", "annotations")
+
+
+def _prodigy(record: dict[str, Any], place: str) -> MarkedText:
+    """`spans`, in texts that were accepted."""
+    text, answer = _text(record), record.get("answer", "accept")
+    left_out = "" if answer == "accept" else f"answered {answer}"
+    if record.get("_is_binary"):
+        left_out = "of one entity's yes or no"
+    pieces = {
+        token["id"]: token["text"] + " " * bool(token.get("ws", True))
+        for token in record.get("tokens", ())
+    }
+    marks = []
+    for span in record.get("spans") or ():
+        ends = span.get("token_start"), span.get("token_end")
+        surface = span.get("text")
+        if surface is None and all(end in pieces for end in ends):
+            surface = "".join(pieces[i] for i in range(ends[0], ends[1] + 1))
+        marks.append(_mark(span.get("start"), span.get("end"), span.get("label"), surface))
+    return MarkedText(place, text, marks, left_out)
+
+
+def _label_studio(task: dict[str, Any], place: str) -> MarkedText:
+    """`annotations`: of several, the one that is marked as ground truth or was changed last."""
+    done = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
+    data = task["data"]
+    if not done:
+        left_out = "skipped" if task.get("annotations") else "unannotated"
+        return MarkedText(place, "", left_out=left_out)
+    chosen = max(done, key=lambda a: (bool(a.get("ground_truth")), str(a.get("updated_at", ""))))
+    results = [r for r in chosen.get("result") or () if r.get("type") == "labels"]
+    names = {result.get("to_name") for result in results} & {*data}
+    texts = [key for key, value in data.items() if isinstance(value, str)]
+    key = next(iter([*names, *({"text"} & {*data}), *texts]), "text")
+    marks = [
+        _mark(value.get("start"), value.get("end"), label, value.get("text"))
+        for value in (result["value"] for result in results)
+        for label in value["labels"]
+    ]
+    others = len(chosen.get("result") or ()) - len(results)
+    other = ["further annotations of one text, left out"] * (len(done) - 1)
+    other += ["results that are no labels, left out"] * others
+    return MarkedText(place, _text(data, key), marks, other=other)
+
+
+def _annotate(record: dict[str, Any], place: str) -> MarkedText:
+    """`ents`."""
+    marks = [_mark(*map(ent.get, ("start", "end", "label", "text"))) for ent in record["ents"]]
+    return MarkedText(place, _text(record), marks)
+
+
+def _has(record: dict[str, Any], *keys: str) -> bool:
+    return isinstance(record.get("text"), str) and any(
+        isinstance(record.get(key), list) for key in keys
+    )
+
+
+TOOLS = {
+    "doccano": Tool(lambda record: _has(record, *_DOCCANO), _doccano),
+    "prodigy": Tool(lambda record: _has(record, "spans") or "_input_hash" in record, _prodigy),
+    "label-studio": Tool(
+        lambda record: (
+            isinstance(record.get("data"), dict)
+            and any(isinstance(record.get(key), list) for key in ("annotations", "predictions"))
+        ),
+        _label_studio,
+    ),
+    "annotate": Tool(lambda record: _has(record, "ents"), _annotate),
+}
+"""The tools by the names that `--form` takes."""
+
+
+def _text(record: dict[str, Any], key: str = "text") -> str:
+    text = record.get(key)
+    if not isinstance(text, str):
+        raise _Fault(f"no text under `{key}`. Mend the record, or choose another --form.")
+    if _SURROGATE.search(text):
+        raise _Fault("half a character (a lone surrogate) in the text. Mend it.")
+    return text
+
+
+def _mark(start: Any, end: Any, label: Any, surface: Any = None) -> Mark:
+    if type(start) is not int or type(end) is not int:
+        raise _Fault(f"an entity from {start!r} to {end!r}: expected two numbers. Mend it.")
+    if not isinstance(label, (str, int)) or not (name := str(label).strip()):
+        raise _Fault(f"an entity of the type {label!r}: expected a name. Mend it.")
+    return Mark(start, end, name, surface if isinstance(surface, str) else None)
+
+
+def tools_of(path: Path) -> list[str]:
+    """The tools that a file may be of, by its first records; none if it is no JSON."""
+    records: list[dict[str, Any]] = []
+    with suppress(DualNerError):
+        records.extend(record for _, record in islice(read_records(path), _N_SHOWN))
+    return [name for name, tool in TOOLS.items() if any(map(tool.shows, records))]
+
+
+def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read JSON objects, one a line or in one list.
+
+    YIELDS (Tuple[str, Dict[str, Any]]): Where one is, and its keys.
+    RAISES (DataError): If there is something else.
+    """
+    with open_lines(path) as lines:
+        written = ((number, line) for number, line in lines if line.strip())
+        first = next(written, (1, ""))
+        records: Iterator[tuple[str, str | None, Any]]
+        if first[1].lstrip().startswith("["):
+            whole = "\n".join(line for _, line in chain([first], lines))
+            listed = _parse(whole, path, f"{first[0]}")
+            records = ((f"record {n}", None, value) for n, value in enumerate(listed, 1))
+        else:
+            pairs = chain([first] if first[1] else [], written)
+            records = ((str(n), line, _parse(line, path, str(n))) for n, line in pairs)
+        for place, text, record in records:
+            if not isinstance(record, dict):
+                message = "not a JSON object. Mend it, or choose another --form."
+                raise DataError(f"{path}:{place}", message, text=text and excerpt(text))
+            yield place, record
+
+
+def _parse(text: str, path: Path, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = f"not JSON ({error}). Mend the line, or export the file anew."
+        raise DataError(f"{path}:{place}", message, text=excerpt(text)) from None
+
+
+def read_tool(
+    tool: Tool, paths: Sequence[Path], types: Sequence[str], tally: Tally, **how: Any
+) -> Iterator[tuple[str, Iterator[Sentence]]]:
+    """Read the files of one language.
+
+    tool (Tool): The tool that wrote them.
+    paths (Sequence[Path]): A file of each split, named for it; one that is not is for training.
+    types (Sequence[str]): The entity types that there may be.
+    tally (Tally): Where records are counted.
+    how (Any): Further arguments of `read_marked`.
+    YIELDS (Tuple[str, Iterator[Sentence]]): A split's name and its sentences.
+    RAISES (DataError): If a record is malformed, or as `read_marked` does.
+    """
+    for path in paths:
+        read = partial(_read_texts, path, tool)
+        yield split_of(path) or "train", read_marked(read, types, path, tally.begin(path), **how)
+
+
+def _read_texts(path: Path, tool: Tool) -> Iterator[MarkedText]:
+    for place, record in read_records(path):
+        try:
+            yield tool.read(record, place)
+        except _Fault as fault:
+            raise DataError(f"{path}:{place}", str(fault)) from None
+        except (AttributeError, KeyError, TypeError) as error:
+            message = f"malformed ({type(error).__name__}: {error}). Mend it, or choose another"
+            raise DataError(f"{path}:{place}", f"{message} --form.") from None

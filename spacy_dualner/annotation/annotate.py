@@ -40,8 +40,9 @@ def annotate(
 
     model (str): Folder or package of the pipeline; any that sets `doc.ents`.
     source (str): A file, a folder of `.spacy` files, or `-` for standard input.
-    output (Path): A file of a form of `writers.OUTPUTS`. Until the end its content is in
-        `OUTPUT.partial`; records that could not be annotated are in `OUTPUT.errors.jsonl`.
+    output (Path): A file of a form of `writers.OUTPUTS` or `writers.TOOLS`. Until the end its
+        content is in `OUTPUT.partial`; records that could not be annotated are in
+        `OUTPUT.errors.jsonl`.
     settings (AnnotateSettings): How the input is read and the work is done. This process computes
         where spaCy was told to, further ones on their `gpu_id`.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
@@ -53,7 +54,7 @@ def annotate(
     resume, force, text_key = settings.resume, settings.force, settings.text_key
     if resume and source == STDIN:
         raise DualNerError("Standard input cannot be read from the middle: leave --resume out.")
-    writer = output_form(output)
+    writer = output_form(output, settings.output_form)
     reader = open_input(source, settings.form, text_key)
     unfinished = Unfinished(output)
     if source != STDIN:
@@ -70,10 +71,15 @@ def annotate(
             "pipeline": _checksum(annotator.nlp.path),
             "batch size": size,
         }
+        if settings.output_form:
+            identity["output form"] = settings.output_form
         if journal is None:
             unfinished.forget()
             journal = Journal(identity)
-        changed = [name for name, value in identity.items() if journal.identity.get(name) != value]
+        before = journal.identity
+        changed = [
+            name for name in {**before, **identity} if before.get(name) != identity.get(name)
+        ]
         if changed:
             raise DualNerError(
                 f"{unfinished.folder} is of a run with another {' and '.join(changed)}. Use the "

@@ -73,7 +73,7 @@ def select(
     RAISES (DualNerError): If the input cannot be read, something would be lost, or there is nothing
         to choose.
     """
-    writer = output_form(output)
+    writer = output_form(output, settings.output_form)
     reader = open_input(source, settings.form, settings.text_key)
     if source != STDIN:
         check_apart(output, Path(source))

@@ -23,8 +23,9 @@ from ..component import DualNer
 from ..errors import DualNerError
 from ..pipeline import load_pipeline
 from .interrupts import deaf_to_interrupts, end_with_parent
+from .json_writers import Carried, Maker
 from .records import Batch, Fault, Record
-from .writers import Carried, Output
+from .writers import Output
 
 # Batches that each process has waiting.
 _AHEAD = 2
@@ -96,7 +97,9 @@ class Annotator:
             # The encoder takes text of any length, in windows.
             self.nlp.max_length = sys.maxsize
         pipes = [pipe for _, pipe in self.nlp.pipeline if isinstance(pipe, DualNer)]
-        self.spans_keys = [key for pipe in pipes if (key := pipe.cfg.get("spans_key"))]
+        keys = [key for pipe in pipes if (key := pipe.cfg.get("spans_key"))]
+        meta = self.nlp.meta
+        self.maker = Maker(keys, f"{meta['lang']}_{meta['name']} {meta['version']}")
 
     def unload(self) -> None:
         """Give the pipeline's memory back."""
@@ -152,7 +155,7 @@ class Annotator:
 
     def encode(self, docs: Sequence[Doc], carried: Sequence[Carried]) -> bytes:
         """The bytes of annotated Docs in the output, given what each carries."""
-        return self.output.encode(docs, carried, self.spans_keys)
+        return self.output.encode(docs, carried, self.maker)
 
     def _doc(self, record: Record) -> Doc:
         if isinstance(record.content, bytes):

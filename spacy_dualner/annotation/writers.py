@@ -1,95 +1,53 @@
-"""The forms of output: JSON lines, CoNLL and DocBin files.
+"""The forms of output: JSON, CoNLL and DocBin files.
 
 A batch becomes bytes, and these become a file by being joined; a DocBin is put together at the end.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from spacy.tokens import Doc, DocBin
 
 from ..data.docbin import SHARD_SIZE, ShardWriter
 from ..data.folders import check_docs, check_file, put_in_place
 from ..errors import DualNerError
+from .json_writers import (
+    Carried,
+    Encode,
+    Maker,
+    to_doccano,
+    to_jsonl,
+    to_label_studio,
+    to_prodigy,
+    write_list,
+)
 
-_OWN = ("text", "ents")
-# Further digits depend on the machine, and say nothing.
-_DIGITS = 4
 # What would end a column or a line, or is no text.
 _BREAKS = re.compile("[ \t\r\n\0]+")
 _LENGTH_BYTES = 8
-
-Carried = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Output:
     """One form of output.
 
-    encode (Callable[[Sequence[Doc], Sequence[Carried], Sequence[str]], bytes]): Makes the bytes of
-        annotated Docs, given what each carries and the span groups that hold scores.
+    encode (Encode): Makes the bytes of annotated Docs.
     finish (Callable[[Path, Path], object]): Makes the output of the file of all bytes.
     check (Callable[[Path], object]): Raises DualNerError where something else would be lost.
     """
 
-    encode: Callable[[Sequence[Doc], Sequence[Carried], Sequence[str]], bytes]
+    encode: Encode
     finish: Callable[[Path, Path], object]
     check: Callable[[Path], object]
 
 
-def to_jsonl(docs: Sequence[Doc], carried: Sequence[Carried], spans_keys: Sequence[str]) -> bytes:
-    """One JSON object a line: `text`, `ents`, and what is carried.
-
-    docs (Sequence[Doc]): Annotated Docs.
-    carried (Sequence[Carried]): Further keys of each. `text` and `ents` become `input_text` and
-        `input_ents`, or where that is taken `input_input_text`, and so on.
-    spans_keys (Sequence[str]): The span groups that hold entities' scores.
-    RETURNS (bytes): The lines, in UTF-8.
-    """
-    lines = []
-    for doc, more in zip(docs, carried, strict=True):
-        record: dict[str, Any] = {"text": doc.text, "ents": entities(doc, spans_keys)}
-        for key, value in more.items():
-            name = key
-            while key in _OWN and name in more:
-                name = f"input_{name}"
-            record[name] = value
-        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-    return "".join(lines).encode()
-
-
-def entities(doc: Doc, spans_keys: Sequence[str]) -> list[dict[str, Any]]:
-    """The entities of a Doc, by characters (Unicode code points) of its text.
-
-    doc (Doc): An annotated Doc.
-    spans_keys (Sequence[str]): The span groups that hold entities' scores.
-    RETURNS (List[Dict[str, Any]]): `start`, `end` (exclusive), `label`, `text`, and `score` of
-        those that have one.
-    """
-    scores = {
-        (span.start, span.end, span.label): score
-        for key in spans_keys
-        if key in doc.spans and "scores" in doc.spans[key].attrs
-        for span, score in zip(doc.spans[key], doc.spans[key].attrs["scores"], strict=True)
-    }
-    found = []
-    for ent in doc.ents:
-        entity = {"start": ent.start_char, "end": ent.end_char, "label": ent.label_}
-        score = scores.get((ent.start, ent.end, ent.label))
-        if score is not None:
-            entity["score"] = round(score, _DIGITS)
-        found.append(entity | {"text": ent.text})
-    return found
-
-
-def to_conll(docs: Sequence[Doc], carried: Sequence[Carried], spans_keys: Sequence[str]) -> bytes:
+def to_conll(docs: Sequence[Doc], carried: Sequence[Carried], maker: Maker) -> bytes:
     """A token, a tab and its tag a line, and a blank line after each text.
 
     Tokens of spaces or line breaks are left out, and one that holds some becomes several. A text
@@ -111,7 +69,7 @@ def _conll_lines(doc: Doc) -> Iterator[str]:
         yield "\n"
 
 
-def to_docbin(docs: Sequence[Doc], carried: Sequence[Carried], spans_keys: Sequence[str]) -> bytes:
+def to_docbin(docs: Sequence[Doc], carried: Sequence[Carried], maker: Maker) -> bytes:
     """A DocBin, after its length. What is carried is in `doc.user_data` already."""
     data = DocBin(docs=docs, store_user_data=True).to_bytes()
     return len(data).to_bytes(_LENGTH_BYTES, "big") + data
@@ -156,13 +114,29 @@ OUTPUTS = {
 }
 """The forms by the endings of files' names."""
 
+TOOLS = {
+    "doccano": (".jsonl", Output(to_doccano, os.replace, check_text)),
+    "prodigy": (".jsonl", Output(to_prodigy, os.replace, check_text)),
+    "label-studio": (".json", Output(to_label_studio, write_list, check_text)),
+}
+"""The forms of annotation tools, each with the ending that the tool wants."""
 
-def output_form(path: Path) -> Output:
-    """The form of an output, by its name.
 
-    Raises DualNerError where the name tells none.
+def output_form(path: Path, tool: str = "") -> Output:
+    """The form of an output, by its name or for an annotation tool.
+
+    path (Path): The output.
+    tool (str): A name of TOOLS, or empty.
+    RETURNS (Output): Its form.
+    RAISES (DualNerError): If there is no such tool, or the name tells no form or another.
     """
-    form = OUTPUTS.get(path.suffix.lower())
-    if form is None:
-        raise DualNerError(f"{path}: OUTPUT has to end in one of {', '.join(OUTPUTS)}.")
+    if tool and tool not in TOOLS:
+        raise DualNerError(f"Unknown --output-form '{tool}'. Choose one of: {', '.join(TOOLS)}.")
+    ending = path.suffix.lower()
+    endings, form = [*OUTPUTS], OUTPUTS.get(ending)
+    if tool:
+        endings, form = [TOOLS[tool][0]], TOOLS[tool][1]
+    if form is None or ending not in endings:
+        known = endings[0] if tool else f"one of {', '.join(endings)}"
+        raise DualNerError(f"{path}: OUTPUT has to end in {known}.")
     return form

@@ -15,14 +15,14 @@ from ._util import use_device, warn_of_first
 
 
 @dualner_cli.command("annotate")
-@with_settings(form="f", text_key="k", n_process="n", batch_size="b", gpu_id="g")
+@with_settings(form="f", text_key="k", output_form="o", n_process="n", batch_size="b", gpu_id="g")
 def annotate_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     source: str = typer.Argument(
         ..., metavar="INPUT", help="A file, a folder of .spacy files, or - for standard input"
     ),
     output: Path = typer.Argument(
-        ..., metavar="OUTPUT", help="A file that ends in .jsonl, .conll or .spacy"
+        ..., metavar="OUTPUT", help="A file that ends in .jsonl, .conll or .spacy, or in .json"
     ),
     settings: AnnotateSettings = AnnotateSettings(),
 ) -> None:
@@ -35,7 +35,8 @@ def annotate_cli(
     OUTPUT is JSON lines: text, ents (start, end, label, score, text) and what is carried, with
     input_ before a key that would be text or ents; or CoNLL, a token and its tag a line, for
     convert; or Docs with what is carried in doc.user_data, above 100,000 in a folder of files.
-    Only entities that dualner finds have a score, in doc.spans.
+    Only entities that dualner finds have a score, in doc.spans. With --output-form it is what
+    doccano (.jsonl), Prodigy (.jsonl) or Label Studio (.json) imports, to be corrected there.
 
     A bad record is left out of OUTPUT, and stands with its line in OUTPUT.errors.jsonl. An
     interrupted run leaves OUTPUT.partial: the same command with --resume goes on from there, and
@@ -47,6 +48,7 @@ def annotate_cli(
       python -m spacy dualner annotate xx_dualner news.csv news.jsonl --text-key body --gpu-id 0
       python -m spacy dualner annotate xx_dualner news.jsonl.gz news.spacy --n-process 8 --resume
       python -m spacy dualner annotate xx_dualner corpus/unlabelled/de.spacy train-de.conll
+      python -m spacy dualner annotate xx_dualner news.txt to-do.json --output-form label-studio
       zcat *.gz | python -m spacy dualner annotate xx_dualner - all.jsonl --form jsonl
     """
     use_device(settings.gpu_id)

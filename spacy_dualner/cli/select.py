@@ -14,14 +14,14 @@ from ._util import use_device, warn_of_first
 
 
 @dualner_cli.command("select")
-@with_settings(n="n", form="f", text_key="k", batch_size="b", gpu_id="g")
+@with_settings(n="n", form="f", text_key="k", output_form="o", batch_size="b", gpu_id="g")
 def select_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     source: str = typer.Argument(
         ..., metavar="TEXT", help="A file, a folder of .spacy files, or - for standard input"
     ),
     output: Path = typer.Argument(
-        ..., metavar="OUT", help="A file that ends in .jsonl, .conll or .spacy"
+        ..., metavar="OUT", help="A file that ends in .jsonl, .conll or .spacy, or in .json"
     ),
     settings: SelectSettings = SelectSettings(),
 ) -> None:
@@ -37,6 +37,7 @@ def select_cli(
     Examples:
       python -m spacy dualner select training/stage2/model-best news.txt todo.jsonl
       python -m spacy dualner select xx_dualner corpus/unlabelled/sw.spacy todo.jsonl -n 100
+      python -m spacy dualner select xx_dualner news.txt todo.json --output-form label-studio
     """
     use_device(settings.gpu_id)
     from ..annotation.select import select

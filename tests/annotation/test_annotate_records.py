@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
 
+from spacy_dualner.annotation.json_writers import Maker, to_jsonl
 from spacy_dualner.annotation.readers import open_input
 from spacy_dualner.annotation.records import MAX_CHARACTERS, Fault, Record, batches
-from spacy_dualner.annotation.writers import to_conll, to_docbin, to_jsonl, write_shards
+from spacy_dualner.annotation.writers import to_conll, to_docbin, write_shards
 from spacy_dualner.data.columns import Conll, read_sentences
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.errors import DualNerError
@@ -322,7 +323,7 @@ def make_doc(text: str, *ents: tuple[int, int, str], score: float | None = None)
 def jsonl(
     doc: Doc, carried: dict[str, Any] | None = None, keys: tuple[str, ...] = ("found",)
 ) -> Any:
-    return json.loads(to_jsonl([doc], [carried or {}], keys))
+    return json.loads(to_jsonl([doc], [carried or {}], Maker(keys)))
 
 
 @pytest.mark.parametrize(
@@ -389,7 +390,7 @@ def test_conll_is_read_back(given: list[list[tuple[str, str]]]) -> None:
             begins = letter == "B" or (letter == "I" and (not tags or tags[-1] == "O"))
             tags.append("O" if letter == "O" else "B-PER" if begins else "I-PER")
         docs.append(Doc(vocab, words=[word for word, _ in pairs], ents=tags))
-    written = to_conll(docs, [{}] * len(docs), [])
+    written = to_conll(docs, [{}] * len(docs), Maker())
     found = list(read_sentences(io.BytesIO(written), Conll(), ["PER"], "x"))
     expected = [
         ([t.text for t in doc], [f"{t.ent_iob_}-PER" if t.ent_type else "O" for t in doc])
@@ -402,7 +403,8 @@ def test_conll_of_tokens_with_white_space() -> None:
     vocab = spacy.blank("xx").vocab
     words = [" ", "New York\n", "is", "\n", "big", "a\u00a0b"]
     ents = ["B-LOC", "I-LOC", "O", "B-X", "I-X", "B-X"]
-    written = to_conll([Doc(vocab, words=words, ents=ents), Doc(vocab, words=["\n"])], [{}, {}], [])
+    docs = [Doc(vocab, words=words, ents=ents), Doc(vocab, words=["\n"])]
+    written = to_conll(docs, [{}, {}], Maker())
     assert written.decode() == ("New\tB-LOC\nYork\tI-LOC\nis\tO\nbig\tB-X\na\u00a0b\tB-X\n\n")
 
 
@@ -413,7 +415,7 @@ def test_docs_above_the_shard_size_become_a_folder(tmp_path: Path) -> None:
         part[0].spans["found"] = [part[0][0:1]]
         part[0].spans["found"].attrs["scores"] = [0.25]
     joined = tmp_path / "joined"
-    joined.write_bytes(b"".join(to_docbin(part, [], []) for part in parts))
+    joined.write_bytes(b"".join(to_docbin(part, [], Maker()) for part in parts))
     write_shards(joined, tmp_path / "a.spacy", shard_size=10)
     assert [len(DocBin().from_disk(p)) for p in sorted((tmp_path / "a.spacy").iterdir())] == [
         8,

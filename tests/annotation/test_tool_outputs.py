@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import spacy
+from helpers.annotate import ROWS, TEXTS, expected, write_input
+from helpers.corpus import run_cli
 from helpers.texts import made_docs, words_and_entities
 from spacy.tokens import Doc, SpanGroup
 from spacy.vocab import Vocab
 
+from spacy_dualner.annotation.annotate import annotate
+from spacy_dualner.annotation.annotate_settings import AnnotateSettings
 from spacy_dualner.annotation.json_writers import Maker
 from spacy_dualner.annotation.writers import OUTPUTS, TOOLS, output_form
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.data.tally import Tally
-from spacy_dualner.errors import DualNerError
+from spacy_dualner.errors import DataError, DualNerError
 
 MAKER = Maker(["found"], "xx_dualner 1.0")
 
@@ -138,3 +144,41 @@ def test_names_that_do_not_fit(tmp_path) -> None:
         with pytest.raises(DualNerError, match=fault):
             output_form(Path(path), tool)
     assert output_form(Path("a.JSONL")) is OUTPUTS[".jsonl"]
+
+
+def test_what_a_pipeline_finds_comes_back(model: str, tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.jsonl", ROWS)
+    target = tmp_path / "out.jsonl"
+    status, output = run_cli("dualner", "annotate", model, source, target, "-o", "doccano")
+    assert status == 0, output
+    records = list(map(json.loads, lines(target.read_text())))
+    assert [record["id"] for record in records] == [row["id"] for row in ROWS]
+    scores = [score for record in records for score in record["scores"]]
+    assert scores and all(0 < score <= 1 for score in scores)
+    convert(target, tmp_path / "corpus", langs=["de"], form="doccano")
+    docs = read_docs(tmp_path / "corpus" / "train" / "de.spacy", Vocab())
+    found = [[(ent.text, ent.label_) for ent in doc.ents] for doc in docs]
+    assert found == [ents for _, ents in expected(model, TEXTS)]
+
+
+def test_the_version_of_the_pipeline_is_named(model: str, tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.txt", ROWS[:1])
+    annotate(model, source, tmp_path / "a.json", AnnotateSettings(output_form="label-studio"))
+    (task,) = json.loads((tmp_path / "a.json").read_text())
+    meta = spacy.load(model).meta
+    named = f"{meta['lang']}_{meta['name']} {meta['version']}"
+    assert task["predictions"][0]["model_version"] == named
+
+
+def test_a_run_goes_on_in_its_own_form_only(model: str, tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.jsonl", [*ROWS, {"text": 3}])
+    settings = AnnotateSettings(output_form="prodigy", strict=True, batch_size=2)
+    with pytest.raises(DataError):
+        annotate(model, source, tmp_path / "out.jsonl", settings)
+    other = replace(settings, resume=True, strict=False)
+    for form in ("doccano", ""):
+        with pytest.raises(DualNerError, match="is of a run with another output form"):
+            annotate(model, source, tmp_path / "out.jsonl", replace(other, output_form=form))
+    annotate(model, source, tmp_path / "out.jsonl", other)
+    records = list(map(json.loads, lines((tmp_path / "out.jsonl").read_text())))
+    assert len(records) == len(ROWS) and all("spans" in record for record in records)

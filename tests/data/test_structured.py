@@ -51,6 +51,7 @@ def test_what_is_no_text_is_named(lines, structure) -> None:
         ["Ein\tTabulator", "keiner", "und keiner"],
         ["Ein\tTabulator in der einzigen Zeile"],
         ["a|b oder c", "nichts"],
+        ["a|bc|d " * 40 + "|"],  # told in linear time
     ],
 )
 def test_text_is_text(lines) -> None:

@@ -13,12 +13,11 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate, xp2torch
 from thinc.types import Floats2d
 
-from .decoding.confidence import Calibrator, confidences, get_calibrator, set_calibrator
+from .decoding.confidence import confidences, get_calibrator
 from .decoding.decodings import DECODINGS, check_decoding
 from .decoding.entities import Found, check_settings, find_entities, set_entities
 from .decoding.thresholds import can_drop
 from .encoder import forking  # noqa: F401 (acts at import)
-from .encoder.packed_pipe import PackedPipe
 from .errors import DualNerError
 from .labels.scheme import LabelScheme
 from .model import fitting
@@ -26,6 +25,7 @@ from .scorer import dualner_score
 from .training.gold_loss import gold_loss
 from .training.optimizer import AdamW, make_default, prefer_default
 from .training.pieces import Pieces
+from .typed_pipe import TypedPipe
 
 ENCODER = {"@architectures": "spacy-dualner.Transformer.v1", "name": "xlm-roberta-base"}
 
@@ -79,7 +79,7 @@ def make_dualner(
     )
 
 
-class DualNer(PackedPipe):
+class DualNer(TypedPipe):
     """Named entity recogniser with a tag head and start/end heads over one encoder.
 
     nlp (Language): The pipeline.
@@ -123,6 +123,7 @@ class DualNer(PackedPipe):
         self.name = name
         self.scorer = scorer
         self._pieces = Pieces()
+        self._noted_types: set[str] = set()
         self.cfg: dict[str, Any] = {
             "labels": [],
             "decode": decode,
@@ -136,38 +137,6 @@ class DualNer(PackedPipe):
             "span_loss": span_loss,
         }
         check_settings(self.cfg)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The entity types, sorted."""
-        return tuple(self.cfg["labels"])
-
-    @property
-    def label_data(self) -> list[str]:
-        """The entity types, as `spacy init labels` writes them."""
-        return list(self.cfg["labels"])
-
-    @property
-    def scheme(self) -> LabelScheme:
-        """The heads' classes."""
-        return LabelScheme(self.labels)
-
-    def add_label(self, label: str) -> int:
-        """Add an entity type before initialisation.
-
-        label (str): The type.
-        RETURNS (int): 1, or 0 if it is there already.
-        Raises ValueError (spaCy's E922) once the model is initialised: heads are not resized.
-        """
-        if not isinstance(label, str):
-            raise ValueError(Errors.E187)
-        if label in self.labels:
-            return 0
-        if self.model.has_dim("nO"):
-            raise ValueError(Errors.E922.format(name=self.name, nO=self.model.get_dim("nO")))
-        self.cfg["labels"] = list(LabelScheme.from_types([*self.labels, label]).types)
-        self.vocab.strings.add(label)
-        return 1
 
     def initialize(
         self,
@@ -194,9 +163,7 @@ class DualNer(PackedPipe):
                 "Check that the training corpus is annotated (doc.ents), or pass "
                 "[initialize.components.dualner] labels."
             )
-        for type_ in scheme.types:
-            self.vocab.strings.add(type_)
-        self.cfg["labels"] = list(scheme.types)
+        self.set_types(scheme)
         check_settings(self.cfg)
         docs = [eg.reference for eg in islice(get_examples(), 10)]
         self.model.initialize(X=docs or [Doc(self.vocab, words=["a"])], Y=scheme)
@@ -253,7 +220,7 @@ class DualNer(PackedPipe):
                 temperature=self.cfg["temperature"].get(decode, 1.0),
                 calibrator=get_calibrator(self.model, decode, logits.device),
             )
-        return find_entities(docs, logits, decode, self.labels, measure)
+        return find_entities(docs, logits, decode, self.scheme.types, measure)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Set `doc.ents` and the span group, also where nothing is found.
@@ -285,6 +252,8 @@ class DualNer(PackedPipe):
     ) -> dict[str, float]:
         """Learn from a batch, in pieces that memory takes: the step is over the mean of all words.
 
+        Warns once of each type of entity that the component does not know.
+
         examples (Iterable[Example]): The Examples.
         drop (float): Dropout of the word vectors.
         sgd (Optional[Optimizer]): Steps at once; otherwise `finish_update` does, after all pieces.
@@ -297,6 +266,7 @@ class DualNer(PackedPipe):
         validate_examples(examples, "DualNer.update")
         if not any(len(example.predicted) for example in examples):
             return losses
+        self.warn_of_types([example.reference for example in examples], self._noted_types)
         set_dropout_rate(self.model, drop)
         for piece in fitting(self.model, examples):
             scores, backprop = self.model.begin_update([example.predicted for example in piece])
@@ -338,18 +308,3 @@ class DualNer(PackedPipe):
         super().from_disk(path, exclude=exclude)
         check_settings(self.cfg)
         return self
-
-    def set_calibration(
-        self, decode: str, temperature: float, calibrator: Calibrator | None = None, text: str = ""
-    ) -> None:
-        """Set how confidences of one decoding are calibrated.
-
-        decode (str): `span`, `tag` or `joint`.
-        temperature (float): Divides the heads' log scores.
-        calibrator (Optional[Calibrator]): Corrects the lattice's probability.
-        text (str): Fingerprint of the annotated text that it is fitted to, of all decodings alike.
-        """
-        check_decoding(decode)
-        self.cfg["calibrated_on"] = text
-        self.cfg["temperature"] = self.cfg["temperature"] | {decode: temperature}
-        set_calibrator(self.model, decode, calibrator)

@@ -36,9 +36,7 @@ def DualNer_v1(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Fl
         head, C + 1 of the start head, C + 1 of the end head.
     """
     heads = PyTorchWrapper_v3(Heads())
-    heads.shims[0] = HeadsShim(
-        Heads(), serialize_model=serialize_heads, deserialize_model=deserialize_heads
-    )
+    heads.shims[0] = _shim(Heads())
     return Model(
         "dualner",
         forward,
@@ -49,6 +47,10 @@ def DualNer_v1(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Fl
         # Thinc sets the first to the training loop's dropout; it acts on the word vectors.
         attrs={"dropout_rate": 0.0, CALIBRATORS: {}},
     )
+
+
+def _shim(heads: Heads) -> HeadsShim:
+    return HeadsShim(heads, serialize_model=serialize_heads, deserialize_model=deserialize_heads)
 
 
 def heads_module(model: Model) -> Heads:
@@ -82,7 +84,20 @@ def init(model: Model, X: list[Doc] | None = None, Y: LabelScheme | None = None)
         raise ValueError("The width of the encoder is unknown: initialise with at least one Doc.")
     heads_module(model).build(width, Y)
     model.attrs[CALIBRATORS] = {}
-    model.set_dim("nO", Y.n_tags + 2 * Y.n_bounds, force=True)
+    model.set_dim("nO", Y.n_logits, force=True)
+
+
+def widen(model: Model, scheme: LabelScheme) -> None:
+    """Give the heads of an initialised DualNer.v1 model rows for further types.
+
+    model (Model): Changed in place; logits of types that it knows stay as they are.
+    scheme (LabelScheme): Those types, and the new ones after them.
+    """
+    heads = heads_module(model)
+    heads.widen(scheme)
+    # spaCy's optimizers know weights by their shim: what they hold of the former ones fits no more.
+    model.get_ref("heads").shims[0] = _shim(heads)
+    model.set_dim("nO", scheme.n_logits, force=True)
 
 
 def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[Floats2d, Callable]:

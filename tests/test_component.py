@@ -94,19 +94,6 @@ def test_add_label_before_initialisation(encoder_path: Path) -> None:
         pipe.add_label(3)
 
 
-def test_add_label_after_initialisation_is_spacys_error(nlp: Language) -> None:
-    pipe = nlp.get_pipe("dualner")
-    with pytest.raises(ValueError, match="E922"):
-        pipe.add_label("PET")
-    assert pipe.add_label("PER") == 0
-    assert pipe.labels == ("LOC", "ORG", "PER")
-
-
-def test_add_label_after_loading_is_spacys_error(own: Language) -> None:
-    with pytest.raises(ValueError, match="E922"):
-        own.get_pipe("dualner").add_label("PET")
-
-
 def test_not_initialised_is_spacys_error(encoder_path: Path) -> None:
     with pytest.raises(ValueError, match="E109"):
         make_nlp(encoder_path)("Anna")

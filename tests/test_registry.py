@@ -26,6 +26,7 @@ NAMES = {
     "spacy_loggers": ["spacy-dualner.HistoryLogger.v1"],
     "spacy_callbacks": [
         "spacy-dualner.fit_steps.v1",
+        "spacy-dualner.new_types.v1",
         "spacy-dualner.without_paths.v1",
     ],
     "spacy_tokenizers": ["spacy-dualner.Tokenizer.v1"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -13,6 +14,9 @@ from ..labels.scheme import HeadValues, LabelScheme
 
 CALIBRATORS = "calibrators"
 """In a DualNer.v1 model's attributes: the arrays of each decoding's calibrator."""
+
+UNTAUGHT = 5.0
+"""How much lower than that of `O` the logit of a class is that no text has taught yet."""
 
 
 class Heads(nn.Module):
@@ -35,6 +39,16 @@ class Heads(nn.Module):
         self.start = make(scheme.n_bounds)
         self.end = make(scheme.n_bounds)
 
+    def widen(self, scheme: LabelScheme) -> None:
+        """Give the classifiers rows for further types; those that are there stay as they are.
+
+        scheme (LabelScheme): The types that the heads know, and the new ones after them.
+        """
+        for name, n_rows in zip(HeadValues._fields, scheme.sizes, strict=True):
+            head = getattr(self, name)
+            n_new = n_rows - head.out_features
+            setattr(self, name, with_rows(head, [*range(head.out_features), *[None] * n_new]))
+
     def forward(self, vectors: Tensor) -> Tensor:
         """Word vectors `[words, width]` to logits `[words, 4C + 3]`: tag, start, end."""
         return self.classify(self.dropout(vectors))
@@ -42,6 +56,26 @@ class Heads(nn.Module):
     def classify(self, vectors: Tensor) -> Tensor:
         """The same without dropout, whatever the module's mode."""
         return torch.cat((self.tag(vectors), self.start(vectors), self.end(vectors)), -1)
+
+
+def with_rows(head: nn.Linear, rows: Sequence[int | None]) -> nn.Linear:
+    """A classifier made of another's rows.
+
+    A class without a row begins as the first, `O` or "none", but `UNTAUGHT` less likely: it is
+    never predicted, takes nearly nothing from the others' probability, and is near enough to learn.
+
+    head (nn.Linear): Gives the rows.
+    rows (Sequence[Optional[int]]): Of each class the row there, None where there is none.
+    RETURNS (nn.Linear): `[classes, width]`, float32.
+    """
+    places = torch.tensor([rows[0] if row is None else row for row in rows], dtype=torch.long)
+    places = places.to(head.weight.device)
+    new = nn.utils.skip_init(nn.Linear, head.in_features, len(rows), dtype=torch.float32)
+    bias = head.weight.new_zeros(head.out_features) if head.bias is None else head.bias
+    lower = bias.new_tensor([UNTAUGHT * (row is None) for row in rows])
+    new.weight = nn.Parameter(head.weight.detach()[places].float())
+    new.bias = nn.Parameter(bias.detach()[places].float() - lower)
+    return new
 
 
 def split_logits(logits: Tensor) -> HeadValues:

@@ -103,6 +103,9 @@ def read_model(model: Model, path: Path) -> None:
 def load_model(model: Model, msg: dict[str, Any]) -> None:
     """Load an unpacked model. Raises ValueError (spaCy's E149) where it is of other layers."""
     try:
+        if size := msg["nodes"][0]["dims"].get("nO"):
+            # The heads may have been of fewer or more types: they are built for the weights.
+            model.set_dim("nO", size, force=True)
         model.from_dict(msg)
     except AttributeError:
         raise ValueError(Errors.E149) from None

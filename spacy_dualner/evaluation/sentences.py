@@ -48,7 +48,7 @@ class Sentences:
     def predict(cls, nlp: Language, component: str, docs: Iterable[Doc]) -> Sentences:
         """Run a pipeline over Docs, whose tokens it keeps."""
         scheme = find_component(nlp, component).scheme
-        logits = [torch.zeros(0, scheme.n_tags + 2 * scheme.n_bounds, dtype=torch.float32)]
+        logits = [torch.zeros(0, scheme.n_logits, dtype=torch.float32)]
         tags: list[Tags] = [np.zeros(0, dtype=np.int64)]
         lengths: list[int] = []
         for batch in minibatch(docs, BATCH_SIZE):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+from spacy.attrs import ENT_TYPE
 from spacy.tokens import Doc
 
 from ..errors import DualNerError
@@ -14,6 +16,13 @@ def noting_types(docs: Iterable[Doc], types: set[str]) -> Iterator[Doc]:
     for doc in docs:
         types.update(ent.label_ for ent in doc.ents)
         yield doc
+
+
+def types_of(docs: Sequence[Doc]) -> set[str]:
+    """The types of the entities of Docs. docs (Sequence[Doc]): Of one vocab."""
+    hashes = [doc.to_array(ENT_TYPE) for doc in docs if len(doc)]
+    found = np.unique(np.concatenate(hashes)).tolist() if hashes else []
+    return {docs[0].vocab.strings[type_] for type_ in found if type_}
 
 
 def check_types(found: Iterable[str], known: Iterable[str], where: str) -> None:

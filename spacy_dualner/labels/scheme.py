@@ -21,14 +21,14 @@ IGNORE = -1
 class LabelScheme:
     """Entity types and the classes of the tag, start and end heads.
 
-    types (Tuple[str, ...]): The entity types, sorted and without repeats.
+    types (Tuple[str, ...]): The entity types, without repeats, in the order of the heads' rows.
     """
 
     types: tuple[str, ...]
 
     @classmethod
     def from_types(cls, types: Sequence[str]) -> LabelScheme:
-        """Make a scheme from entity types in any order, repeats dropped."""
+        """Make a scheme from entity types in any order: sorted, repeats dropped."""
         return cls(tuple(sorted(set(types))))
 
     @property
@@ -44,6 +44,16 @@ class LabelScheme:
     def n_bounds(self) -> int:
         """Classes of the start head, and of the end head: C + 1."""
         return self.n_types + 1
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Classes of the tag, start and end head."""
+        return self.n_tags, self.n_bounds, self.n_bounds
+
+    @property
+    def n_logits(self) -> int:
+        """Classes of all heads: 4C + 3."""
+        return sum(self.sizes)
 
     @property
     def tags(self) -> list[str]:

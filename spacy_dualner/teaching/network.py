@@ -10,7 +10,6 @@ from spacy.language import Language
 from torch import Tensor, nn
 
 from ..decoding.decodings import HEAD_DECODINGS, read_tags
-from ..decoding.read import DECODINGS
 from ..encoder.arrays import SentenceArrays
 from ..encoder.encode import encode_words
 from ..encoder.heads import Heads
@@ -63,8 +62,7 @@ class Recogniser:
                 f"span_loss of component '{name}' above 0."
             )
         # Confidences that fitted the old weights do not fit the new ones.
-        for decode in DECODINGS:
-            pipe.set_calibration(decode, temperature=1.0)
+        pipe.forget_calibration()
         # Weights that were stored in half precision will change by less than it can tell.
         shim.store_in(torch.float32)
         self.scheme: LabelScheme = pipe.scheme

@@ -168,9 +168,11 @@ class AdamW(Optimizer):
         modules = [shim._model for node in model.walk() for shim in node.shims]
         parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
         known, optimizer = self._torch.get(model.id, ([], None))
-        # Loading or initialising a pipeline again replaces its parameters.
+        # Loading or initialising a pipeline again replaces its parameters, a new type the heads'.
         if optimizer is None or list(map(id, known)) != list(map(id, parameters)):
+            state = optimizer.state if optimizer is not None else {}
             optimizer = self.build([m for m in modules if m is not heads], heads)
+            optimizer.state.update({p: state[p] for p in parameters if p in state})
             self._torch[model.id] = parameters, optimizer
         set_rate(optimizer, self.learn_rate)
         if self.grad_clip:

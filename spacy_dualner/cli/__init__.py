@@ -25,6 +25,7 @@ from . import (  # noqa: E402
     convert,  # noqa: F401
     evaluate,  # noqa: F401
     fetch,  # noqa: F401
+    from_hf,  # noqa: F401
     select,  # noqa: F401
     shrink,  # noqa: F401
     sources,  # noqa: F401

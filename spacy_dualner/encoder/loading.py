@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -18,7 +19,13 @@ from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTextEncoding,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+)
 
 from ..errors import DualNerError, need
 
@@ -29,18 +36,22 @@ _REMEDY = (
     "Give a local folder at components.dualner.model.tok2vec.name (on the command line: "
     "--components.dualner.model.tok2vec.name /path/to/encoder)."
 )
+# How transformers names models with such a head.
+_CLASSIFIER = "ForTokenClassification"
 # Code of an encoder's own is never run, whatever its files ask for.
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
-def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
+def load_encoder(name: str, remedy: str = _REMEDY, *, classifier: bool = False) -> HFObjects:
     """Load a pre-trained encoder and its tokenizer, from disk wherever possible.
 
     name (str): A folder, or a name on the Hugging Face hub (taken from the local cache if it is
         there, so that nothing reaches for the network then).
     remedy (str): What the error tells the user to do.
+    classifier (bool): Whether a token classifier is wanted, head and all.
     RETURNS (HFObjects): Tokenizer and encoder in float32, on Thinc's current device.
-    Raises DualNerError where the encoder cannot be had, or its tokenizer needs what is missing.
+    Raises DualNerError where the encoder cannot be had, is of a kind that cannot be used, or its
+    tokenizer needs what is missing. Warns where the head of a token classifier is left out.
     """
     folder = Path(name)
     try:
@@ -48,12 +59,15 @@ def load_encoder(name: str, remedy: str = _REMEDY) -> HFObjects:
             raise FileNotFoundError("the folder holds no config.json")
         with quiet_loading():
             try:
-                return _from_pretrained(name, **_LOCAL)
+                return _from_pretrained(name, classifier, **_LOCAL)
             except (OSError, ValueError) as error:
-                if folder.is_dir() or _needs_code(error):
+                if folder.is_dir() or isinstance(error, DualNerError) or _needs_code(error):
                     raise
                 _ask_hub(name)
-                return _from_pretrained(name, local_files_only=False, trust_remote_code=False)
+                online = {**_LOCAL, "local_files_only": False}
+                return _from_pretrained(name, classifier, **online)
+    except DualNerError as error:
+        raise DualNerError(f"The encoder '{name}' {error} {remedy}") from None
     except Exception as error:
         if _needs_code(error):
             raise DualNerError(
@@ -150,14 +164,45 @@ def quiet_loading() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _from_pretrained(name: str, **settings: Any) -> HFObjects:
+def _from_pretrained(name: str, classifier: bool, **settings: Any) -> HFObjects:
+    config = AutoConfig.from_pretrained(name, **settings)
+    auto = AutoModelForTokenClassification if classifier else _auto_class(config)
+    architecture = next(iter(config.architectures or ()), "")
+    if classifier and not architecture.endswith(_CLASSIFIER):
+        raise DualNerError(f"is no token classifier, but {architecture or 'of no known kind'}.")
+    if not classifier and architecture.endswith(_CLASSIFIER):
+        warnings.warn(
+            f"{name} is a token classifier, whose head is left out. To begin with what it knows: "
+            "python -m spacy dualner from-hf",
+            stacklevel=4,
+        )
     tokenizer = AutoTokenizer.from_pretrained(name, **settings)
     if getattr(tokenizer, "add_prefix_space", None) is False:
         # Byte-level tokenizers take words one by one only with this.
         tokenizer = AutoTokenizer.from_pretrained(name, add_prefix_space=True, **settings)
-    transformer = AutoModel.from_pretrained(name, torch_dtype=torch.float32, **settings)
-    transformer = _without_pooler(transformer).to(get_torch_default_device())
+    transformer = auto.from_pretrained(name, torch_dtype=torch.float32, **settings)
+    transformer = _for_words(transformer).to(get_torch_default_device())
     return HFObjects(tokenizer, transformer, None)
+
+
+def _auto_class(config: Any) -> Any:
+    """What makes an encoder of a config: of T5, which is encoder and decoder, the encoder alone.
+
+    Raises DualNerError for kinds that cannot be used.
+    """
+    if config.model_type == "canine":
+        raise DualNerError(
+            "is a CANINE, whose vectors for a text change with the other texts of a batch, so that "
+            "no result could be had again."
+        )
+    if type(config) in AutoModelForTextEncoding._model_mapping:
+        return AutoModelForTextEncoding
+    if getattr(config, "is_encoder_decoder", False):
+        raise DualNerError(
+            f"is of the type {config.model_type}, encoder and decoder in one, and transformers has "
+            "no encoder of it alone."
+        )
+    return AutoModel
 
 
 class _EmptyOnMeta(TorchFunctionMode):
@@ -180,8 +225,9 @@ def _with_weights(config: Any, state: dict[str, Tensor]) -> nn.Module:
 
     def build() -> nn.Module:
         # Else the config's own precision would be that of the weights in memory.
-        model = AutoModel.from_config(config, torch_dtype=torch.float32, trust_remote_code=False)
-        return _without_pooler(model)
+        auto = _auto_class(config)
+        model = auto.from_config(config, torch_dtype=torch.float32, trust_remote_code=False)
+        return _for_words(model)
 
     with _EmptyOnMeta():
         transformer: Any = build()
@@ -197,10 +243,11 @@ def _with_weights(config: Any, state: dict[str, Tensor]) -> nn.Module:
     return transformer
 
 
-def _without_pooler(transformer: nn.Module) -> nn.Module:
-    """Drop the sentence-level pooler, which word vectors do not pass through."""
-    if getattr(transformer, "pooler", None) is not None:
-        setattr(transformer, "pooler", None)  # noqa: B010 (a module's type allows no plain None)
+def _for_words(transformer: nn.Module) -> nn.Module:
+    """Drop what word vectors do not pass through: the pooler of sentences, LUKE's entities."""
+    for part in ("pooler", "entity_embeddings"):
+        if getattr(transformer, part, None) is not None:
+            setattr(transformer, part, None)
     return transformer
 
 

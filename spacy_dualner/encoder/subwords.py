@@ -70,6 +70,42 @@ def word_mark(tokenizer: Any) -> int:
     return next((i for i in ids if i not in (None, tokenizer.unk_token_id)), -1)
 
 
+def word_prefix(tokenizer: Any) -> str:
+    """What has to stand before a word for it to be split as it is within a text.
+
+    Gemma's tokenizer, which mmBERT has, marks where a word begins by the space before it alone, and
+    puts none there where words come one by one. In its training hardly a word stood without.
+
+    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
+    RETURNS (str): A space, or nothing.
+    """
+    with TOKENIZER_LOCK:
+        within = tokenizer("a a", add_special_tokens=False)["input_ids"]
+        alone, spaced = split_words(tokenizer, ["a", " a"])
+    return " " if within == alone + spaced != alone + alone else ""
+
+
+def split_words(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
+    """The sub-words of each word by itself; the caller holds the lock.
+
+    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
+    words (Sequence[str]): At least one.
+    """
+    if not tokenizer.is_fast:
+        # Called with words, those of LUKE raise.
+        pieces = (tokenizer.tokenize(word, is_split_into_words=True) for word in words)
+        return [tokenizer.convert_tokens_to_ids(names) for names in pieces]
+    found: list[list[int]] = tokenizer(
+        [[word] for word in words],
+        is_split_into_words=True,
+        add_special_tokens=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
+    )["input_ids"]
+    return found
+
+
 class _Memory(NamedTuple):
     """Words with their sub-words; never changed, so that any thread may read it at any time."""
 
@@ -119,6 +155,7 @@ class WordTokenizer:
         self.tokenizer = tokenizer
         self.max_word = max_word
         self.max_cached = max_cached
+        self.prefix = word_prefix(tokenizer)
         self.clear()
 
     def clear(self) -> None:
@@ -171,12 +208,5 @@ class WordTokenizer:
     def _split(self, words: list[str]) -> list[list[int]]:
         if not words:
             return []
-        encoded = self.tokenizer(
-            [[word] for word in words],
-            is_split_into_words=True,
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
+        encoded = split_words(self.tokenizer, [self.prefix + word for word in words])
         return [ids[: self.max_word] or [self.tokenizer.unk_token_id or 0] for ids in encoded]

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 from helpers.corpus import stage2_config, write_corpus
+from helpers.families import write_classifier
 from helpers.tiny import train_nlp
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path:
-    """A folder with a trained `model`, a `corpus`, a `stage2.cfg` and a `text.txt`."""
+    """A folder with a trained `model`, a `corpus`, a classifier `hf`, `stage2.cfg`, `text.txt`."""
     folder = tmp_path_factory.mktemp("endings")
     train_nlp(encoder_path, steps=20).to_disk(folder / "model")
     write_corpus(folder / "corpus")
+    write_classifier(encoder_path, folder / "hf")
     stage2_config(folder / "model", folder / "corpus").to_disk(folder / "stage2.cfg")
     (folder / "text.txt").write_text("Anna in Berlin\n")
     return folder
@@ -24,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path
 @pytest.fixture
 def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with `model`, `corpus`, `text.txt`, and data for `convert`."""
-    for name in ("model", "corpus"):
+    for name in ("model", "corpus", "hf"):
         shutil.copytree(folder / name, tmp_path / name)
     stage2_config(Path("model"), Path("corpus"), teaching__max_epochs=1).to_disk(
         tmp_path / "stage2.cfg"

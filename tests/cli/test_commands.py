@@ -282,7 +282,7 @@ def test_commands_import_what_is_slow_when_they_are_called() -> None:
 
 def test_the_commands() -> None:
     named = {"annotate", "calibrate", "card", "compare", "configure", "convert", "evaluate"}
-    assert named | {"fetch", "shrink", "sources", "teach", "threshold"} <= set(COMMANDS)
+    assert named | {"fetch", "from-hf", "shrink", "sources", "teach", "threshold"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -179,6 +179,7 @@ def test_a_full_disk(
         ("evaluate", "model", "corpus"),
         ("calibrate", "model", "out"),
         ("shrink", "model", "out"),
+        ("from-hf", "hf", "out"),
         ("sources", "text.txt", "--encoder", "encoder"),
         ("annotate", "model", "text.txt", "out.jsonl"),
         ("threshold", "model", "corpus", "--output", "out"),

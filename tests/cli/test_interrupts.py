@@ -59,6 +59,7 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         2,
         AGAIN,
     ),
+    "from-hf": (["from-hf", "hf", "out"], "packaging.from_hf.without_paths", 1, AGAIN),
     "shrink": (["shrink", "model", "out"], "packaging.shrinking.measure", 2, AGAIN),
     "sources": (
         ["sources", "text.txt", "-e", "encoder", "-c", "corpus/train", "-o", "out"],

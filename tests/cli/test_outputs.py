@@ -35,6 +35,7 @@ WRITES: dict[str, tuple[list[str], str]] = {
     "calibrate -o": (["calibrate", "model", "new", "--limit", "2", "-o", "out"], "out"),
     "diagram": (["calibrate", "model", "new", "--limit", "2", "--diagram", "out"], "out"),
     "select": (["select", "model", "text.txt", "out.jsonl", "--force"], "out.jsonl"),
+    "from-hf": (["from-hf", "hf", "out"], "out"),
     "shrink": (["shrink", "model", "out", "--tolerance", "100"], "out"),
     "shrink -o": (["shrink", "model", "new", "--tolerance", "100", "-o", "out"], "out"),
     "evaluate -o": (["evaluate", "model", "corpus", "-o", "out"], "out"),

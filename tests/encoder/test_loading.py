@@ -22,6 +22,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
+    AutoModelForTextEncoding,
     AutoTokenizer,
     ModernBertConfig,
     T5Config,
@@ -125,7 +126,7 @@ def test_loading_draws_nothing_and_gives_the_same_module(
     config = {c.model_type: c for c in kinds()}.get(which)
     config = config or AutoConfig.from_pretrained(encoder_path)
     torch.manual_seed(1)
-    made = AutoModel.from_config(config)
+    made = (AutoModelForTextEncoding if which == "t5" else AutoModel).from_config(config)
     made.pooler = None
     tokenizer = AutoTokenizer.from_pretrained(encoder_path)
     data = shim_of(HFObjects(tokenizer, made, None)).to_bytes()

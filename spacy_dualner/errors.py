@@ -50,7 +50,7 @@ def need(what: str, extra: str, *modules: str, instead: str = "") -> None:
         raise DualNerError(
             f"{what} {' and '.join(missing)}, not installed here. Install with: "
             f'pip install "spacy-dualner[{extra}]"{instead}.'
-        )
+        ) from None
 
 
 def _is_there(module: str) -> bool:

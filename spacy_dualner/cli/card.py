@@ -24,7 +24,7 @@ class CardFiles:
     output (Optional[Path]): Folder for a copy that gets the card; MODEL then stays as is.
     scores (Optional[Path]): JSON of evaluate for MODEL.
     baseline (Optional[Path]): JSON of evaluate to compare with, as stage 1's.
-    name (str): Name of the package, as for spacy package.
+    name (str): Name of the package, as for spacy package; that in meta.json if empty.
     """
 
     output: Path | None = None

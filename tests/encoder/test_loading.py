@@ -219,6 +219,7 @@ def test_a_tokenizer_that_needs_an_extra(
     with pytest.raises(DualNerError, match=r"needs sentencepiece and google.protobuf") as error:
         load_encoder(str(encoder_path))
     assert 'pip install "spacy-dualner[sentencepiece]"' in str(error.value)
+    assert error.value.__suppress_context__
 
 
 @pytest.mark.parametrize("config", [None, "{}"])

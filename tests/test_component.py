@@ -272,4 +272,4 @@ assert found(2) == first
 def test_two_processes(trained_nlp: Language, tmp_path: Path) -> None:
     """Forked children must not wait for the torch threads of their parent."""
     trained_nlp.to_disk(tmp_path / "model")
-    python(PROCESSES, tmp_path / "model", timeout=90, OMP_NUM_THREADS="2")
+    python(PROCESSES, tmp_path / "model", OMP_NUM_THREADS="2")

@@ -103,7 +103,7 @@ def time_limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def python(code: str, *arguments: str | Path, timeout: float = 120, **env: str) -> str:
+def python(code: str, *arguments: str | Path, timeout: float = 300, **env: str) -> str:
     """Standard output of a fresh interpreter."""
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],

@@ -94,7 +94,7 @@ def test_train_variants(folder: Path, tmp_path: Path, overrides: dict) -> None:
         folder / "stage1.cfg",
         tmp_path,
         use_gpu=-1,
-        overrides={**overrides, "training.max_epochs": 20},
+        overrides={**overrides, "training.max_epochs": 12},
     )
     assert spacy.load(tmp_path / "model-best").meta["performance"]["ents_f"] > 0.2
 

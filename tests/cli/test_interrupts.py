@@ -243,21 +243,21 @@ def test_an_interrupt_that_another_thread_hears_waits_for_the_end() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number,status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("jobs,number", [(2, signal.SIGINT), (1, signal.SIGTERM)])
 def test_a_study_is_stopped(
     here: Path,
     encoder_path: Path,
+    jobs: int,
     number: signal.Signals,
-    status: int,
 ) -> None:
     """While its runs train, in processes of their own."""
     write_study(here, encoder_path)
     runs = here / "out" / "runs"
-    arguments = ("experiments", "study", "study.cfg", "-o", "out", "--jobs", "2")
+    arguments = ("experiments", "study", "study.cfg", "-o", "out", "--jobs", jobs)
     with Command(here, here / "said", *arguments) as study:
-        study.until(lambda: len(list(runs.glob("*/log.txt"))) == 2)
+        study.until(lambda: len(list(runs.glob("*/log.txt"))) == jobs)
         time.sleep(0.5)
-        assert study.stop(number, group=True) == status
+        assert study.stop(number, group=True) == 128 + number
     printed, errors = study.read()
     assert printed.count("Interrupted. Go on with the same command.") == 1
     assert "failed" not in printed and "Traceback" not in errors

@@ -104,4 +104,5 @@ def _run(words: list[str], where: Path, files: list[Path]) -> None:
     tracker = resource_tracker._resource_tracker
     tracker._fd = tracker._pid = None  # type: ignore[attr-defined]
     sys.argv = words
-    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    # What Python itself calls for -m: in `__main__`, where processes that it begins look for names.
+    runpy._run_module_as_main(words[0])  # type: ignore[attr-defined]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import platform
 from importlib.metadata import version
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spacy_dualner.about import __version__
 from spacy_dualner.data.files import write_text
 from spacy_dualner.data.folders import check_entries, check_file
 from spacy_dualner.errors import need
+from spacy_dualner.evaluation.pages import environment
 
 PAGE = "index.html"
 COMMAND = "python -m experiments report"
@@ -47,21 +45,17 @@ def write_report(results: Path, output: Path, n_resamples: int) -> list[str]:
         if not isinstance(part, str)
         for ending, text in part.files().items()
     }
-    environment = Environment(
-        loader=PackageLoader("experiments.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["data_uri"] = _data_uri
     versions = {"spacy-dualner": __version__, **{name: version(name) for name in _VERSIONS}}
-    page = environment.get_template("page.html.j2").render(
-        contents=parts,
-        results=read,
-        paper=paper(),
-        command=f"{COMMAND} {results} {output} --resamples {n_resamples}",
-        versions=versions | {"Python": platform.python_version()},
+    page = (
+        environment("experiments.report")
+        .get_template("page.html.j2")
+        .render(
+            contents=parts,
+            results=read,
+            paper=paper(),
+            command=f"{COMMAND} {results} {output} --resamples {n_resamples}",
+            versions=versions | {"Python": platform.python_version()},
+        )
     )
     files = {PAGE: page} | files
     if not (output / PAGE).exists():
@@ -69,7 +63,3 @@ def write_report(results: Path, output: Path, n_resamples: int) -> list[str]:
     for name, text in files.items():
         write_text(output / name, text)
     return list(files)
-
-
-def _data_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

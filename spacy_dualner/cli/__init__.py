@@ -26,6 +26,7 @@ from . import (  # noqa: E402
     evaluate,  # noqa: F401
     fetch,  # noqa: F401
     from_hf,  # noqa: F401
+    inspect,  # noqa: F401
     select,  # noqa: F401
     shrink,  # noqa: F401
     sources,  # noqa: F401

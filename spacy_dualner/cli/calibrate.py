@@ -81,7 +81,7 @@ def calibrate_cli(
         own = results["decodings"][results["decode"]]
         group = "targets" if own["after"]["targets"]["n"] else "all"
         about = ", ".join(results["targets"] if group == "targets" else own["after"]["languages"])
-        svg = reliability_svg(own["before"][group], own["after"][group], about)
+        svg = reliability_svg({when: own[when][group] for when in ("before", "after")}, about)
         write_text(diagram, svg)
         msg.good(f"Reliability diagram written to {diagram}")
 

@@ -183,6 +183,7 @@ def test_a_full_disk(
         ("sources", "text.txt", "--encoder", "encoder"),
         ("annotate", "model", "text.txt", "out.jsonl"),
         ("threshold", "model", "corpus", "--output", "out"),
+        ("inspect", "model", "corpus", "out"),
     ],
     ids=lambda arguments: arguments[0],
 )
@@ -259,7 +260,7 @@ def test_a_damaged_pipeline(damaged: Path, name: str, content: str | None, said:
 
 
 @pytest.mark.parametrize(
-    "command", ["annotate", "calibrate", "evaluate", "shrink", "teach", "threshold"]
+    "command", ["annotate", "calibrate", "evaluate", "inspect", "shrink", "teach", "threshold"]
 )
 def test_every_command_names_what_is_damaged(
     damaged: Path, folder: Path, tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
@@ -271,6 +272,7 @@ def test_every_command_names_what_is_damaged(
         "annotate": ["bad", folder / "text.txt", "out.jsonl"],
         "calibrate": ["bad", "out", *corpus],
         "evaluate": ["bad", folder / "corpus"],
+        "inspect": ["bad", folder / "corpus", "out.html"],
         "shrink": ["bad", "out", *corpus],
         "teach": [folder / "stage2.cfg", "--output", "out", "--paths.model", "bad"],
         "threshold": ["bad", folder / "corpus"],

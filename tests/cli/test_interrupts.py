@@ -85,6 +85,7 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         1,
         AGAIN,
     ),
+    "inspect": (["inspect", "model", "corpus", "out"], "evaluation.inspecting.judge", 2, AGAIN),
 }
 EXPERIMENTS = ("report", "study")
 # What an interrupted run leaves, to go on from or to keep others out.

@@ -46,6 +46,7 @@ WRITES: dict[str, tuple[list[str], str]] = {
     "unlabelled": (["convert", "in", "corpus"], "corpus/unlabelled/en.spacy"),
     "teach": (["teach", "stage2.cfg", "-o", "out"], "out/model-best"),
     "threshold -o": (["threshold", "model", "corpus", "-o", "out"], "out"),
+    "inspect": (["inspect", "model", "corpus", "out", "--no-figures"], "out"),
 }
 
 
@@ -124,7 +125,9 @@ def test_a_pipeline_is_replaced_unless_it_holds_other_files(here: Path, command:
     assert not list(here.glob("**/.*"))
 
 
-@pytest.mark.parametrize("command", ["calibrate -o", "diagram", "shrink -o", "evaluate -o", "card"])
+@pytest.mark.parametrize(
+    "command", ["calibrate -o", "diagram", "shrink -o", "evaluate -o", "card", "inspect"]
+)
 def test_what_a_command_wrote_it_replaces(here: Path, command: str) -> None:
     arguments, output = WRITES[command]
     for _ in range(2):

@@ -1,0 +1,204 @@
+"""The work of `inspect`: a page of what a pipeline finds and misses in text, and how sure it is."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from heapq import nsmallest
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from spacy.training import Example as Scored
+from tqdm import tqdm
+
+from ..component import DualNer
+from ..data.docbin import read_docs, split_paths
+from ..data.files import write_text
+from ..data.folders import check_file
+from ..errors import need
+from ..pipeline import load_pipeline
+from ..scorer import dualner_score, mean_scores
+from .examples import Example
+from .fingerprint import sentence_hashes, share_known
+from .mistakes import KINDS, Pair, pair
+from .pages import environment
+from .predicting import Judged, judge
+from .reliability import measure
+from .text_settings import InspectSettings
+
+COMMAND = "python -m spacy dualner inspect"
+"""Stands on the page, and tells it from any other."""
+
+# As many as there are colours to tell curves apart by.
+_N_CURVES = 10
+
+
+def inspect(
+    model: str | Path,
+    corpus: Path,
+    output: Path,
+    settings: InspectSettings = InspectSettings(),
+    *,
+    progress: bool = False,
+) -> None:
+    """Write a page of what a pipeline finds in text.
+
+    model (Union[str, Path]): Folder or package of a pipeline that sets `doc.ents`.
+    corpus (Path): Corpus folder, or one `xx.spacy`.
+    output (Path): The HTML file; an earlier page is replaced.
+    settings (InspectSettings): Which text is read, and what is shown.
+    progress (bool): Whether to show a progress bar.
+    Raises DualNerError where text or a package for the figures is missing, or the file is another.
+    """
+    check_file(output, "page of inspect", lambda text: COMMAND in text)
+    if settings.figures:
+        need("The figures need", "report", "matplotlib", instead=", or add --no-figures")
+    nlp = load_pipeline(model)
+    pipe = next((own for _, own in reversed(nlp.pipeline) if isinstance(own, DualNer)), None)
+    paths = split_paths(corpus, settings.split, settings.langs)
+    findings = Findings(settings.examples)
+    for lang, path in tqdm(paths.items(), leave=False, disable=None if progress else True):
+        docs = list(read_docs(path, nlp.vocab, settings.limit))
+        annotated = any(doc.ents for doc in docs)
+        findings.add(lang, list(judge(nlp, docs, pipe, unknown=not annotated)), annotated)
+    template = environment().get_template("inspect.html.j2")
+    page = template.render(
+        findings=findings,
+        figures=findings.figures() if settings.figures else [],
+        known=share_known(findings.hashes, pipe.cfg["calibrated_on"]) if pipe else 0.0,
+        kinds=KINDS,
+        nlp=nlp,
+        pipe=pipe,
+        settings=settings,
+        command=f"{COMMAND} {model} {corpus} {output}",
+    )
+    write_text(output, page)
+
+
+class Table(NamedTuple):
+    """A table: its heading, and its rows, each with a heading of its own."""
+
+    head: list[str]
+    rows: Sequence[Sequence[object]]
+
+
+class Findings:
+    """What a pipeline finds, language by language.
+
+    n_examples (int): Most examples of each kind of mistake, or of each type that is found.
+
+    sentences (Dict[str, int]): How many there are of each language.
+    scores (Dict[str, Dict[str, Any]]): Of each language with annotations, by `dualner_score`: `p`,
+        `r` and `f` in percent, and `per_type` with F1 of each type.
+    kinds (Counter[Tuple[str, str]]): Its entities, by language and kind of mistake.
+    types (Counter[Tuple[str, str]]): Its entities, by annotated and found type, empty for none.
+    found (Counter[Tuple[str, str]]): Those found without annotations, by language and type.
+    """
+
+    def __init__(self, n_examples: int) -> None:
+        self.n_examples = n_examples
+        self.sentences: dict[str, int] = {}
+        self.scores: dict[str, dict[str, Any]] = {}
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        self.types: Counter[tuple[str, str]] = Counter()
+        self.found: Counter[tuple[str, str]] = Counter()
+        self.hashes: list[int] = []
+        self._curves: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+        self._guesses: dict[str, list[float]] = defaultdict(list)
+        self._drawn: dict[str, list[tuple[int, float, dict[str, Any]]]] = defaultdict(list)
+        self._hues: dict[str, int] = {}
+
+    def add(self, lang: str, judged: list[Judged], annotated: bool) -> None:
+        """Add the sentences of a language."""
+        self.sentences[lang] = len(judged)
+        examples: dict[str, list[Example]] = defaultdict(list)
+        for own in judged:
+            if annotated:
+                for one in pair(own.annotated, own.found):
+                    gold, found = (place.type if place else "" for place in one[1:])
+                    self.kinds[lang, one.kind] += 1
+                    self.types[gold, found] += 1
+                    if one.kind != "correct":
+                        examples[one.kind].append(Example(lang, own, one))
+                for place, sure in own.sure.items():
+                    self._curves[place.type].append((sure, place in own.annotated))
+                continue
+            for place in own.found:
+                self.found[lang, place.type] += 1
+                self._guesses[place.type] += [own.sure[place]] if place in own.sure else []
+                examples[place.type].append(Example(lang, own, Pair("found", None, place)))
+        if annotated:
+            self.hashes += sentence_hashes(own.gold for own in judged)
+            scored = dualner_score(Scored(own.doc, own.gold) for own in judged)
+            per_type = {type_: 100 * own["f"] for type_, own in scored["ents_per_type"].items()}
+            in_percent = {key: 100 * scored[f"ents_{key}"] for key in "prf"}
+            self.scores[lang] = {**in_percent, "per_type": per_type}
+        for heading, every in examples.items():
+            least = nsmallest(self.n_examples, every, key=lambda example: example.sure)
+            shown = ((i, own.sure, own.drawn(self._hues)) for i, own in enumerate(least))
+            self._drawn[heading] += shown
+
+    def examples(self) -> dict[str, list[dict[str, Any]]]:
+        """Of each kind of mistake or type, of each language in turn; the least sure first."""
+        chosen = {}
+        order = {kind: number for number, kind in enumerate(KINDS)}
+        for heading in sorted(self._drawn, key=lambda own: (order.get(own, len(order)), own)):
+            first = nsmallest(self.n_examples, self._drawn[heading], key=lambda own: own[:2])
+            chosen[heading] = [own for *_, own in sorted(first, key=lambda own: own[1])]
+        return chosen
+
+    def judged(self) -> dict[str, Table]:
+        """Tables of text with annotations: scores, kinds of mistakes, confusion of types."""
+        types = sorted({type_ for pair in self.types for type_ in pair} - {""})
+        scores = {**self.scores}
+        if len(scores) > 1:
+            scores["mean"] = {**mean_scores(scores.values()), "per_type": {}}
+        rows = []
+        for lang, own in scores.items():
+            each = [own[key] for key in "prf"], [own["per_type"].get(type_) for type_ in types]
+            rows.append([lang, *("" if cell is None else f"{cell:.1f}" for cell in chain(*each))])
+        kinds = [[lang, *(self.kinds[lang, kind] for kind in KINDS)] for lang in self.scores]
+        confusion = [
+            [gold or "spurious", *(self.types[gold, found] for found in (*types, ""))]
+            for gold in (*types, "")
+        ]
+        confusion[-1][-1] = ""
+        return {
+            "scores": Table(["", "P", "R", "F1", *types], rows),
+            "kinds": Table(["", *KINDS], kinds),
+            "types": Table(["annotated / found", *types, "missed"], confusion),
+        }
+
+    def guessed(self) -> dict[str, Table]:
+        """Tables of text without annotations: entities of each type, and by confidence."""
+        types = sorted({type_ for _, type_ in self.found})
+        langs = [lang for lang in self.sentences if lang not in self.scores]
+        found = [[lang, *(self.found[lang, type_] for type_ in types)] for lang in langs]
+        bands = [np.histogram(self._guesses[type_], 10, (0, 1))[0] for type_ in types]
+        sure = [
+            [f"{i / 10:.1f} to {(i + 1) / 10:.1f}", *(int(own[i]) for own in bands)]
+            for i in reversed(range(10))
+        ]
+        tables = {"found": Table(["", *types], found), "sure": Table(["confidence", *types], sure)}
+        return tables if any(self._guesses.values()) else {"found": tables["found"]}
+
+    def figures(self) -> list[tuple[str, str]]:
+        """Titles and SVG files of what confidences are worth; none without confidences."""
+        from .diagram import Curve, reliability_svg, threshold_svg
+
+        if not self._curves:
+            return []
+        n_gold: Counter[str] = Counter()
+        for (gold, _), n in self.types.items():
+            n_gold[gold] += n
+        often = sorted(self._curves, key=lambda type_: (-n_gold[type_], type_))[:_N_CURVES]
+        columns = {type_: np.array(own).T for type_, own in self._curves.items()}
+        curves = {t: Curve(columns[t][0], columns[t][1] > 0, n_gold[t]) for t in often}
+        sure, right = np.concatenate([*columns.values()], axis=1)
+        about = "all languages"
+        return [
+            ("Precision and recall by threshold", threshold_svg(curves, about)),
+            ("Reliability", reliability_svg({"": measure(sure, right > 0)}, about)),
+        ]

@@ -31,11 +31,13 @@ class Example:
     lang (str): The language of the text.
     judged (Judged): Its sentence.
     pair (Pair): The entity.
+    from_right (bool): Whether the language is written from right to left.
     """
 
     lang: str
     judged: Judged
     pair: Pair
+    from_right: bool
 
     @property
     def sure(self) -> float:
@@ -79,12 +81,13 @@ class Example:
             for place, sure in entities
             if place.start < shown.end_char and place.end > shown.start_char
         ]
-        line = {"text": text, "ents": marks, "settings": {"direction": direction(text)}}
+        direction = "rtl" if self.from_right or is_from_right(text) else "ltr"
+        line = {"text": text, "ents": marks, "settings": {"direction": direction}}
         options = {"template": _MARK}
         return displacy.render(line, "ent", manual=True, jupyter=False, options=options)
 
 
-def direction(text: str) -> str:
-    """`rtl` where most letters of a text are written from right to left, else `ltr`."""
+def is_from_right(text: str) -> bool:
+    """Whether most letters of a text are written from right to left."""
     kinds = Counter(map(unicodedata.bidirectional, text))
-    return "rtl" if kinds["R"] + kinds["AL"] > kinds["L"] else "ltr"
+    return kinds["R"] + kinds["AL"] > kinds["L"]

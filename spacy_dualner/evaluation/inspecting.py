@@ -20,7 +20,7 @@ from ..data.folders import check_file
 from ..errors import need
 from ..pipeline import load_pipeline
 from ..scorer import dualner_score, mean_scores
-from .examples import Example
+from .examples import Example, is_from_right
 from .fingerprint import sentence_hashes, share_known
 from .mistakes import KINDS, Pair, pair
 from .pages import environment
@@ -113,6 +113,7 @@ class Findings:
     def add(self, lang: str, judged: list[Judged], annotated: bool) -> None:
         """Add the sentences of a language."""
         self.sentences[lang] = len(judged)
+        from_right = is_from_right("".join(own.gold.text for own in judged))
         examples: dict[str, list[Example]] = defaultdict(list)
         for own in judged:
             if annotated:
@@ -121,14 +122,15 @@ class Findings:
                     self.kinds[lang, one.kind] += 1
                     self.types[gold, found] += 1
                     if one.kind != "correct":
-                        examples[one.kind].append(Example(lang, own, one))
+                        examples[one.kind].append(Example(lang, own, one, from_right))
                 for place, sure in own.sure.items():
                     self._curves[place.type].append((sure, place in own.annotated))
                 continue
             for place in own.found:
                 self.found[lang, place.type] += 1
                 self._guesses[place.type] += [own.sure[place]] if place in own.sure else []
-                examples[place.type].append(Example(lang, own, Pair("found", None, place)))
+                one = Pair("found", None, place)
+                examples[place.type].append(Example(lang, own, one, from_right))
         if annotated:
             self.hashes += sentence_hashes(own.gold for own in judged)
             scored = dualner_score(Scored(own.doc, own.gold) for own in judged)

@@ -290,7 +290,8 @@ print({"huggingface_hub", "transformers"} & {*sys.modules})
 
 def test_the_commands() -> None:
     named = {"annotate", "calibrate", "card", "compare", "configure", "convert", "evaluate"}
-    assert named | {"fetch", "from-hf", "shrink", "sources", "teach", "threshold"} <= set(COMMANDS)
+    named |= {"fetch", "from-hf", "inspect", "shrink", "sources", "teach", "threshold"}
+    assert named <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

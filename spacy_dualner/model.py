@@ -1,29 +1,17 @@
 """`spacy-dualner.DualNer.v1`: an encoder and the three heads as one Thinc model."""
 
 from collections.abc import Callable, Sequence
-from typing import cast
 
-import torch
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
-from thinc.api import Model, PyTorchShim, PyTorchWrapper_v3
-from thinc.types import ArgsKwargs, Floats2d
+from thinc.api import Model, PyTorchWrapper_v3
+from thinc.types import Floats2d
 
-from .encoder.heads import CALIBRATORS, Heads, deserialize_heads, serialize_heads
+from .encoder.heads import CALIBRATORS, Heads
+from .encoder.heads_shim import heads_module, make_shim
 from .encoder.transformer import LAYER_NAME, fitting_docs, unflatten
 from .labels.scheme import LabelScheme
-
-
-class HeadsShim(PyTorchShim):
-    """Thinc's shim, except that predictions know no dropout."""
-
-    def predict(self, inputs: ArgsKwargs) -> torch.Tensor:
-        """Logits without gradient. inputs: arguments of `Heads.classify`."""
-        # Thinc's own sets the mode, predicts and sets it back to training: other threads may
-        # predict with dropout then.
-        with torch.no_grad():
-            return cast(Heads, self._model).classify(*inputs.args)
 
 
 @registry.architectures("spacy-dualner.DualNer.v1")
@@ -36,7 +24,7 @@ def DualNer_v1(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Fl
         head, C + 1 of the start head, C + 1 of the end head.
     """
     heads = PyTorchWrapper_v3(Heads())
-    heads.shims[0] = _shim(Heads())
+    heads.shims[0] = make_shim(Heads())
     return Model(
         "dualner",
         forward,
@@ -47,15 +35,6 @@ def DualNer_v1(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Fl
         # Thinc sets the first to the training loop's dropout; it acts on the word vectors.
         attrs={"dropout_rate": 0.0, CALIBRATORS: {}},
     )
-
-
-def _shim(heads: Heads) -> HeadsShim:
-    return HeadsShim(heads, serialize_model=serialize_heads, deserialize_model=deserialize_heads)
-
-
-def heads_module(model: Model) -> Heads:
-    """The torch module of a DualNer.v1 model's heads."""
-    return cast(Heads, model.get_ref("heads").shims[0]._model)
 
 
 def fitting(model: Model, examples: Sequence[Example]) -> list[Sequence[Example]]:
@@ -85,19 +64,6 @@ def init(model: Model, X: list[Doc] | None = None, Y: LabelScheme | None = None)
     heads_module(model).build(width, Y)
     model.attrs[CALIBRATORS] = {}
     model.set_dim("nO", Y.n_logits, force=True)
-
-
-def widen(model: Model, scheme: LabelScheme) -> None:
-    """Give the heads of an initialised DualNer.v1 model rows for further types.
-
-    model (Model): Changed in place; logits of types that it knows stay as they are.
-    scheme (LabelScheme): Those types, and the new ones after them.
-    """
-    heads = heads_module(model)
-    heads.widen(scheme)
-    # spaCy's optimizers know weights by their shim: what they hold of the former ones fits no more.
-    model.get_ref("heads").shims[0] = _shim(heads)
-    model.set_dim("nO", scheme.n_logits, force=True)
 
 
 def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[Floats2d, Callable]:

@@ -9,14 +9,14 @@ from typing import Any
 from spacy.errors import Errors
 from spacy.tokens import Doc
 
-from .decoding.confidence import Calibrator, set_calibrator
-from .decoding.decodings import DECODINGS, check_decoding
-from .encoder.heads import CALIBRATORS
-from .encoder.packed_pipe import PackedPipe
-from .errors import DualNerError
-from .labels.gold_types import foreign_types, types_of
-from .labels.scheme import LabelScheme
-from .model import widen
+from ..encoder.heads import CALIBRATORS
+from ..encoder.heads_shim import widen
+from ..encoder.packed_pipe import PackedPipe
+from ..errors import DualNerError
+from ..labels.gold_types import foreign_types, types_of
+from ..labels.scheme import LabelScheme
+from .confidence import Calibrator, set_calibrator
+from .decodings import DECODINGS, check_decoding
 
 
 class TypedPipe(PackedPipe):

@@ -165,10 +165,9 @@ def recognise_form(source: Path) -> str:
     if not found:
         for path in unknown:
             _refuse(path)
-        known = "; ".join(f"{name}: {form.content}" for name, form in FORMS.items())
         held = _names(source)
-        message = f"holds nothing of a known form ({known}), but {held}. Give another folder, or"
-        raise DataError(source, f"{message} choose the form with --form. {_TO_READ}.")
+        message = f"holds nothing of a known form ({', '.join(FORMS)}), but {held}. Give another"
+        raise DataError(source, f"{message} folder, or the form with --form. {_TO_READ}.")
     return _only(source, found)
 
 

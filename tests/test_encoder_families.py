@@ -66,7 +66,9 @@ def test_a_family_from_training_to_package(
         sizes = shrink("two/model-best", Path("small"), corpus, settings)
         assert sizes["after"]["subwords"] < sizes["before"]["subwords"]
         small = spacy.load("small")
-        torch.testing.assert_close(logits(small), logits(taught), rtol=0.02, atol=0.02)
+        # All but the last word, which the corpus has not: it may be split otherwise.
+        own, whole = logits(small)[:-1], logits(taught)[:-1]
+        torch.testing.assert_close(own, whole, rtol=0.02, atol=0.02)
     else:
         with pytest.raises(DualNerError, match="slow one") as error:
             shrink("two/model-best", Path("small"), corpus, settings)

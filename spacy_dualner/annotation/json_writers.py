@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,12 +32,14 @@ Encode = Callable[[Sequence[Doc], Sequence[Carried], Maker], bytes]
 """Makes the bytes of annotated Docs, given what each carries."""
 
 
-def _encoder(make: Callable[[Doc, Carried, Maker], dict[str, Any]]) -> Encode:
-    def encode(docs: Sequence[Doc], carried: Sequence[Carried], maker: Maker) -> bytes:
-        records = (make(doc, more, maker) for doc, more in zip(docs, carried, strict=True))
-        return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records).encode()
-
-    return encode
+def _encode(
+    make: Callable[[Doc, Carried, Maker], dict[str, Any]],
+    docs: Sequence[Doc],
+    carried: Sequence[Carried],
+    maker: Maker,
+) -> bytes:
+    records = (make(doc, more, maker) for doc, more in zip(docs, carried, strict=True))
+    return "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records).encode()
 
 
 def entities(doc: Doc, spans_keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -128,10 +131,11 @@ def _label_studio(doc: Doc, carried: Carried, maker: Maker) -> dict[str, Any]:
     return {"data": _with({"text": doc.text}, carried), "predictions": [prediction]}
 
 
-to_jsonl = _encoder(_jsonl)
-to_doccano = _encoder(_doccano)
-to_prodigy = _encoder(_prodigy)
-to_label_studio = _encoder(_label_studio)
+# Partial, as a function within a function cannot be sent to a worker process.
+to_jsonl: Encode = partial(_encode, _jsonl)
+to_doccano: Encode = partial(_encode, _doccano)
+to_prodigy: Encode = partial(_encode, _prodigy)
+to_label_studio: Encode = partial(_encode, _label_studio)
 
 
 def write_list(joined: Path, output: Path) -> None:

@@ -74,7 +74,9 @@ def load_encoder(name: str, remedy: str = _REMEDY, *, classifier: bool = False) 
                 f"The encoder '{name}' comes with code of its own (trust_remote_code), which is "
                 f"never run. Take one that transformers itself knows. {remedy}"
             ) from None
-        if isinstance(error, ImportError) or "sentencepiece" in str(error).lower():
+        # Without any tokenizer, transformers asks for SentencePiece too.
+        bare = folder.is_dir() and not any(folder.glob("*.model"))
+        if not bare and (isinstance(error, ImportError) or "sentencepiece" in str(error).lower()):
             what = f"The tokenizer of the encoder '{name}' needs"
             need(what, "sentencepiece", "sentencepiece", "google.protobuf")
         raise DualNerError(

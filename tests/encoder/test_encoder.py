@@ -348,7 +348,7 @@ class Counting:
 
     def __init__(self, tokenizer) -> None:
         self.tokenizer = tokenizer
-        self.unk_token_id = tokenizer.unk_token_id
+        self.unk_token_id, self.is_fast = tokenizer.unk_token_id, tokenizer.is_fast
         self.asked: list[str] = []
 
     def __call__(self, words, **settings):
@@ -386,6 +386,7 @@ def test_the_memory_is_bounded_and_changes_nothing(direct, batches, max_cached, 
 def test_each_word_is_tokenised_once(direct) -> None:
     counting = Counting(direct.tokenizer)
     memory = WordTokenizer(counting, max_word=31)
+    counting.asked.clear()  # how it marks where a word begins
     expected = [encode(memory, words) for words in TEXTS]
     distinct = {word for words in TEXTS for word in words}
     assert sorted(counting.asked) == sorted(distinct)

@@ -207,9 +207,11 @@ def test_the_hub_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [ImportError("requires the protobuf library"), ValueError("You need to have sentencepiece")],
 )
 def test_a_tokenizer_that_needs_an_extra(
-    said: Exception, encoder_path: Path, monkeypatch: pytest.MonkeyPatch
+    said: Exception, encoder_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As transformers says it of a folder without tokenizer.json."""
+    """As transformers says it of a folder with a SentencePiece model and no tokenizer.json."""
+    shutil.copy(encoder_path / "config.json", tmp_path)
+    (tmp_path / "sentencepiece.bpe.model").touch()
 
     def refuse(*arguments: Any, **settings: Any) -> None:
         raise said
@@ -217,7 +219,7 @@ def test_a_tokenizer_that_needs_an_extra(
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", refuse)
     monkeypatch.setattr("spacy_dualner.errors.find_spec", lambda name: None)
     with pytest.raises(DualNerError, match=r"needs sentencepiece and google.protobuf") as error:
-        load_encoder(str(encoder_path))
+        load_encoder(str(tmp_path))
     assert 'pip install "spacy-dualner[sentencepiece]"' in str(error.value)
     assert error.value.__suppress_context__
 

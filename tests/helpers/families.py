@@ -34,9 +34,11 @@ POSITIONS = 66
 
 def unigram(special: list[str], begin: str, end: str) -> Tokenizer:
     """SentencePiece's Unigram, as of XLM-R, DeBERTa-v3, RemBERT and T5."""
-    pieces = [(f"▁{word}", -2.0) for word in [*WORDS[::2], "unseen"]]
-    pieces += [(piece, -6.0) for c in ["", *LETTERS] for piece in (f"▁{c}", c) if piece]
-    rows = [*((name, 0.0) for name in special), *pieces]
+    letters = [piece for c in ["", *LETTERS] for piece in (f"▁{c}", c) if piece]
+    words = [f"▁{word}" for word in [*WORDS[::2], "unseen"]]
+    # A word may be a letter too, but no piece has two rows.
+    pieces = dict.fromkeys(special, 0.0) | dict.fromkeys(letters, -6.0) | dict.fromkeys(words, -2.0)
+    rows = list(pieces.items())
     unknown = next(i for i, name in enumerate(special) if name in ("<unk>", "[UNK]"))
     tokenizer = Tokenizer(models.Unigram(rows, unk_id=unknown))
     tokenizer.normalizer = normalizers.NFKC()

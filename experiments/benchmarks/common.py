@@ -24,7 +24,7 @@ from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaModel
 from wasabi import msg
 
 from spacy_dualner.data.docbin import read_docs
-from spacy_dualner.data.files import write_json
+from spacy_dualner.data.outputs import write_json
 from spacy_dualner.data.panx import Sentence, read_splits
 from spacy_dualner.teaching.config import TeachingConfig, resolve_config
 

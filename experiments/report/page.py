@@ -7,8 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from spacy_dualner.about import __version__
-from spacy_dualner.data.files import write_text
-from spacy_dualner.data.folders import check_entries, check_file
+from spacy_dualner.data.outputs import check_entries, check_file, write_text
 from spacy_dualner.errors import need
 from spacy_dualner.evaluation.pages import environment
 

@@ -13,9 +13,8 @@ from spacy.vocab import Vocab
 from weasel.util import get_checksum
 
 from spacy_dualner.data.docbin import corpus_path, read_docs
-from spacy_dualner.data.files import write_json
-from spacy_dualner.data.folders import written_aside
 from spacy_dualner.data.names import SPLITS, TRANSLATED, UNLABELLED
+from spacy_dualner.data.outputs import write_json, written_aside
 from spacy_dualner.errors import DualNerError
 
 from .schema import ConfigSchemaData

@@ -18,8 +18,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from spacy_dualner.annotation.interrupts import deaf_to_interrupts
-from spacy_dualner.data.files import write_json, write_text
-from spacy_dualner.data.folders import check_entries
+from spacy_dualner.data.outputs import check_entries, write_json, write_text
 from spacy_dualner.errors import DualNerError
 
 from .corpora import RECORD, prepare_corpus, prepare_share

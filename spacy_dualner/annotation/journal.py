@@ -13,8 +13,7 @@ from typing import Any, BinaryIO
 import srsly
 from filelock import FileLock, Timeout
 
-from ..data.files import write_json
-from ..data.folders import check_entries, check_file, check_link
+from ..data.outputs import check_entries, check_file, check_link, write_json
 from ..errors import DualNerError
 from .records import Position
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from spacy.tokens import Doc, DocBin
 
 from ..data.docbin import SHARD_SIZE, ShardWriter
-from ..data.folders import check_docs, check_file, put_in_place
+from ..data.outputs import check_docs, check_file, put_in_place
 from ..errors import DualNerError
 from .json_writers import (
     Carried,

@@ -66,7 +66,7 @@ def write_results(path: Path | None, results: dict[str, Any], what: str) -> None
     """
     if path is None:
         return
-    from ..data.files import write_json
+    from ..data.outputs import write_json
 
     write_json(path, results)
     msg.good(f"{what} written to {path}")

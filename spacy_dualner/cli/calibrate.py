@@ -50,7 +50,7 @@ def calibrate_cli(
       python -m spacy dualner calibrate training/stage2/model-best training/calibrated
       python -m spacy dualner calibrate xx_dualner calibrated --langs en --diagram reliability.svg
     """
-    from ..data.folders import check_file, check_json
+    from ..data.outputs import check_file, check_json
     from ..errors import need
 
     output, diagram = files.output, files.diagram
@@ -59,7 +59,7 @@ def calibrate_cli(
         check_file(diagram, "SVG file", lambda text: "<svg" in text[:1000])
         need("The reliability diagram needs", "report", "matplotlib", instead=", or omit --diagram")
     use_device(gpu_id)
-    from ..data.files import write_text
+    from ..data.outputs import write_text
     from ..evaluation.calibrate import calibrate
 
     defaults = read_preset(files.preset)

@@ -83,8 +83,7 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     from thinc.api import Config
     from weasel.util import get_checksum
 
-    from ..data.files import write_text
-    from ..data.folders import check_file
+    from ..data.outputs import check_file, write_text
     from ..training.presets import (
         STAGES,
         config_text,

@@ -58,7 +58,7 @@ def evaluate_cli(
       python -m spacy dualner evaluate xx_dualner corpus --langs de --limit 2000 --output de.json
       python -m spacy dualner evaluate training/stage2/model-best corpus --langs zh,ja --raw
     """
-    from ..data.folders import check_json
+    from ..data.outputs import check_json
 
     check_json(options.output, "result of evaluate", "languages", "mean")
     use_device(options.gpu_id)

@@ -34,7 +34,7 @@ def shrink_cli(
       python -m spacy dualner shrink training/stage2/model-best small --corpus corpus
       python -m spacy dualner shrink xx_dualner small --langs en,de --limit 2000 --tolerance 0.5
     """
-    from ..data.folders import check_json
+    from ..data.outputs import check_json
 
     check_json(output, "result of shrink", "before", "after")
     use_device(gpu_id)

@@ -52,7 +52,7 @@ def sources_cli(
       python -m spacy dualner sources corpus/unlabelled/sw.spacy --encoder encoder --langs en,de,ru
       python -m spacy dualner sources news/*.txt.gz --encoder encoder --output sources.json
     """
-    from ..data.folders import check_json
+    from ..data.outputs import check_json
 
     check_json(output, "result of sources", "sources", "targets")
     use_device(gpu_id)

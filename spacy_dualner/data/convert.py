@@ -16,11 +16,11 @@ from tqdm import tqdm
 from ..errors import DataError, DualNerError
 from .convert_settings import ConvertSettings
 from .docbin import Counts, DocBinWriter, corpus_path
-from .folders import check_docs
 from .forms import FORMS, Splits, recognise_form
 from .hub import read_parquet_splits
 from .lines import is_language
 from .names import SPLITS, TRANSLATED, UNLABELLED
+from .outputs import check_docs
 from .tags import ALL_TYPES, Sentence, map_types
 from .tally import Tally
 

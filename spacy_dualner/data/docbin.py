@@ -22,7 +22,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..errors import DataError, DualNerError
-from .folders import check_docs, put_in_place
+from .outputs import check_docs, put_in_place
 
 if TYPE_CHECKING:
     from typing import Self

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ..component import DualNer
 from ..data.docbin import corpus_path, languages, read_docs
-from ..data.folders import check_output
+from ..data.outputs import check_output
 from ..decoding.decodings import DECODINGS, check_decoding
 from ..errors import DualNerError
 from ..labels.gold_types import check_types, noting_types

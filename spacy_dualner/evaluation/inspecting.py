@@ -15,8 +15,7 @@ from tqdm import tqdm
 
 from ..component import DualNer
 from ..data.docbin import read_docs, split_paths
-from ..data.files import write_text
-from ..data.folders import check_file
+from ..data.outputs import check_file, write_text
 from ..errors import need
 from ..pipeline import load_pipeline
 from ..scorer import dualner_score, mean_scores

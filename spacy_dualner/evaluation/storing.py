@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..component import DualNer
-from ..data.folders import written_aside
+from ..data.outputs import written_aside
 from ..pipeline import find_component, load_pipeline
 from ..training.portable import without_paths
 

@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve
 from tqdm import tqdm
 
 from ..data.docbin import read_docs, split_paths
-from ..data.folders import check_output
+from ..data.outputs import check_output
 from ..decoding.thresholds import of_type, reported
 from ..errors import DualNerError
 from ..pipeline import find_component, load_pipeline

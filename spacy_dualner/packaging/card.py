@@ -17,8 +17,14 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..about import __version__
-from ..data.files import write_json, write_text
-from ..data.folders import check_file, check_output, is_pipeline, written_aside
+from ..data.outputs import (
+    check_file,
+    check_output,
+    is_pipeline,
+    write_json,
+    write_text,
+    written_aside,
+)
 from ..errors import DataError, DualNerError
 from ..pipeline import read_settings
 from .origin import Origin, read_origin

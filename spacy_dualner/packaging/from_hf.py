@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..component import DualNer
 from ..data.docbin import read_docs, text_paths
-from ..data.folders import check_output, written_aside
+from ..data.outputs import check_output, written_aside
 from ..data.tags import is_tag
 from ..encoder.heads import Heads, split_logits, with_rows
 from ..encoder.loading import load_encoder

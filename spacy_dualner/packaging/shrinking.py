@@ -18,7 +18,7 @@ from spacy_transformers.data_classes import HFObjects
 from tqdm import tqdm
 
 from ..data.docbin import corpus_path, languages, read_docs, read_shards, text_paths
-from ..data.folders import check_output, written_aside
+from ..data.outputs import check_output, written_aside
 from ..encoder.shim import EncoderShim
 from ..encoder.subwords import WordTokenizer
 from ..encoder.vocabulary import config_ids, kept_ids, read_spec, trim_encoder, trim_tokenizer

@@ -10,7 +10,7 @@ from accelerate.utils import gather_object, set_seed
 from spacy.language import Language
 from wasabi import Printer
 
-from ..data.folders import check_output, written_aside
+from ..data.outputs import check_output, written_aside
 from ..encoder.kernels import keep_few_kernels
 from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..errors import DualNerError

@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.training.loggers import console_logger
 from spacy.util import registry
 
-from ..data.files import write_text
+from ..data.outputs import write_text
 
 F1, AGREEMENT = "ents_f_", "agree_"
 _MEAN = "ents_f_mean"

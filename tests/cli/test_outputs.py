@@ -17,8 +17,7 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import ShardWriter
-from spacy_dualner.data.files import write_json
-from spacy_dualner.data.folders import check_docs, check_folder, written_aside
+from spacy_dualner.data.outputs import check_docs, check_folder, write_json, written_aside
 from spacy_dualner.errors import DualNerError
 
 KEPT = "is not replaced"

@@ -204,3 +204,26 @@ def put_in_place(new: Path, output: Path, old: Path) -> None:
         if old.exists() and not output.exists():
             os.replace(old, output)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file aside, then put it in place. A device or a pipe is written to as it is.
+
+    path (Path): The file; its folder is made.
+    text (str): The content.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file aside, then put it in place."""
+    write_text(path, srsly.json_dumps(value, indent=2) + "\n")

@@ -10,10 +10,12 @@ import pytest
 import spacy
 import torch
 from helpers.corpus import sentences_of, stage2_config, write_corpus
+from helpers.families import FAST, write_family
 from helpers.tiny import SENTENCES, train_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
+from transformers import AutoModel
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.encoder.encode import encode_words
@@ -100,6 +102,17 @@ def test_more_layers_than_there_are(shim: EncoderShim) -> None:
         check_fusion(shim.transformer, Fusion(1, 2))
     with pytest.raises(DualNerError, match="Linear"):
         check_fusion(torch.nn.Linear(1, 1), Fusion(1, 1))
+
+
+@pytest.mark.parametrize("family", FAST)
+def test_which_families_can_be_fused(family: str, tmp_path: Path) -> None:
+    """Some have modules of BERT's names, but call them in another way."""
+    encoder = AutoModel.from_pretrained(write_family(family, tmp_path / family))
+    if family in ("xlm-roberta", "bert", "e5"):
+        check_fusion(encoder, Fusion(1, 1))
+    else:
+        with pytest.raises(DualNerError, match=type(encoder).__name__):
+            check_fusion(encoder, Fusion(1, 1))
 
 
 # Teaching

@@ -41,10 +41,13 @@ def from_hf_cli(
 
     made = from_hf(folder, out, corpus, split_list(langs), limit)
     if made.n_sentences:
-        msg.info(
-            f"Start and end heads fitted to {made.n_sentences:,} sentences: as the tags say in "
-            f"{100 * made.share:.1f}% of the words that begin or end an entity"
-        )
+        share = "too few others to say how well"
+        if made.share is not None:
+            share = (
+                f"on others they say what the tags say in {100 * made.share:.1f}% of the words "
+                "that begin or end an entity"
+            )
+        msg.info(f"Start and end heads fitted to {made.n_sentences:,} sentences; {share}")
     else:
         msg.warn(
             "The start and end heads know nothing yet: give text with --corpus before teach, or "

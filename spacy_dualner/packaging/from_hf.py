@@ -34,6 +34,7 @@ from ..training.portable import without_paths
 SPLITS = ("train", "unlabelled")
 STEPS = 100
 _CLOSE = 1e-3
+_HELD_OUT = 10
 _REMEDY = "Name a folder that holds one, or its name on the hub."
 
 
@@ -41,12 +42,13 @@ class Agreement(NamedTuple):
     """How the start and end heads were made.
 
     n_sentences (int): Sentences whose tags they were fitted to; 0 where there was no text.
-    share (float): How often both predict what the tags say, of the words where either has an
-        entity begin or end.
+    share (Optional[float]): How often both predict what the tags say, of the words where either
+        has an entity begin or end, on every tenth sentence, which they were not fitted to. None
+        where no such word is.
     """
 
     n_sentences: int
-    share: float
+    share: float | None
 
 
 def from_hf(
@@ -157,32 +159,36 @@ def fit_bounds(pipe: DualNer, docs: Sequence[Doc]) -> Agreement:
     """
     heads, words = heads_module(pipe.model), DocWords(docs)
     if not len(words):
-        return Agreement(0, 0.0)
+        return Agreement(0, None)
     encode = pipe.model.get_ref("tok2vec").predict
     parts = [xp2torch(rows) for batch in minibatch(docs, 1000) for rows in encode(list(batch))]
     vectors = words.of_tokens(torch.cat(parts))
     with torch.no_grad():
         tags = pseudo_labels(heads.classify(vectors), Layout(words.lengths, vectors.device))
+    number = torch.arange(len(docs)).repeat_interleave(torch.as_tensor(words.lengths))
+    held_out = (number % _HELD_OUT == _HELD_OUT - 1).to(vectors.device)
+    fitted = vectors[~held_out], HeadValues(*(values[~held_out] for values in tags))
     bounds = [*heads.start.parameters(), *heads.end.parameters()]
     optimizer = torch.optim.LBFGS(bounds, max_iter=STEPS, line_search_fn="strong_wolfe")
     off, one = vectors.new_zeros(()), vectors.new_ones(())
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        found = split_logits(heads.classify(vectors))
-        total = labelled_loss(found, tags, HeadValues(off, one, one))
+        found = split_logits(heads.classify(fitted[0]))
+        total = labelled_loss(found, fitted[1], HeadValues(off, one, one))
         total.backward()
         return total
 
     with torch.enable_grad():
         optimizer.step(loss)
     heads.zero_grad()
-    return Agreement(len(docs), _share(heads, vectors, tags))
+    share = _share(heads, vectors[held_out], HeadValues(*(values[held_out] for values in tags)))
+    return Agreement(len(docs) - len(docs) // _HELD_OUT, share)
 
 
-def _share(heads: Heads, vectors: Tensor, tags: HeadValues) -> float:
+def _share(heads: Heads, vectors: Tensor, tags: HeadValues) -> float | None:
     with torch.no_grad():
         found = [head.argmax(-1) for head in split_logits(heads.classify(vectors))]
     right = (found[1] == tags.start) & (found[2] == tags.end)
     near = torch.stack((found[1], found[2], tags.start, tags.end)).amax(0) > 0
-    return float(right[near].float().mean()) if near.any() else 1.0
+    return float(right[near].float().mean()) if near.any() else None

@@ -14,9 +14,11 @@ from helpers.families import LABELS, write_classifier, write_family
 from helpers.pipeline import GOLD
 from helpers.tiny import SENTENCES, make_examples, make_nlp, train_nlp
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 from transformers import AutoModelForTokenClassification, pipeline
 
+from spacy_dualner.data.docbin import corpus_path
 from spacy_dualner.encoder.loading import load_encoder
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.model import heads_module
@@ -106,7 +108,7 @@ def test_a_trained_classifier(trained: Path, tmp_path: Path) -> None:
     """With text, its start and end heads say what its tags say."""
     corpus = write_corpus(tmp_path / "corpus")
     status, output = run_cli("dualner", "from-hf", trained, tmp_path / "out", "-c", corpus)
-    assert status == 0 and "fitted to 40 sentences" in output and "100.0%" in output
+    assert status == 0 and "fitted to 36 sentences" in output and "100.0%" in output
     nlp = spacy.load(tmp_path / "out")
     texts = [" ".join(words) for words, _ in SENTENCES]
     assert ours(nlp, texts) == theirs(trained, texts)
@@ -114,6 +116,19 @@ def test_a_trained_classifier(trained: Path, tmp_path: Path) -> None:
     nlp.get_pipe("dualner").cfg["decode"] = "span"
     assert entities(nlp) == GOLD
     assert str(trained.parent) not in nlp.config.to_str()
+
+
+def test_how_well_they_fit_is_measured_on_other_sentences(trained: Path, tmp_path: Path) -> None:
+    """Words of their own at random places: the fitted sentences say little of the others."""
+    words = [[f"{a}{b}" for a in RNG.choices(WORDS, k=3)] for b in range(60)]
+    docs = [Doc(Vocab(), words=RNG.sample(own + WORDS, 6)) for own in words]
+    path = corpus_path(tmp_path / "corpus", "train", "xx")
+    path.parent.mkdir(parents=True)
+    DocBin(docs=docs).to_disk(path)
+    few = from_hf(str(trained), tmp_path / "few", tmp_path / "corpus", limit=9)
+    assert few.n_sentences == 9 and few.share is None
+    many = from_hf(str(trained), tmp_path / "many", tmp_path / "corpus")
+    assert many.n_sentences == 54 and many.share is not None and 0.3 < many.share < 0.97
 
 
 def test_without_text_the_other_heads_know_nothing(trained: Path, tmp_path: Path) -> None:

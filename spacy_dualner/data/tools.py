@@ -40,7 +40,10 @@ class Tool:
 
 
 def _doccano(record: dict[str, Any], place: str) -> MarkedText:
-    """`label` or `labels` of `[start, end, type]`; of older versions and relations, of objects."""
+    """`label` or `labels` of `[start, end, type]`; of older versions and relations, of objects.
+
+    Label Studio's JSON-MIN has objects too, of `start`, `end`, `labels` and `text`.
+    """
     key = next((key for key in _DOCCANO if isinstance(record.get(key), list)), "")
     if not key:
         raise _Fault("no list `label` of entities. Write it, if an empty one.")
@@ -49,7 +52,9 @@ def _doccano(record: dict[str, Any], place: str) -> MarkedText:
         if isinstance(item, list) and len(item) == 3:
             marks.append(_mark(*item))
         elif isinstance(item, dict):
-            marks.append(_mark(*map(item.get, ("start_offset", "end_offset", "label"))))
+            start, end = (item.get(f"{edge}_offset", item.get(edge)) for edge in ("start", "end"))
+            for label in item.get("labels", [item.get("label")]):
+                marks.append(_mark(start, end, label, item.get("text")))
         else:
             fault = f"`{key}` holds {item!r}: expected [start, end, type]. Is it of whole texts?"
             raise _Fault(f"{fault} Mend it, or choose another --form.")

@@ -111,13 +111,14 @@ def find_thresholds(
     paths = split_paths(corpus, settings.split, settings.langs)
     check_annotated(paths.values(), settings.limit)
     found: list[tuple[str, str, float, bool]] = []
-    gold: Counter[tuple[str, str]] = Counter()
+    gold_langs, gold_types = Counter[str](), Counter[str]()
     hashes: list[int] = []
     for lang, path in tqdm(paths.items(), leave=False, disable=None if progress else True):
         docs = list(read_docs(path, nlp.vocab, settings.limit))
         hashes += sentence_hashes(docs)
         for own in judge(nlp, docs, pipe):
-            gold.update((lang, place.type) for place in own.annotated)
+            gold_langs[lang] += len(own.annotated)
+            gold_types.update(place.type for place in own.annotated)
             found += [
                 (lang, place.type, p, place in own.annotated) for place, p in own.sure.items()
             ]
@@ -134,8 +135,7 @@ def find_thresholds(
         table[type_] = NEVER if least is None else least
     kept = np.array(reported(zip(types, sure, strict=True), table), dtype=bool)
 
-    def outcome(own: Bools, name: str = "") -> Outcome:
-        annotated = sum(n for key, n in gold.items() if name in ("", *key))
+    def outcome(own: Bools, annotated: int) -> Outcome:
         return Outcome(int((own & kept & right).sum()), int((own & kept).sum()), annotated)
 
     if output is not None:
@@ -144,9 +144,9 @@ def find_thresholds(
         table,
         short,
         unseen,
-        {type_: outcome(types == type_, type_) for type_ in pipe.labels},
-        {lang: outcome(langs == lang, lang) for lang in paths},
-        outcome(kept),
+        {type_: outcome(types == type_, gold_types[type_]) for type_ in pipe.labels},
+        {lang: outcome(langs == lang, gold_langs[lang]) for lang in paths},
+        outcome(kept, gold_langs.total()),
         share_known(hashes, pipe.cfg["calibrated_on"]),
     )
 

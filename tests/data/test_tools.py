@@ -68,6 +68,8 @@ def tagged(source: Path, **options: Any) -> tuple[list[list[str]], Tally]:
         {"id": 7, "text": TEXT, "labels": MARKS, "Comments": []},
         {"text": TEXT, "entities": offsets(id=1), "relations": []},
         {"text": TEXT, "annotations": offsets(user=1)},
+        # Label Studio's JSON-MIN
+        {"text": TEXT, "id": 1, "label": [one["value"] for one in RESULT], "annotator": 1},
         prodigy(),
         prodigy(_input_hash=1, _is_binary=False),
         {"text": TEXT, "spans": spans()},

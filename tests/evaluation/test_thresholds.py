@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,14 @@ def test_languages_are_together_and_each(folder: Path) -> None:
         assert sum(getattr(own, name) for own in both.types.values()) == total
     _, said = run_cli("dualner", "threshold", folder / "model", folder / "corpus/dev/de.spacy")
     assert f"{sum(own.annotated for lang, own in both.languages.items() if lang == 'de'):,}" in said
+
+
+def test_a_file_may_be_named_as_a_type_is(folder: Path, tmp_path: Path) -> None:
+    file = shutil.copy(folder / "corpus/dev/de.spacy", tmp_path / "PER.spacy")
+    named = find_thresholds(folder / "model", Path(file), 0.7)
+    assert (
+        named.types == find_thresholds(folder / "model", folder / "corpus/dev/de.spacy", 0.7).types
+    )
 
 
 @pytest.mark.parametrize(

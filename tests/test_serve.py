@@ -137,6 +137,20 @@ def test_new_words_are_not_kept(client: TestClient) -> None:
     assert len(strings) == before
 
 
+def test_after_many_new_words_the_pipeline_is_loaded_anew(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = client.app.state.batches
+    first, question = batches.nlp, {"texts": [f"Anna new{j} in Berlin" for j in range(20)]}
+    before = client.post("/entities", json=question).json()
+    assert client.post("/entities", json=question).json() == before
+    assert batches.nlp is first
+    monkeypatch.setattr("app.MAX_NEW_WORDS", 40)
+    assert client.post("/entities", json=question).json() == before
+    assert batches.nlp is not first
+    assert before[0]["entities"]
+
+
 def test_where_too_many_wait(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     batches = client.app.state.batches
     assert client.get("/ready").json() == {"pipeline": "pipeline", "waiting": 0}

@@ -6,9 +6,10 @@ prediction fast, and `nlp.memory_zone()` allows no second thread.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import spacy
@@ -22,6 +23,9 @@ MAX_TEXTS = int(os.environ.get("MAX_TEXTS", 100))  # of a request
 MAX_CHARACTERS = int(os.environ.get("MAX_CHARACTERS", 10_000))  # of a text
 MAX_BATCH = int(os.environ.get("MAX_BATCH", 256))  # texts in one call of `nlp.pipe`
 MAX_WAITING = int(os.environ.get("MAX_WAITING", 64))  # requests
+# After so many new words the pipeline is loaded anew: spaCy's table of strings keeps the place of
+# every word that was ever in it, also when a memory zone ends.
+MAX_NEW_WORDS = int(os.environ.get("MAX_NEW_WORDS", 2_000_000))
 
 
 class Question(BaseModel):
@@ -66,14 +70,22 @@ def entities(doc: Doc) -> list[Entity]:
 class Batches:
     """Joins requests. The one who asks waits for a Future."""
 
-    def __init__(self, nlp: Language) -> None:
-        self.nlp = nlp
+    def __init__(self, load: Callable[[], Language]) -> None:
+        self.load = load
+        self.nlp = load()
+        self.new_words = 0
         self.waiting: asyncio.Queue[tuple[list[str], asyncio.Future]] = asyncio.Queue(MAX_WAITING)
         self.thread = ThreadPoolExecutor(1)
 
     def find(self, texts: list[str]) -> list[list[Entity]]:
+        if self.new_words > MAX_NEW_WORDS:
+            self.nlp, self.new_words = self.load(), 0
+        strings = self.nlp.vocab.strings
+        before = len(strings)
         with self.nlp.memory_zone():
-            return [entities(doc) for doc in self.nlp.pipe(texts, batch_size=MAX_BATCH)]
+            found = [entities(doc) for doc in self.nlp.pipe(texts, batch_size=MAX_BATCH)]
+            self.new_words += len(strings) - before
+        return found
 
     async def ask(self, texts: list[str]) -> list[list[Entity]]:
         """Raises QueueFull where too many wait already."""
@@ -105,7 +117,7 @@ class Batches:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     torch.set_num_threads(int(os.environ.get("TORCH_THREADS", 1)))
-    app.state.batches = Batches(spacy.load(os.environ.get("PIPELINE", "xx_dualner")))
+    app.state.batches = Batches(partial(spacy.load, os.environ.get("PIPELINE", "xx_dualner")))
     app.state.serving = asyncio.create_task(app.state.batches.serve())
     yield
     app.state.serving.cancel()

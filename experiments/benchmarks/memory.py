@@ -15,7 +15,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import psutil
@@ -59,7 +61,7 @@ class Settings:
 
     n: int = typer.Option(1_000_000, "--sentences", help="Number of sentences")
     new: int = typer.Option(2, "--new-words", help="New words a sentence, of 8")
-    cases: str = typer.Option(CASES, help=f"Which to run, out of {CASES},{','.join(STAGES)}")
+    cases: str = typer.Option(CASES, help=f"Which to run, out of {CASES},serve,{','.join(STAGES)}")
     data: Path = common.Data
     limit: int = common.Limit
     longest: int = typer.Option(0, help="Of these the N longest; 0 for all")
@@ -92,6 +94,9 @@ def main(settings: Settings) -> None:
                 results["the same without dualner"] = pipe(
                     settings.n, settings.new, spacy.blank("xx")
                 )
+            if case == "serve":
+                found = serve(settings.n, settings.new, folder, Path(temp))
+                results["examples/serve, requests of ten texts"] = found
             if case == "teach":
                 results["teach"] = teach(folder, Path(temp), settings.steps, settings.max_memory_mb)
             if case in STAGES:
@@ -171,6 +176,14 @@ def pipe(n: int, new: int, nlp: Language) -> dict[str, float]:
                 yield from (len(doc.ents) for doc in nlp.pipe(made, batch_size=1000))
 
     return watched(docs(), n)
+
+
+def serve(n: int, new: int, folder: Path, temp: Path) -> dict[str, float]:
+    """What the service does with requests, but for HTTP."""
+    peers.dualner_nlp({"name": str(folder), "mixed_precision": True}).to_disk(temp / "served")
+    batches = run_path("examples/serve/app.py")["Batches"](lambda: spacy.load(temp / "served"))
+    texts = minibatch(map(" ".join, sentences(n, new)), 10)
+    return watched(chain.from_iterable(map(batches.find, texts)), n)
 
 
 def teach(folder: Path, temp: Path, steps: int, max_memory_mb: int) -> dict[str, float]:

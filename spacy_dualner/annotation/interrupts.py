@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import parent_process
+from multiprocessing import parent_process, resource_tracker
 
 
 @contextmanager
@@ -18,6 +18,8 @@ def deaf_to_interrupts() -> Iterator[None]:
     begins and no code of ours runs in it. This process hears it when the block ends, so that none
     is left without having been told what to do.
     """
+    # It begins with the first process, and lets Ctrl-C through again.
+    resource_tracker.ensure_running()
     heard: list[int] = []
     # A thread that blocks nothing may hear it in place of this one, and Python's main thread acts.
     handler = signal.getsignal(signal.SIGINT)

@@ -20,6 +20,7 @@ from wasabi import msg
 from ..errors import DualNerError
 
 _FAILED = 1
+_AGAIN = "Interrupted. Each output is whole, or as it was: begin again."
 # Those that end a program, as a shell counts them.
 _OF_SIGNALS = 128
 
@@ -67,7 +68,7 @@ def clear_endings() -> Iterator[None]:
             status = _fail(_explained(error), error)
         except KeyboardInterrupt as error:
             number = error.number if isinstance(error, Stopped) else signal.SIGINT
-            said = str(error) or "Interrupted. Nothing was written: begin again."
+            said = str(error) or _AGAIN
             status = _fail(said, error, _OF_SIGNALS + number)
     if status:
         raise typer.Exit(status)

@@ -65,7 +65,7 @@ def test_every_command_is_of_the_group() -> None:
             1,
             "[Errno 28] No space: 'b'.",
         ),
-        (KeyboardInterrupt(), 130, "Interrupted. Nothing was written: begin again."),
+        (KeyboardInterrupt(), 130, "Interrupted. Each output is whole, or as it was: begin again."),
         (KeyboardInterrupt("Interrupted after 3 texts."), 130, "Interrupted after 3 texts."),
         (Stopped(signal.SIGTERM), 143, "Interrupted."),
         (typer.Exit(3), 3, ""),

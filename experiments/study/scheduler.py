@@ -15,10 +15,9 @@ from typing import Any, cast
 
 import srsly
 import torch
-from filelock import FileLock, Timeout
 
 from spacy_dualner.annotation.interrupts import deaf_to_interrupts
-from spacy_dualner.data.outputs import check_entries, write_json, write_text
+from spacy_dualner.data.outputs import check_entries, locked, write_json, write_text
 from spacy_dualner.errors import DualNerError
 
 from .corpora import RECORD, prepare_corpus, prepare_share
@@ -60,12 +59,7 @@ def run_studies(
         # What a study writes, under names that others use too.
         check_entries(results, other=["corpus", "corpus-*", "runs", RESULTS, STUDY])
     results.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FileLock(results / ".lock").acquire(timeout=0)
-    except Timeout:
-        message = f"{results} is in use by another study. Wait for it, or choose another --output."
-        raise DualNerError(message) from None
-    with lock:
+    with locked(results, results):
         record = prepare_corpus(data, results)
         runs = plan(studies, results, record)
         for share in {run.cell.share for run in runs}:

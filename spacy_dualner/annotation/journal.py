@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import srsly
-from filelock import FileLock, Timeout
 
-from ..data.outputs import check_entries, check_file, check_link, write_json
+from ..data.outputs import check_entries, check_file, check_link, locked, write_json
 from ..errors import DualNerError
 from .records import Position
 
@@ -76,18 +75,12 @@ class Unfinished:
         check_link(self.folder)
         check_entries(self.folder, _OWN)
         check_file(self.report, "report of annotate", lambda text: text.startswith(_FAULT))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = FileLock(self.folder / ".lock").acquire(timeout=0)
-        except Timeout:
-            message = f"{self.target} is being written by another run. Wait for it to end."
-            raise DualNerError(message) from None
-        try:
-            with lock:
+        with locked(self.folder, self.target):
+            try:
                 yield
-        finally:
-            if not self._journal.exists():
-                shutil.rmtree(self.folder, ignore_errors=True)
+            finally:
+                if not self._journal.exists():
+                    shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def interruptible(self, remedy: str) -> Iterator[None]:
@@ -98,9 +91,10 @@ class Unfinished:
         try:
             yield
         except KeyboardInterrupt as error:
-            journal = self.load()
-            done = journal.texts + journal.faults if journal else 0
-            error.args = (f"Interrupted after {done:,} texts. {remedy}",)
+            # Without one nothing is written yet, or all is in its place.
+            if (journal := self.load()) is not None:
+                done = journal.texts + journal.faults
+                error.args = (f"Interrupted after {done:,} texts. {remedy}",)
             raise
 
     def load(self) -> Journal | None:

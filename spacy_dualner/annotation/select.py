@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from spacy.tokens import Doc
 from thinc.api import xp2torch
 
+from ..data.outputs import aside
 from ..decoding.doubt import doubts
 from ..errors import DualNerError
 from ..labels.layout import Layout
@@ -97,9 +97,8 @@ def select(
     docs = [Doc(vocab).from_bytes(text) for text in selector.shortlist.chosen()]
     if not docs:
         raise DualNerError(f"{source}: no text that may hold an entity. Name another TEXT.")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
-        joined = Path(folder, "output")
+    with aside(output) as folder:
+        joined = folder / "output"
         joined.write_bytes(selector.encode(docs, list(map(carried_by, docs))))
         writer.finish(joined, output)
     return Counter(map(lang_of, docs)), read

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from spacy.tokens import Doc, DocBin
 
 from ..data.docbin import SHARD_SIZE, ShardWriter
-from ..data.outputs import check_docs, check_file, put_in_place
+from ..data.outputs import check_docs, check_file, written_aside
 from ..errors import DualNerError
 from .json_writers import (
     Carried,
@@ -89,8 +89,8 @@ def write_shards(joined: Path, output: Path, shard_size: int = SHARD_SIZE) -> No
     """
     if not joined.stat().st_size:
         # A writer to which nothing is added leaves everything as it is.
-        DocBin(store_user_data=True).to_disk(joined)
-        put_in_place(joined, output, joined.with_name(".old"))
+        with written_aside(output, joined.parent) as new:
+            DocBin(store_user_data=True).to_disk(new)
         return
     with (
         joined.open("rb") as file,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from operator import length_hint
@@ -22,7 +20,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from ..errors import DataError, DualNerError
-from .outputs import check_docs, put_in_place
+from .outputs import aside, check_docs, put_in_place
 
 if TYPE_CHECKING:
     from typing import Self
@@ -184,7 +182,7 @@ class ShardWriter:
     path (Path): The path to write to.
     shard_size (int): The most Docs in one file.
     folder (Optional[Path]): Where to write until the block ends; by default beside the path.
-    Raises DualNerError where something else is at the path.
+    Raises DualNerError where something else is at the path, or another run writes there.
     """
 
     def __init__(
@@ -193,8 +191,9 @@ class ShardWriter:
         check_docs(path)
         self.path = path
         self.shard_size = shard_size
-        self._folder = folder or path.parent
+        self._folder = folder
         self._staging: Path | None = None
+        self._end = ExitStack()
         self._n_shards = 0
         self._docbin = self._new_shard()
 
@@ -212,9 +211,7 @@ class ShardWriter:
         if not len(self._docbin):
             return
         if self._staging is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            prefix = f".{self.path.stem}."
-            self._staging = Path(tempfile.mkdtemp(prefix=prefix, dir=self._folder))
+            self._staging = self._end.enter_context(aside(self.path, self._folder))
             (self._staging / "new").mkdir()
         self._docbin.to_disk(self._staging / "new" / f"{self._n_shards:05d}.spacy")
         self._n_shards += 1
@@ -234,8 +231,7 @@ class ShardWriter:
                 self.flush()
                 self._replace()
         finally:
-            if self._staging is not None:
-                shutil.rmtree(self._staging, ignore_errors=True)
+            self._end.close()
 
     def _new_shard(self) -> DocBin:
         return DocBin(store_user_data=True)
@@ -246,11 +242,7 @@ class ShardWriter:
         new, old = self._staging / "new", self._staging / "old"
         if self._n_shards == 1:
             new = new / "00000.spacy"
-        # A file replaces a file in one step; where a folder is involved the old one steps aside.
-        if self.path.is_file() and new.is_file():
-            os.replace(new, self.path)
-        else:
-            put_in_place(new, self.path, old)
+        put_in_place(new, self.path, old)
 
 
 class DocBinWriter(ShardWriter):

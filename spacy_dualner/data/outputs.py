@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import tempfile
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import srsly
 
 from ..errors import DualNerError
+from ..scratch import LOCK, hold
 
 # What tells a folder of each kind from any other, and what else may be in it.
 _MARKS = {"pipeline": ("config.cfg", "meta.json"), "encoder": ("config.json",), "corpus file": ()}
@@ -26,6 +28,8 @@ _CONTENT = {
     "corpus file": ("*.spacy",),
 }
 _N_NAMED = 3
+# Of renameat2: both paths are as the process sees them, and change places.
+_HERE, _EXCHANGE = -100, 2
 # What a file of Docs begins with.
 _ZLIB = b"\x78"
 
@@ -179,31 +183,84 @@ def _components(folder: Path, kind: str) -> list[str]:
 
 
 @contextmanager
-def written_aside(output: Path) -> Iterator[Path]:
-    """A folder that takes the place of the output if the block ends well, and else goes."""
+def locked(folder: Path, output: Path) -> Iterator[None]:
+    """Keep other runs out of a folder while the block lasts.
+
+    folder (Path): It is made.
+    output (Path): What is written, for the message.
+    Raises DualNerError where another run has it.
+    """
+    lock = hold(folder)
+    if lock is None:
+        raise DualNerError(f"{output} is being written by another run. Wait for it to end.")
+    with lock:
+        try:
+            yield
+        finally:
+            (folder / LOCK).unlink(missing_ok=True)
+
+
+@contextmanager
+def aside(output: Path, folder: Path | None = None) -> Iterator[Path]:
+    """A folder beside an output for what is to take its place; it goes at the end.
+
+    What a run left there that was killed goes first.
+
+    output (Path): The output, which one run at a time may write.
+    folder (Optional[Path]): Where to make it, on the same disk; by default where the output is.
+    """
     output = output.absolute()
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as name:
-        new, old = Path(name) / "new", Path(name) / "old"
-        yield new
-        put_in_place(new, output, old)
+    place = (folder or output.parent) / f".{output.name}.part"
+    check_entries(place, ["new", "old", "output", ".*"])
+    with locked(place, output):
+        try:
+            _bring_back(place / "old", output)
+            for name in ("new", "old"):
+                shutil.rmtree(place / name, ignore_errors=True)
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def written_aside(output: Path, folder: Path | None = None) -> Iterator[Path]:
+    """A path that takes the place of the output if the block ends well; as `aside`."""
+    with aside(output, folder) as place:
+        yield place / "new"
+        put_in_place(place / "new", output, place / "old")
 
 
 def put_in_place(new: Path, output: Path, old: Path) -> None:
-    """Put a file or folder in the place of an output, which steps aside and comes back on failure.
+    """Put a file or folder in the place of an output: in one step, where the system has one.
 
-    new (Path): What to put there.
+    Else the output steps aside first, and comes back on failure.
+
+    new (Path): What to put there; afterwards, what was there before may be here.
     output (Path): The output, which need not be there.
-    old (Path): Where the output goes that was there, on the same disk.
+    old (Path): Where the output may go that was there, on the same disk.
     """
-    try:
-        if output.exists():
-            os.replace(output, old)
+    if not output.exists() or (output.is_file() and new.is_file()):
         os.replace(new, output)
-    except BaseException:
-        if old.exists() and not output.exists():
-            os.replace(old, output)
-        raise
+    elif not _exchange(new, output):
+        try:
+            os.replace(output, old)
+            os.replace(new, output)
+        except BaseException:
+            _bring_back(old, output)
+            raise
+
+
+def _bring_back(old: Path, output: Path) -> None:
+    if old.exists() and not output.exists():
+        os.replace(old, output)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Give each the other's name in one step. Linux can, on most kinds of disk."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and not rename(
+        _HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE
+    )
 
 
 def write_text(path: Path, text: str) -> None:

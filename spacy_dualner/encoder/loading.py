@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from transformers import (
 )
 
 from ..errors import DualNerError, need
+from ..scratch import scratch
 
 # Where the encoder came from is of no use after loading, and may be a path of that machine.
 _ORIGIN_KEYS = ("_name_or_path", "name_or_path")
@@ -99,8 +99,7 @@ def rebuild_encoder(
     RETURNS (HFObjects): Tokenizer and encoder in float32.
     Raises DualNerError where a file would lie elsewhere, or the parts do not fit each other.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch() as folder:
         write_files(files, folder)
         # Not with srsly: it writes 1e-12, BERT's layer_norm_eps, as 0.
         (folder / "config.json").write_text(json.dumps(config), "utf8")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 from typing import Any, cast
 
 import srsly
@@ -18,6 +16,7 @@ from thinc.types import ArgsKwargs
 from torch import nn
 
 from ..errors import DualNerError
+from ..scratch import scratch
 from .encode import autocast, block_budget, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
 from .packing import binary_header, open_view, pack, unpack
@@ -153,10 +152,10 @@ class EncoderShim(HFShim):
         if not self.is_loaded:
             return srsly.msgpack_dumps({"config": {}, "state": b"", "tokenizer": {}})
         files: dict[str, bytes] = {}
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch() as folder:
             self._hfmodel.tokenizer.save_pretrained(folder)
-            forget_origin(Path(folder) / "tokenizer_config.json")
-            for path in sorted(Path(folder).rglob("*")):
+            forget_origin(folder / "tokenizer_config.json")
+            for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     files[path.relative_to(folder).as_posix()] = path.read_bytes()
         weights = self._model.state_dict()

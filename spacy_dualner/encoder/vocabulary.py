@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -20,6 +18,7 @@ from torch import nn
 from transformers import AutoTokenizer
 
 from ..errors import DualNerError
+from ..scratch import scratch
 from .subwords import Ints
 
 Spec = dict[str, Any]
@@ -125,8 +124,7 @@ def trim_tokenizer(tokenizer: Any, kept: Ints) -> Any:
     """
     spec = trim_spec(read_spec(tokenizer), kept)
     new = {old: rank for rank, old in enumerate(kept.tolist())}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch() as folder:
         tokenizer.save_pretrained(folder)
         # The slow tokenizer's files hold the whole vocabulary, under the old numbers.
         for file in {*tokenizer.vocab_files_names.values(), "added_tokens.json"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from accelerate.utils import gather_object, set_seed
 from spacy.language import Language
 from wasabi import Printer
 
-from ..data.outputs import check_output, written_aside
+from ..data.outputs import check_output, locked, written_aside
 from ..encoder.kernels import keep_few_kernels
 from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..errors import DualNerError
@@ -48,7 +49,8 @@ def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path
     resume (bool): Go on from the checkpoint of an interrupted run of the same config.
     RETURNS (Path): The best pipeline.
     Raises DualNerError where the pipeline cannot be taught, a corpus is missing, something else
-    would be lost, or a checkpoint cannot be written or does not belong to this config.
+    would be lost, another run writes there, or a checkpoint cannot be written or does not belong
+    to this config.
     """
     output.mkdir(parents=True, exist_ok=True)
     keep_few_kernels()
@@ -135,6 +137,11 @@ class Teaching:
 
     def run(self, resume: bool) -> Path:
         """Teach to the end of the last epoch and write the best pipeline."""
+        writes = self.accelerator.is_main_process
+        with locked(self.output, self.output / BEST) if writes else nullcontext():
+            return self._run(resume)
+
+    def _run(self, resume: bool) -> Path:
         resumed = resume and self._resume()
         log = TeachingLog(
             self.nlp,

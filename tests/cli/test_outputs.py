@@ -19,6 +19,7 @@ from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import ShardWriter
 from spacy_dualner.data.outputs import check_docs, check_folder, write_json, written_aside
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.scratch import hold
 
 KEPT = "is not replaced"
 
@@ -186,7 +187,8 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
 def test_a_replaced_folder_comes_back_when_interrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Between stepping aside and the new one's coming."""
+    """Between stepping aside and the new one's coming, on a disk that needs two steps."""
+    monkeypatch.setattr("spacy_dualner.data.outputs._exchange", lambda *_: False)
     output = tmp_path / "out.spacy"
     output.mkdir()
     (output / "00000.spacy").write_text("")
@@ -259,3 +261,28 @@ def test_docs_are_told_by_their_bytes(here: Path) -> None:
     (here / "notes.spacy").write_text("important")
     with pytest.raises(DualNerError, match=KEPT):
         check_docs(here / "notes.spacy")
+
+
+# Two runs at once
+
+
+@pytest.mark.parametrize(
+    "command,held",
+    [
+        ("annotate jsonl", "out.jsonl.partial"),
+        ("calibrate", ".out.part"),
+        ("card -o", ".out.part"),
+        ("convert", "corpus/unlabelled/.en.spacy.part"),
+        ("select", ".out.jsonl.part"),
+        ("teach", "out"),
+    ],
+)
+def test_an_output_is_of_one_run_at_a_time(here: Path, command: str, held: str) -> None:
+    before = tree(here)
+    lock = hold(here / held)
+    assert lock is not None
+    with lock:
+        status, printed = run_cli("dualner", *WRITES[command][0])
+    assert status == 1
+    assert "being written by another run. Wait for it to end." in printed
+    assert {name: what for name, what in tree(here).items() if held not in name} == before

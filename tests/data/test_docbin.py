@@ -146,6 +146,7 @@ def test_an_error_leaves_what_was_there(tmp_path, before, error) -> None:
 
 
 def test_a_failed_replacement_puts_the_old_folder_back(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("spacy_dualner.data.outputs._exchange", lambda *_: False)
     path = tmp_path / "de.spacy"
     write(path, [ONE] * 3, shard_size=2)
     replace = os.replace

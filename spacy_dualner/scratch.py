@@ -1,0 +1,57 @@
+"""Folders that one process has to itself, and what a killed one left of them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+LOCK = ".lock"
+"""The file in a folder that says who has it."""
+
+_PREFIX = "spacy-dualner-"
+
+
+def hold(folder: Path) -> BaseFileLock | None:
+    """Lock a folder, also against runs of other programs that use this function.
+
+    The lock ends with the process, however that ends.
+
+    folder (Path): It is made.
+    RETURNS (Optional[BaseFileLock]): The lock; None where another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return None
+    if not (folder / LOCK).exists():  # who had it has just removed it
+        lock.release()
+        return None
+    return lock
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder, which goes at the end. Those that killed processes left go before."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        # Other users' folders are none of ours.
+        with suppress(OSError):
+            if (lock := hold(left)) is not None:
+                shutil.rmtree(left)
+                lock.release()
+    lock = None
+    while lock is None:  # another process may take one that is not locked yet for left
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = hold(folder)
+    try:
+        (folder / "files").mkdir()
+        yield folder / "files"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()

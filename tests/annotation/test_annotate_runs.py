@@ -15,11 +15,11 @@ import spacy
 import srsly
 from helpers.annotate import ROWS, TEXTS, expected, files_of, read_output, write_input
 from helpers.corpus import run_cli
-from helpers.processes import WARM, Command
 from helpers.tiny import make_examples
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from experiments.reliability.processes import WARM, Command
 from spacy_dualner.annotation.annotate import annotate
 from spacy_dualner.annotation.annotate_settings import AnnotateSettings
 from spacy_dualner.annotation.journal import Journal, Unfinished

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import srsly
 from helpers.corpus import write_corpus
-from helpers.processes import Command
 from helpers.tiny import ROOT
 from spacy.language import Language
 
+from experiments.reliability.processes import Command
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,6 @@ from filelock import FileLock
 from helpers.corpus import run_cli, sentences_of, stage1_config, stage2_config, write_corpus
 from helpers.docs import check_line
 from helpers.experiments import run_experiments
-from helpers.processes import WARM, Command
 from helpers.tiny import ROOT, SENTENCES
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -25,6 +24,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from experiments.__main__ import REPORT, STUDY
+from experiments.reliability.processes import WARM, Command
 from experiments.study.corpora import corpus_folder, prepare_corpus, prepare_share
 from experiments.study.entity_vectors import entity_vectors
 from experiments.study.grid import Run, plan

@@ -26,7 +26,6 @@ from helpers.corpus import (
     write_corpus,
 )
 from helpers.pipeline import same, weights
-from helpers.processes import Command
 from helpers.teaching import (
     Interrupted,
     before_step,
@@ -39,6 +38,7 @@ from helpers.tiny import train_nlp
 from spacy.language import Language
 from spacy.vocab import Vocab
 
+from experiments.reliability.processes import Command
 from spacy_dualner.component import DualNer
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.encoder.encode import bf16_pays

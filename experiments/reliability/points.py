@@ -1,0 +1,84 @@
+"""Every place where a command is about to change a file, or has written part of one."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Python's own events, https://docs.python.org/3/library/audit_events.html, each before it happens.
+_CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+# What differs from run to run in a name.
+_RANDOM = re.compile(r"(?<=[._])[a-z0-9_]{8}$|^tmp[a-z0-9_]{8}$|^[0-9a-f]{32}$")
+
+
+@dataclass
+class Points:
+    """A hook for a command's processes: notes the points, and at one of them sends a signal.
+
+    folder (Path): Changes in this folder count.
+    log (Optional[Path]): Where each point is noted: leader or other, event, name.
+    at (str): The process that sends the signal, and at which of its points: `leader 3`.
+    inside (bool): Where the point is a file that is opened, send it after the first write to it.
+    number (int): The signal.
+    group (bool): Whether all of the command's group get it, as from a terminal.
+    """
+
+    folder: Path
+    log: Path | None = None
+    at: str = ""
+    inside: bool = False
+    number: int = signal.SIGKILL
+    group: bool = False
+
+    def __call__(self, command: int) -> None:
+        """Begin to listen in this process."""
+        self._command = command
+        self._role = "leader" if command == os.getpid() else "other"
+        self._count = 0
+        self._file = -1
+        if self.log is not None:
+            self._file = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._prefix = f"{self.folder}{os.sep}"
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open" and event not in _CHANGES:
+            return
+        if event == "open" and not (arguments[2] or 0) & _WRITING:
+            return
+        if not isinstance(arguments[0], str | bytes | os.PathLike):
+            return
+        path = os.fsdecode(arguments[1 if event == "os.rename" else 0])
+        # Names in a folder that is open, as rmtree removes them, are of ours.
+        in_open_folder = event in ("os.remove", "os.rmdir") and arguments[-1] != -1
+        if not in_open_folder and not os.path.abspath(path).startswith(self._prefix):
+            return
+        if sys.getprofile() == self._after_write:  # torch writes from C++, which nobody hears
+            sys.setprofile(None)
+            self._send()
+        self._count += 1
+        if self._file >= 0:
+            name = _RANDOM.sub("*", os.path.basename(path))
+            os.write(self._file, f"{self._role} {self._count} {event} {name}\n".encode())
+        if self.at == f"{self._role} {self._count}":
+            if self.inside and event == "open":
+                sys.setprofile(self._after_write)
+            else:
+                self._send()
+
+    def _after_write(self, frame: Any, event: str, called: Any) -> None:
+        if event == "c_return" and getattr(called, "__name__", "") == "write":
+            sys.setprofile(None)
+            self._send()
+
+    def _send(self) -> None:
+        if self.group:
+            os.killpg(self._command, self.number)
+        else:
+            os.kill(self._command, self.number)

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EINVAL
 from importlib.util import find_spec
 from pathlib import Path
 
+# What a message quotes from a file may be longer, and the remedy stands at its end.
+_HEAD, _TAIL = 1_000, 500
+_LINE_END = re.compile(r"\s*[\r\n]+\s*")
+
 
 class DualNerError(ValueError):
-    """Base of all errors about the user's input. The command line prints it without a traceback."""
+    """Base of all errors about the user's input. The command line prints it without a traceback.
+
+    message (str): What is wrong and what to do about it. However it quotes what is damaged, it
+        becomes one line that can be printed, and is shortened in its middle.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        line = _LINE_END.sub(" ", message.strip())
+        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        shown = f"{line[:_HEAD]} ... {line[-_TAIL:]}"
+        super().__init__(line if len(line) <= len(shown) else shown)
 
 
 class DataError(DualNerError):
@@ -34,6 +52,27 @@ class DataError(DualNerError):
         self.message = message
         self.line = line
         self.text = text
+
+
+@contextmanager
+def readable(path: str | Path, fault: str, remedy: str) -> Iterator[None]:
+    """Name a file whatever fails in the block that reads it: libraries share no base for errors.
+
+    path (Union[str, Path]): The file.
+    fault (str): What is wrong with it then: `not a journal of annotate`.
+    remedy (str): What to do about it.
+    Raises DataError for all errors but our own, and those of the disk.
+    """
+    try:
+        yield
+    except DualNerError:
+        raise
+    except Exception as error:
+        # What is read at a place that cannot be is the file's fault, and no disk's.
+        if isinstance(error, OSError) and error.errno not in (None, EINVAL):
+            raise
+        said = f"{type(error).__name__}: {error}".removesuffix(".")
+        raise DataError(path, f"{fault} ({said}). {remedy}") from error
 
 
 def need(what: str, extra: str, *modules: str, instead: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from thinc.types import Floats2d
 from .component import DualNer
 from .encoder.shim import EncoderShim
 from .encoder.transformer import LAYER_NAME, encoder_shim
-from .errors import DataError, DualNerError
+from .errors import DataError, DualNerError, readable
 
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024
@@ -53,7 +54,8 @@ def load_pipeline(model: str | Path) -> Language:
                 f"The pipeline {model} needs what is not installed here. Install what its "
                 f"meta.json names, or get the pipeline anew. Cause: {said}"
             ) from error
-        raise
+        with readable(model, "is damaged, or of another version", _ANEW):
+            raise
 
 
 def check_files(folder: Path) -> None:
@@ -72,10 +74,8 @@ def check_files(folder: Path) -> None:
         read = _READ.get(path.name)
         if read is None or not path.is_file():
             continue
-        try:
+        with readable(path, "is damaged", _ANEW):
             read(path)
-        except ValueError as error:
-            raise DataError(path, f"is damaged ({error}). {_ANEW}") from error
 
 
 def read_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
@@ -85,18 +85,19 @@ def read_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
     RETURNS (Tuple[Config, Dict[str, Any]]): config.cfg, interpolated, and meta.json.
     Raises DataError where one of them is missing or damaged.
     """
-    reads = {"config.cfg": Config().from_disk, "meta.json": srsly.read_json}
+    reads = {"config.cfg": Config().from_disk, "meta.json": _read_json}
     found: list[Any] = []
     for name, read in reads.items():
         path = folder / name
         if not path.is_file():
             raise DataError(path, f"no such file. {_ANEW}")
-        try:
+        with readable(path, "is damaged", _ANEW):
             found.append(read(path))
-        except ValueError as error:
-            said = " ".join(str(error).split())
-            raise DataError(path, f"is damaged ({said}). {_ANEW}") from error
     return found[0], found[1]
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
 
 
 def _folders(model: str | Path) -> list[Path]:

@@ -134,9 +134,8 @@ def by_select(nlp: Language, pool: Sequence[Doc], seed: int) -> Chooser:
     def choose(n: int) -> list[int]:
         shortlist = Shortlist(n, seed)
         for doc, doubt in zip(docs, shares, strict=True):
-            shortlist.add(doc, doubt)
-        found = (Doc(nlp.vocab).from_bytes(content) for content in shortlist.chosen())
-        return [doc.user_data["number"] for doc in found]
+            shortlist.add(doc, doubt, b"%d" % doc.user_data["number"])
+        return [int(number) for _, number in shortlist.chosen()]
 
     return choose
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import srsly
-
 from ..data.outputs import check_entries, check_file, check_link, locked, write_json
-from ..errors import DualNerError
+from ..errors import DualNerError, readable
 from .records import Position
 
 # What may be in the folder of an unfinished run: while a DocBin is put together, folders as well.
 _OWN = ("output", "errors.jsonl", "report", "journal.json", ".*")
+# A number that was damaged would else lose texts, or write them twice, without a word.
+_CHECKSUM = "checksum"
 # What the report of faults begins with.
 _FAULT = '{"file": '
 
@@ -104,13 +106,13 @@ class Unfinished:
         """
         if not self._journal.exists():
             return None
-        try:
-            journal = Journal(**srsly.read_json(self._journal))
-        except (ValueError, TypeError) as error:
-            raise DualNerError(
-                f"{self._journal}: not a journal of annotate ({error}). Start anew with --force."
-            ) from error
-        journal.position = journal.position[0], journal.position[1]
+        with readable(self._journal, "not a journal of annotate", "Start anew with --force."):
+            held = json.loads(self._journal.read_bytes())
+            # Versions that wrote none are believed.
+            if _CHECKSUM in held and held.pop(_CHECKSUM) != _checksum(held):
+                raise ValueError("its checksum is another")
+            journal = Journal(**held)
+            journal.position = journal.position[0], journal.position[1]
         return journal
 
     @contextmanager
@@ -130,7 +132,8 @@ class Unfinished:
                     file.flush()
                     os.fsync(file.fileno())
                 journal.output_bytes, journal.error_bytes = output.tell(), errors.tell()
-                write_json(self._journal, asdict(journal))
+                held = asdict(journal)
+                write_json(self._journal, held | {_CHECKSUM: _checksum(held)})
 
             yield commit
 
@@ -152,6 +155,10 @@ class Unfinished:
     def forget(self) -> None:
         """Remove the journal, and when the lock goes, the folder."""
         self._journal.unlink(missing_ok=True)
+
+
+def _checksum(held: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(held, sort_keys=True).encode())
 
 
 def _open_at(path: Path, length: int) -> BinaryIO:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from io import BufferedReader
 from itertools import islice
+from math import isinf
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -50,7 +51,7 @@ class Lines:
         self.file = file
         self.source = source
         self.position: Position = (0, 0)
-        self._raw = split_lines(read_chunks(file, source))
+        self._raw = split_lines(read_chunks(file, source), source)
 
     @property
     def number(self) -> int:
@@ -61,7 +62,7 @@ class Lines:
         """Go on elsewhere."""
         self.file.seek(position[0])
         self.position = position
-        self._raw = split_lines(read_chunks(self.file, self.source))
+        self._raw = split_lines(read_chunks(self.file, self.source), self.source)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -116,6 +117,7 @@ class LineReader(Reader):
             self.begin(lines)
             if start != (0, 0):
                 lines.seek(start)
+            self.position = lines.position
             while True:
                 item: Record | Fault | None
                 try:
@@ -159,7 +161,7 @@ class JsonlReader(LineReader):
         if not line.strip():
             return None
         try:
-            carried = json.loads(line)
+            carried = json.loads(line, parse_float=_number)
         except (ValueError, RecursionError) as error:
             raise lines.error(f"not JSON ({error}). Mend the line.", line) from None
         if not isinstance(carried, dict):
@@ -248,8 +250,19 @@ class DocBinReader(Reader):
             docs = islice(read_docs(path, Vocab(), name_lang=False), skip, None)
             for number, doc in enumerate(docs, skip + 1):
                 self.position = shard, number
-                yield Record(str(path), number, doc.to_bytes(), {})
+                try:
+                    content = doc.to_bytes()
+                except Exception as error:  # what spaCy says of a damaged Doc has no common base
+                    yield Fault(str(path), number, f"{error}. Make the Doc anew.", None)
+                else:
+                    yield Record(str(path), number, content, {})
             skip = 0
+
+
+def _number(text: str) -> float:
+    if isinf(number := float(text)):
+        raise ValueError(f"{excerpt(text)} is too large a number")
+    return number
 
 
 def _stamps(paths: list[Path]) -> list[Any]:

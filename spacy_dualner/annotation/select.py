@@ -20,7 +20,7 @@ from .journal import Journal
 from .readers import STDIN, open_input
 from .records import Fault, batches
 from .select_settings import SelectSettings
-from .shortlist import Shortlist, lang_of
+from .shortlist import Shortlist
 from .work import Annotator, carried_by
 from .writers import output_form
 
@@ -44,8 +44,10 @@ class Selector(Annotator):
         logits, layout = words.of_tokens(xp2torch(scores)).cpu(), Layout(words.lengths)
         temperature = pipe.cfg["temperature"].get("joint", 1.0)
         shares = doubts(logits, layout, pipe.cfg["decode"], temperature)
-        for doc, doubt in zip(docs, shares.tolist(), strict=True):
-            self.shortlist.add(doc, doubt)
+        # One that cannot be written is a fault here, before any of them is drawn.
+        encoded = [self.encode([doc], [carried_by(doc)]) for doc in docs]
+        for doc, doubt, text in zip(docs, shares.tolist(), encoded, strict=True):
+            self.shortlist.add(doc, doubt, text)
         return docs, b""
 
 
@@ -93,12 +95,11 @@ def select(
             bar.update(batch.done - read.done if bar.total else annotated.texts)
             read.texts += annotated.texts
             read.done = batch.done
-    vocab = selector.nlp.vocab
-    docs = [Doc(vocab).from_bytes(text) for text in selector.shortlist.chosen()]
-    if not docs:
+    chosen = selector.shortlist.chosen()
+    if not chosen:
         raise DualNerError(f"{source}: no text that may hold an entity. Name another TEXT.")
     with aside(output) as folder:
         joined = folder / "output"
-        joined.write_bytes(selector.encode(docs, list(map(carried_by, docs))))
+        joined.write_bytes(b"".join(text for _, text in chosen))
         writer.finish(joined, output)
-    return Counter(map(lang_of, docs)), read
+    return Counter(lang for lang, _ in chosen), read

@@ -10,6 +10,9 @@ from random import Random
 
 from spacy.tokens import Doc
 
+Chosen = tuple[str, bytes]
+"""The language that a text names under `lang`, empty where it names none; and what is kept."""
+
 
 def pattern_of(doc: Doc) -> tuple[str, ...]:
     """The words of a text, in which an entity is one word and all digits are the same.
@@ -35,43 +38,40 @@ class Shortlist:
     def __init__(self, n: int, seed: int) -> None:
         self.n = n
         self._random = Random(seed)
-        self._best: defaultdict[str, list[tuple[float, int, int, bytes]]] = defaultdict(list)
+        self._best: defaultdict[str, list[tuple[float, int, int, Chosen]]] = defaultdict(list)
         self._patterns: defaultdict[str, set[int]] = defaultdict(set)
         self._n_added = 0
 
-    def add(self, doc: Doc, doubt: float) -> None:
+    def add(self, doc: Doc, doubt: float, encoded: bytes) -> None:
         """Draw one text. Of those made from one template the first one drawn stays.
 
         doc (Doc): The annotated Doc; its language is `user_data["lang"]`.
         doubt (float): How doubtful it is; never drawn if 0.
+        encoded (bytes): What is kept of it.
         """
         self._n_added += 1
         # The highest of such ranks are a sample without replacement (Efraimidis and Spirakis).
         luck = 1.0 - self._random.random()
         rank = math.log(luck) / doubt if doubt > 0 else -math.inf
-        best, patterns = self._best[lang_of(doc)], self._patterns[lang_of(doc)]
+        lang = doc.user_data.get("lang")
+        lang = lang if isinstance(lang, str) else ""
+        best, patterns = self._best[lang], self._patterns[lang]
         full = len(best) == self.n
         if rank == -math.inf or (full and rank <= best[0][0]):
             return
         pattern = hash(pattern_of(doc))
         if pattern in patterns:
             return
-        heappush(best, (rank, -self._n_added, pattern, doc.to_bytes()))
+        heappush(best, (rank, -self._n_added, pattern, (lang, encoded)))
         patterns.add(pattern)
         if full:
             patterns.remove(heappop(best)[2])
 
-    def chosen(self) -> list[bytes]:
-        """The texts, as bytes, those of highest rank first.
+    def chosen(self) -> list[Chosen]:
+        """The texts, those of highest rank first.
 
         From one language after the other: however many are taken, each has its share.
         """
         by_lang = (sorted(best, reverse=True) for _, best in sorted(self._best.items()))
         rounds = chain.from_iterable(zip_longest(*by_lang))
         return [text for *_, text in islice(filter(None, rounds), self.n)]
-
-
-def lang_of(doc: Doc) -> str:
-    """The language that a text names under `lang`; empty where it names none."""
-    lang = doc.user_data.get("lang")
-    return lang if isinstance(lang, str) else ""

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from wasabi import msg
 
-from ..errors import DataError, DualNerError
+from ..errors import DataError, DualNerError, readable
 
 if TYPE_CHECKING:
+    from thinc.api import Config
+
     from ..annotation.records import Fault
 
 PRESET_FILE = "preset.cfg"
@@ -141,12 +143,15 @@ def read_preset(folder: str) -> PresetData:
         return PresetData()
     path, sections = preset_sections(folder)
     data = sections.get("data", {})
+    limit = data.get("test_limit") or 0
+    if type(limit) is not int or limit < 0:
+        raise DataError(path, "[data] test_limit is no number from 0 on. Mend it.")
     return PresetData(
         path=str(data.get("path") or ""),
         translated=str(data.get("translated") or ""),
         source=_languages(path, "source", data.get("source")),
         targets=_languages(path, "targets", data.get("targets")),
-        test_limit=int(data.get("test_limit") or 0),
+        test_limit=limit,
     )
 
 
@@ -157,15 +162,23 @@ def preset_sections(folder: str) -> tuple[Path, dict[str, Any]]:
     RETURNS (Tuple[Path, Dict[str, Any]]): That file, and its sections.
     RAISES (DataError): If there is no such file, or it is malformed.
     """
-    from thinc.api import Config
-
     path = Path(folder) / PRESET_FILE
     if not path.is_file():
         raise DataError(path, "no such file. Give a folder that holds it with --preset.")
-    try:
-        return path, Config().from_disk(path)
-    except ValueError as error:
-        raise DataError(path, f"not a config file ({error}). Mend it.") from error
+    return path, read_config(path)
+
+
+def read_config(path: Path, **how: Any) -> Config:
+    """Read a config.
+
+    path (Path): Its file.
+    how (Any): Arguments of `Config.from_disk`.
+    Raises DataError where it is no config.
+    """
+    from thinc.api import Config
+
+    with readable(path, "not a config file", "Mend it."):
+        return Config().from_disk(path, **how)
 
 
 def _languages(path: Path, key: str, value: object) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from wasabi import msg
 from ..errors import DataError, DualNerError
 from . import dualner_cli
 from ._options import with_settings
-from ._util import PRESET_FILE, split_list
+from ._util import PRESET_FILE, read_config, split_list
 
 LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
 # What tells each file from any other.
@@ -80,7 +80,6 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     Raises DataError where the preset lacks a file, or a number is none; DualNerError where the
     output is the preset, or holds such files of something else, or a choice is a variable.
     """
-    from thinc.api import Config
     from weasel.util import get_checksum
 
     from ..data.outputs import check_file, write_text
@@ -107,7 +106,7 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
         raise DualNerError(f"{output} is the preset itself. Name another OUTPUT.")
     for name, section in zip((PRESET_FILE, *STAGES), _SECTIONS, strict=True):
         check_file(output / name, "config of a run", partial(_holds, section))
-    settings = Config().from_disk(preset / PRESET_FILE, interpolate=False)
+    settings = read_config(preset / PRESET_FILE, interpolate=False)
     data: dict[str, Any] = settings.get("data", {})
     absent = [key for key in KEYS if key not in data]
     if absent:
@@ -136,7 +135,7 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     )
     write_text(output / PRESET_FILE, config_text(settings) + "\n")
     for name, file, values in zip(STAGES, stages, overrides, strict=True):
-        config = Config().from_disk(preset / file, interpolate=False, overrides=values)
+        config = read_config(preset / file, interpolate=False, overrides=values)
         write_text(output / name, config_text(config) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import typer
 from wasabi import msg
 
-from ..errors import DataError, DualNerError
+from ..errors import DataError, DualNerError, readable
 from . import dualner_cli
 from ._options import with_settings
 from ._util import read_preset, use_device, write_results
@@ -115,20 +116,15 @@ def read_results(path: Path) -> dict[str, Any]:
     RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md.
     RAISES (DataError): If there is no such file, or it is no result of `evaluate`.
     """
-    import srsly
-
     if not path.is_file():
         raise DataError(path, "no such file. Make it with evaluate --output.")
-    try:
-        results = srsly.read_json(path)
+    with readable(path, "not a result of evaluate", "Make it with evaluate --output."):
+        results = json.loads(path.read_bytes())
         for scores in (*results["languages"].values(), results["mean"], results["mean_targets"]):
             # Earlier versions wrote no `joint`, and `raw` is there where it was asked for. There is
             # no mean over no language.
             for kind in {"span", "tag", own_decoding(results), *results["mean"]}:
                 _cells(scores[kind] if scores or scores is not results["mean_targets"] else None)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        message = f"not a result of evaluate ({error!r}). Make it with evaluate --output."
-        raise DataError(path, message) from None
     return results
 
 

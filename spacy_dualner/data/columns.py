@@ -27,6 +27,9 @@ _N_FIRST = 200
 # In so many lines, words differ and are not all numbers.
 _MIN_ALIKE = 10
 
+# More have to be a file that gzip made of next to nothing.
+_MAX_WORDS = 10_000_000
+
 # An entity's tag in the last column of CoNLL-U, as NorNE and DaNE have it.
 _NAME = re.compile(r"(?:.*\|)?name=([^|]+)(?:\|.*)?")
 _CONLLU_COLUMNS = 10
@@ -332,6 +335,9 @@ def read_numbered(
                 raise DataError(source, str(fault), line=number, text=excerpt(line)) from None
             start = start if words else number
             words.append(token)
+            if len(words) > _MAX_WORDS:
+                message = f"a sentence of more than {_MAX_WORDS:,} words. Put a blank line between"
+                raise DataError(source, f"{message} two sentences.", line=start)
             tally.marks += line.startswith(MARK)
             continue
         tally.left_out[BLANK_LINE] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -19,13 +20,17 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from ..errors import DataError, DualNerError
+from ..errors import DataError, DualNerError, readable
 from .outputs import aside, check_docs, put_in_place
 
 if TYPE_CHECKING:
     from typing import Self
 
 SHARD_SIZE = 100_000
+
+# zlib packs zeros a thousand times as dense, text ten times.
+_MAX_BYTES, _MAX_RATIO = 1 << 30, 100
+_CHUNK = 1 << 13
 
 # Token.ent_iob by the first letter of a tag.
 _IOB = {"I": 1, "O": 2, "B": 3}
@@ -134,15 +139,25 @@ def shard_paths(path: str | Path) -> list[Path]:
     return shards
 
 
+def _check_size(path: Path) -> None:
+    """Refuse what would take gigabytes once it is unpacked, far more than text does."""
+    most, n_bytes = max(_MAX_BYTES, _MAX_RATIO * path.stat().st_size), 0
+    inflating = zlib.decompressobj()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            n_bytes += len(inflating.decompress(piece))
+            if n_bytes > most:
+                raise ValueError(f"it unpacks to more than {most:,} bytes")
+
+
 def _read_shard(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
-    docbin = DocBin()
-    try:
-        docbin.from_disk(path)
-    except OSError:
-        raise
-    except Exception as error:  # zlib, msgpack and numpy share no base for theirs
-        message = f"not a DocBin file ({error}). Convert the corpus again."
-        raise DataError(path, message) from error
+    with readable(path, "not a DocBin file", "Convert the corpus again."):
+        yield from _shard_docs(path, vocab, lang)
+
+
+def _shard_docs(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
+    _check_size(path)
+    docbin = DocBin().from_disk(path)
     # srsly looks up its encoders' entry points at every call, which is seven eighths of the time
     # that DocBin takes: decode equal user data once.
     blobs = docbin.user_data
@@ -158,6 +173,8 @@ def _read_shard(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
             doc.user_data.update(data)
         if lang is not None:
             doc.user_data.setdefault("lang", lang)
+        # Raises where the file lacks the name of a type.
+        doc.ents  # noqa: B018
         yield doc
 
 

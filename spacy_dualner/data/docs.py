@@ -39,7 +39,7 @@ def _read(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[Senten
             continue
         annotated = doc.has_annotation("ENT_IOB")
         for ent in doc.ents:
-            if not is_known(ent.label_, types):
+            if not (ent.label_ and is_known(ent.label_, types)):
                 raise DataError(f"{path}:Doc {number}", unknown_tag(f"B-{ent.label_}", types))
         if annotated != (annotated if tagged is None else tagged):
             message = "entities are set in some Docs only. Set them in all: `doc.ents = []` says"
@@ -47,5 +47,5 @@ def _read(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[Senten
         tagged = annotated
         tally.used += 1
         tally.add_sentence(number, len(doc))
-        tags = [f"{token.ent_iob_ or 'O'}-{token.ent_type_}".removesuffix("-") for token in doc]
+        tags = [f"{t.ent_iob_}-{t.ent_type_}" if t.ent_iob in (1, 3) else "O" for t in doc]
         yield [token.text for token in doc], tags if annotated else []

@@ -10,7 +10,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, need
+from ..errors import DataError, need, readable
 from .lines import excerpt, is_language
 from .names import SPLIT_NAMES, SPLITS
 from .tags import TYPES, Sentence, count_repairs, repair_tags, tagset, unknown_tag
@@ -126,17 +126,18 @@ def _find_saved(path: Path) -> dict[str, list[Path]]:
     """The files of what `save_to_disk` wrote: a data set, or a folder with one of each split."""
     found = {}
     for state in [*path.glob(_STATE), *sorted(path.glob(f"*/{_STATE}"))]:
-        try:
+        with readable(state, "not of a data set", "Save it anew."):
             held = json.loads(state.read_text(encoding="utf-8"))
-            shards = [state.parent / file["filename"] for file in held["_data_files"]]
-        except (ValueError, KeyError, TypeError) as error:
-            message = f"not of a data set ({type(error).__name__}: {error}). Save it anew."
-            raise DataError(state, message) from error
+            files = [file["filename"] for file in held["_data_files"]]
+            if odd := [file for file in files if Path(file).name != file]:
+                raise ValueError(f"{odd[0]} lies elsewhere")
+            name = state.parent.name if state.parent != path else held.get("_split")
+            split = SPLIT_NAMES.get(name or "train")
+        shards = [state.parent / file for file in files]
         for shard in shards:
             if not shard.is_file():
                 raise DataError(shard, "no such file, but its state.json names it. Copy it there.")
-        name = state.parent.name if state.parent != path else held.get("_split")
-        if split := SPLIT_NAMES.get(name or "train"):
+        if split:
             found[split] = shards
     return found
 
@@ -192,26 +193,26 @@ def _unknown_class(place: int | str | None, classes: Sequence[str], types: Seque
 @contextmanager
 def _open(path: Path) -> Iterator[tuple[Schema, Callable[[list[str]], Iterator[RecordBatch]]]]:
     """The columns of a file, parquet or a stream of Arrow, and what reads some of them."""
-    from pyarrow import ArrowException, memory_map
+    from pyarrow import memory_map
     from pyarrow.ipc import open_stream
     from pyarrow.parquet import ParquetFile
 
-    try:
+    with readable(path, "the file is broken", "Download or make it again."):
         if path.suffix == ".arrow":
             with memory_map(str(path)) as file, open_stream(file) as stream:
-                yield stream.schema, lambda columns: (batch.select(columns) for batch in stream)
+                yield stream.schema, lambda columns: (_whole(b.select(columns)) for b in stream)
             return
         with ParquetFile(path, buffer_size=_BUFFER_SIZE, page_checksum_verification=True) as held:
             yield (
                 held.schema_arrow,
-                lambda columns: held.iter_batches(_BATCH_SIZE, columns=columns),
+                lambda columns: map(_whole, held.iter_batches(_BATCH_SIZE, columns=columns)),
             )
-    except (ArrowException, OSError, UnicodeDecodeError) as error:
-        if getattr(error, "errno", None):
-            raise  # the disk's fault, not the file's
-        reason = " ".join(str(error).split()).removesuffix(".")
-        message = f"the file is broken ({reason}). Download or make it again."
-        raise DataError(path, message) from error
+
+
+def _whole(batch: RecordBatch) -> RecordBatch:
+    """Rows, once it is sure that they lie within the file: else reading could end the process."""
+    batch.validate(full=True)
+    return batch
 
 
 def _columns(schema: Schema, path: Path) -> list[str]:

@@ -20,6 +20,8 @@ _MAX_QUOTED = 200
 _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]+)*", re.IGNORECASE)
 _GZIP = ".gz"
 _CHUNK = 1 << 16
+# Of a line, or of lines that are read together: gzip can make ten gigabytes of as many megabytes.
+MAX_BYTES = 1 << 30
 
 
 def plain_path(path: Path) -> Path:
@@ -53,16 +55,23 @@ def read_chunks(file: BinaryIO, source: str | Path) -> Iterator[bytes]:
         raise DualNerError(f"{source}: not a whole gzip file ({error}). Get it anew.") from error
 
 
-def split_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def split_lines(chunks: Iterable[bytes], source: str | Path = "") -> Iterator[bytes]:
     """Cut bytes into lines, each with its end: a line feed, a carriage return or both.
 
     chunks (Iterable[bytes]): The bytes, cut anywhere.
+    source (Union[str, Path]): The name of the file, for errors.
+    RAISES (DualNerError): If a line is longer than MAX_BYTES: there is no reading on after it.
     """
     begun: list[bytes] = []  # a line of any length costs no more than its bytes
+    length = 0
     for chunk in chunks:
         if begun and not begun[-1].endswith(b"\r") and b"\n" not in chunk and b"\r" not in chunk:
             begun.append(chunk)
+            if (length := length + len(chunk)) > MAX_BYTES:
+                message = f"a line of more than {MAX_BYTES:,} bytes. Cut it into lines."
+                raise DualNerError(f"{source}: {message}")
             continue
+        length = 0
         lines = b"".join([*begun, chunk]).splitlines(keepends=True)
         # A line feed may follow the carriage return.
         begun = [] if not lines or lines[-1].endswith(b"\n") else [lines.pop()]
@@ -89,7 +98,7 @@ def numbered_lines(chunks: Iterable[bytes], source: str | Path) -> Iterator[tupl
         chunks = (text.encode() for text in codecs.iterdecode(chunks, "utf-16"))
     number = 0
     try:
-        for number, raw in enumerate(split_lines(chunks), 1):
+        for number, raw in enumerate(split_lines(chunks, source), 1):
             yield number, without_end(decode_line(raw, number, source))
     except UnicodeDecodeError as error:
         # What was decoded of the last chunk has not come out.

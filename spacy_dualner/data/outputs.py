@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +11,6 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
-
-import srsly
 
 from ..errors import DualNerError
 from ..scratch import LOCK, hold
@@ -141,7 +140,7 @@ def check_json(output: Path | None, what: str, *keys: str) -> None:
 
     def is_own(text: str) -> bool:
         try:
-            value = srsly.json_loads(text)
+            value = json.loads(text)
         except ValueError:
             return False
         return isinstance(value, dict) and value.keys() >= {*keys}
@@ -176,7 +175,7 @@ def _components(folder: Path, kind: str) -> list[str]:
     if kind != "pipeline" or not _is(folder, kind):
         return []
     try:
-        meta: dict[str, Any] = srsly.read_json(folder / "meta.json")
+        meta: dict[str, Any] = json.loads((folder / "meta.json").read_bytes())
         return [*meta.get("components", []), *meta.get("pipeline", [])]
     except (ValueError, AttributeError):
         return []
@@ -283,4 +282,5 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file aside, then put it in place."""
-    write_text(path, srsly.json_dumps(value, indent=2) + "\n")
+    # Not with srsly: it writes 1e-12 as 0, and neither NaN nor an integer of more than 64 bits.
+    write_text(path, json.dumps(value, indent=2) + "\n")

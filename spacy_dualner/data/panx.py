@@ -20,6 +20,8 @@ __all__ = ["SPLITS", "TYPES", "Sentence", "find_archives", "read_splits", "repai
 
 _SUFFIX = ".tar.gz"
 _CHUNK = 1 << 16
+# Of names and times; gzip could make gigabytes of a few bytes.
+_MAX_HEADER = 1 << 20
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError)
 
 
@@ -85,7 +87,7 @@ def _read_archive(
     names: list[str] = []
     seen: set[str] = set()
     try:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with _Stream(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 names.append(member.name)
                 split = PurePosixPath(member.name).name
@@ -107,10 +109,27 @@ def _read_archive(
     except _BROKEN as error:
         raise _broken(path, error) from error
     if not seen:
-        held = ", ".join(sorted(names)[:10]) or "nothing"
+        held = ", ".join(sorted(names)) or "nothing"
         wanted = ", ".join(SPLITS)
         message = f"holds none of {wanted}, but {held}. Take the language's own PAN-X archive."
         raise DataError(path, message)
+
+
+class _Stream(gzip.GzipFile):
+    """What tarfile reads: headers, however large they say they are, and members piece by piece."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read so many bytes, unless they would be no header and no piece."""
+        if size is None or not 0 <= size <= _MAX_HEADER:
+            raise tarfile.ReadError(f"header of {size} bytes")
+        return super().read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go on behind a member."""
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError) as error:
+            raise tarfile.ReadError(f"member that ends at {offset}") from error
 
 
 def _archive_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:

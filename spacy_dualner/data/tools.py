@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, DualNerError
-from .lines import excerpt, open_lines
+from .lines import MAX_BYTES, excerpt, open_lines
 from .names import split_of
 from .offsets import Mark, MarkedText, read_marked
 from .tags import Sentence
 from .tally import Tally
 
 _N_SHOWN = 200
+_LINES = "Export JSON lines, or in parts."
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -170,8 +171,12 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         first = next(written, (1, ""))
         records: Iterator[tuple[str, str | None, Any]]
         if first[1].lstrip().startswith("["):
-            whole = "\n".join(line for _, line in chain([first], lines))
-            listed = _parse(whole, path, f"{first[0]}")
+            whole, n_characters = [], 0
+            for _, line in chain([first], lines):
+                whole.append(line)
+                if (n_characters := n_characters + len(line) + 1) > MAX_BYTES:
+                    raise DataError(path, f"a list of more than {MAX_BYTES:,} characters. {_LINES}")
+            listed = _parse("\n".join(whole), path, f"{first[0]}")
             records = ((f"record {n}", None, value) for n, value in enumerate(listed, 1))
         else:
             pairs = chain([first] if first[1] else [], written)

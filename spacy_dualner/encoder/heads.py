@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..labels.scheme import HeadValues, LabelScheme
+from .packing import load_tensors
 
 CALIBRATORS = "calibrators"
 """In a DualNer.v1 model's attributes: the arrays of each decoding's calibrator."""
@@ -98,7 +99,7 @@ def serialize_heads(heads: Any) -> bytes:
 
 def deserialize_heads(heads: Any, state_bytes: bytes, device: torch.device) -> Any:
     """Build the classifiers that the stored weights need, and load them."""
-    state = torch.load(BytesIO(state_bytes), map_location=device, weights_only=True)
+    state = load_tensors(BytesIO(state_bytes), map_location=device)
     if state:
         n_bounds, width = state["start.weight"].shape
         heads.build(width, LabelScheme(tuple(map(str, range(n_bounds - 1)))))

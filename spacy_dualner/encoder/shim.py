@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import zlib
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, cast
 
@@ -19,7 +21,7 @@ from ..errors import DualNerError
 from ..scratch import scratch
 from .encode import autocast, block_budget, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
-from .packing import binary_header, open_view, pack, unpack
+from .packing import binary_header, load_tensors, open_view, pack, unpack
 from .piece_size import PieceSize, fitting_pieces
 from .subwords import WordTokenizer, special_ids, word_mark
 from .windows import Shape, overlap_of
@@ -162,9 +164,12 @@ class EncoderShim(HFShim):
         state = {name: self._as_stored(weight) for name, weight in weights.items()}
         # The weights are written where they stay: each further copy is as large as they are.
         packed = BytesIO()
-        packed.write(Packer().pack_map_header(3))
+        config = without_origin(self._model.config.to_dict())
+        packed.write(Packer().pack_map_header(4))
+        pack("checksum", packed.write)
+        pack(_checksum(config, files), packed.write)
         pack("config", packed.write)
-        pack(without_origin(self._model.config.to_dict()), packed.write)
+        pack(config, packed.write)
         pack("state", packed.write)
         header = packed.tell()
         packed.write(binary_header(0))
@@ -184,8 +189,11 @@ class EncoderShim(HFShim):
         if not msg["config"]:
             self.set_encoder(HFObjects(None, None, None))
             return self
+        # The weights have their own; earlier versions wrote none of the rest.
+        if msg.get("checksum") not in (None, _checksum(msg["config"], msg["tokenizer"])):
+            raise DualNerError("The stored encoder is damaged. Get the pipeline anew.")
         stored = open_view(memoryview(msg["state"]))
-        state = torch.load(stored, map_location=get_torch_default_device(), weights_only=True)
+        state = load_tensors(stored, map_location=get_torch_default_device())
         self.set_encoder(rebuild_encoder(msg["config"], msg["tokenizer"], state))
         if {w.dtype for w in state.values() if w.is_floating_point()} == {torch.float16}:
             self.store_in(torch.float16)
@@ -193,3 +201,11 @@ class EncoderShim(HFShim):
 
     def _as_stored(self, weight: torch.Tensor) -> torch.Tensor:
         return weight.to(self._stored_in) if weight.is_floating_point() else weight
+
+
+def _checksum(config: dict[str, Any], files: Mapping[str, bytes]) -> int:
+    """Of an encoder's config and its tokenizer's files."""
+    packed = [json.dumps(config, sort_keys=True).encode()]
+    for name, content in sorted(files.items()):
+        packed += [name.encode(), content]
+    return zlib.crc32(b"\0".join(packed))

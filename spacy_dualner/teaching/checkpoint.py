@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import DualNerError
+from ..encoder.packing import load_tensors
+from ..errors import DualNerError, readable
 
 FILE_NAME = "checkpoint.pt"
 
@@ -71,12 +72,8 @@ def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None
     path = folder / FILE_NAME
     if not path.exists():
         return None
-    try:
-        state = torch.load(path, map_location="cpu", mmap=device.type != "cpu", weights_only=True)
-    except Exception as error:
-        raise DualNerError(
-            f"{path}: not a checkpoint of teach ({error}). Remove it and start without --resume."
-        ) from error
+    with readable(path, "not a checkpoint of teach", "Remove it and start without --resume."):
+        state = load_tensors(path, map_location="cpu", mmap=device.type != "cpu")
     if state.pop("format", None) != FORMAT:
         raise DualNerError(
             f"{path}: a checkpoint of another version of spacy-dualner. Go on with that one, or "

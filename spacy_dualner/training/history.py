@@ -1,16 +1,17 @@
 """`spacy-dualner.HistoryLogger.v1`: spaCy's console log, and every evaluation as a JSON line."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-import srsly
 from spacy.language import Language
 from spacy.training.loggers import console_logger
 from spacy.util import registry
 
 from ..data.outputs import write_text
+from ..errors import readable
 
 F1, AGREEMENT = "ents_f_", "agree_"
 _MEAN = "ents_f_mean"
@@ -53,7 +54,7 @@ def make_history_logger(path: Path) -> Callable:
                 "agreement": _percent(scores, AGREEMENT),
                 "seconds": before + time.perf_counter() - began,
             }
-            lines = (srsly.json_dumps(entry) for entry in [*earlier, line])
+            lines = (json.dumps(entry) for entry in [*earlier, line])
             write_text(path, "".join(f"{text}\n" for text in lines))
 
         return log_step, finish
@@ -62,8 +63,18 @@ def make_history_logger(path: Path) -> Callable:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The evaluations in a file of `HistoryLogger`; none where there is no file."""
-    return list(srsly.read_jsonl(path)) if path.is_file() else []
+    """The evaluations in a file of `HistoryLogger`; none where there is no file.
+
+    Raises DataError where a line holds none.
+    """
+    if not path.is_file():
+        return []
+    with readable(path, "not a history of training", "Remove it, or get it anew."):
+        lines = [json.loads(line) for line in path.read_text("utf8").split("\n") if line.strip()]
+        for line in lines:
+            if not all(isinstance(line[key], (int, float)) for key in ("step", "score")):
+                raise ValueError(f"step {line['step']}, score {line['score']}")
+        return lines
 
 
 def _percent(scores: dict[str, Any], prefix: str) -> dict[str, float]:

@@ -333,6 +333,31 @@ def test_a_damaged_journal_is_a_clear_error(
     assert len(read_output(target)) == len(ROWS)
 
 
+@pytest.mark.parametrize("key", ["output_bytes", "position", "texts", "identity", "finished"])
+@pytest.mark.parametrize("value", [0, "1", [5, 2], {}, True])
+def test_a_journal_with_another_value_is_refused(
+    interrupted: tuple[str, Path], key: str, value: Any
+) -> None:
+    unfinished = Unfinished(interrupted[1])
+    path = unfinished.folder / "journal.json"
+    held = json.loads(path.read_bytes())
+    assert unfinished.load() is not None and held[key] != value
+    path.write_text(json.dumps(held | {key: value}))
+    with pytest.raises(DualNerError, match=r"not a journal of annotate \(.*--force"):
+        unfinished.load()
+
+
+def test_a_journal_of_a_version_without_checksums_is_taken(
+    model: str, interrupted: tuple[str, Path]
+) -> None:
+    path = Unfinished(interrupted[1]).folder / "journal.json"
+    held = json.loads(path.read_bytes())
+    del held["checksum"]
+    path.write_text(json.dumps(held))
+    journal = Unfinished(interrupted[1]).load()
+    assert journal is not None and journal.texts == held["texts"]
+
+
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_kill_while_the_output_is_put_in_place(
     model: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from helpers.corpus import run_cli
 from spacy.tokens import Doc, DocBin
 
 from spacy_dualner.annotation.annotate import annotate
+from spacy_dualner.annotation.records import Fault
 from spacy_dualner.annotation.select import select
 from spacy_dualner.annotation.select_settings import SelectSettings
 from spacy_dualner.annotation.shortlist import Shortlist, pattern_of
@@ -116,17 +118,16 @@ def test_doubtful_texts_are_drawn_more_often_and_few_are_kept() -> None:
         shortlist = Shortlist(2, seed)
         for n in range(50):
             doc = Doc(VOCAB, words=[chr(ord("a") + n), "x"])
-            doc.user_data["doubtful"] = n % 10 == 9
-            shortlist.add(doc, 0.9 if n % 10 == 9 else 0.1)
+            doubtful = n % 10 == 9
+            shortlist.add(doc, 0.9 if doubtful else 0.1, b"doubtful" * doubtful)
             assert len(shortlist._best[""]) == len(shortlist._patterns[""]) <= 2
-        first = Doc(VOCAB).from_bytes(shortlist.chosen()[0])
-        drawn += first.user_data["doubtful"]
+        drawn += shortlist.chosen()[0] == ("", b"doubtful")
     assert 80 <= drawn <= 120
 
 
 def test_a_text_without_doubt_is_never_drawn() -> None:
     shortlist = Shortlist(2, 0)
-    shortlist.add(Doc(VOCAB, words=["a"]), 0.0)
+    shortlist.add(Doc(VOCAB, words=["a"]), 0.0, b"")
     assert shortlist.chosen() == []
 
 
@@ -135,6 +136,24 @@ def test_another_seed_chooses_other_texts(model: str, tmp_path: Path) -> None:
     for seed in range(4):
         select(model, source, tmp_path / f"{seed}.jsonl", SelectSettings(n=3, seed=seed))
     assert len(set(files_of(tmp_path).values())) > 2
+
+
+def test_odd_numbers_are_kept_and_what_no_text_can_hold_is_a_fault(
+    model: str, tmp_path: Path
+) -> None:
+    """A batch with a fault is annotated in halves: no text is drawn twice for that."""
+    path, rows = tmp_path / "in.jsonl", rows_of("de", 4)
+    lines = [json.dumps(row | {"id": 2**70 + n}) for n, row in enumerate(rows)]
+    lines[2:2] = ['{"text": "Eve Xy", "id": 1e400}', '{"text": "Eva Xy", "odd": "\\ud800"}']
+    path.write_text("\n".join(lines), encoding="utf-8")
+    faults: list[Fault] = []
+    out = tmp_path / "out.jsonl"
+    chosen, read = select(model, str(path), out, SelectSettings(n=9), on_fault=faults.append)
+    held = [json.loads(line) for line in out.read_text("utf8").splitlines()]
+    assert sorted(record["id"] for record in held) == [2**70 + n for n in range(4)]
+    assert chosen == {"de": 4} and [fault.line for fault in faults] == [3, 4]
+    assert "1e400 is too large a number" in faults[0].message
+    assert read.texts + read.faults == 6
 
 
 def test_bad_records_are_left_out(model: str, tmp_path: Path) -> None:

@@ -246,6 +246,10 @@ def damaged(folder: Path, tmp_path: Path) -> Path:
         ("config.cfg", "x", "bad/config.cfg: is damaged"),
         ("dualner/model", None, "bad/dualner/model: cannot be read"),
         ("tokenizer", None, "bad/tokenizer: cannot be read"),
+        ("tokenizer", "x", "bad: is damaged, or of another version"),
+        ("vocab/vectors.cfg", "", "bad: is damaged, or of another version"),
+        ("vocab/lookups.bin", "x", "bad: is damaged, or of another version"),
+        ("dualner/cfg", "3", "bad: is damaged, or of another version"),
     ],
 )
 def test_a_damaged_pipeline(damaged: Path, name: str, content: str | None, said: str) -> None:

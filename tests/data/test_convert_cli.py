@@ -124,9 +124,13 @@ def test_presets(tmp_path) -> None:
     read = read_preset(str(preset(tmp_path / "b", "[data]\npath = null\n")))
     assert (read.path, read.source, read.targets) == ("", (), ())
     assert read_preset(str(preset(tmp_path / "c", "[other]\n"))) == read
-    for number, text in enumerate(["[data]\ntargets = 3\n", "[data\n", "[data]\npath = ${a.b}\n"]):
-        with pytest.raises(DataError, match=r"preset.cfg: "):
+    odd = ["[data]\ntargets = 3\n", "[data\n", "[data]\npath = ${a.b}\n"]
+    odd += ["[data]\n[data]\n", "[data]\npath = 1\npath = 2\n", "x"]
+    odd += [f"[data]\ntest_limit = {limit}\n" for limit in ('"1J"', "1e400", "-1", "[1]", "true")]
+    for number, text in enumerate(odd):
+        with pytest.raises(DataError, match=r"preset.cfg: ") as caught:
             read_preset(str(preset(tmp_path / str(number), text)))
+        assert "\n" not in str(caught.value)
 
 
 def test_translations_of_a_preset(tmp_path) -> None:

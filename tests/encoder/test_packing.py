@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from spacy.language import Language
 
 from spacy_dualner.encoder.packing import open_view, pack, unpack
+from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.errors import DualNerError
 
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
@@ -80,6 +81,33 @@ def test_a_components_file(own: Language, encoder_path: Path, tmp_path: Path) ->
     np.testing.assert_array_equal(other.predict(docs), pipe.predict(docs))
 
 
+@pytest.mark.parametrize("part", ["encoder", "heads", "tokenizer", "config"])
+def test_a_flipped_bit_in_what_is_stored_is_refused(part: str, learned: bytes) -> None:
+    """Torch itself looks at no checksum, and a tokenizer of other numbers is one as well."""
+    nlp = make_nlp("")
+    nlp.from_bytes(learned)
+    shim = encoder_shim(nlp.get_pipe("dualner").model.get_ref("tok2vec"))
+    weight = shim._model.embeddings.word_embeddings.weight
+    heads = nlp.get_pipe("dualner").model.get_ref("heads").shims[0]._model.start.weight
+    sought = {
+        "encoder": weight[5].detach().numpy().tobytes(),
+        "heads": heads[0].detach().numpy().tobytes(),
+        "tokenizer": b"-6.0",
+        "config": b"hidden_act",
+    }[part]
+    place = learned.index(sought) + 1
+    flipped = learned[:place] + bytes([learned[place] ^ 4]) + learned[place + 1 :]
+    with pytest.raises((DualNerError, ValueError), match=r"another checksum|encoder is damaged"):
+        make_nlp("").from_bytes(flipped)
+
+
+def test_a_pipeline_of_a_version_without_checksums_is_taken(own: Language) -> None:
+    shim = encoder_shim(own.get_pipe("dualner").model.get_ref("tok2vec"))
+    held = srsly.msgpack_loads(shim.to_bytes())
+    assert held.pop("checksum")
+    shim.from_bytes(srsly.msgpack_dumps(held))
+
+
 @pytest.mark.parametrize("damage", ["pointer", "cut", "longer", "empty", "other"])
 def test_a_damaged_file_is_named(damage: str, own: Language, tmp_path: Path) -> None:
     pipe = own.get_pipe("dualner")
@@ -95,5 +123,5 @@ def test_a_damaged_file_is_named(damage: str, own: Language, tmp_path: Path) -> 
             "other": b"\x81\x80\x80",
         }[damage]
     )
-    with pytest.raises(DualNerError, match=r"model is damaged, or a pointer of git-lfs \(.*anew"):
+    with pytest.raises(DualNerError, match=r"model: is damaged, or a pointer of git-lfs \(.*anew"):
         pipe.from_disk(tmp_path)

@@ -199,6 +199,12 @@ def check_line(line: str) -> None:
         benchmark = typer.Typer()
         benchmark.command()(import_module(words[2]).main)
         parse(benchmark, words[3:])
+    elif program == "python" and words[2].startswith("experiments.reliability."):
+        # A module, or what a folder of modules begins with.
+        path = ROOT / words[2].replace(".", "/")
+        path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+        source = path.read_text()
+        assert all(f'"{word}"' in source for word in words if word.startswith("--")), line
     elif program == "accelerate":
         launched = parse_arguments(launch_command_parser(), words[2:])
         assert launched.module

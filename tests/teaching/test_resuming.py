@@ -16,6 +16,7 @@ from helpers.tiny import train_nlp
 import spacy_dualner.teaching.development as development
 import spacy_dualner.teaching.teach as loop
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.teaching.checkpoint import load_checkpoint, save_checkpoint
 from spacy_dualner.teaching.teach import Teaching
 
 
@@ -36,6 +37,23 @@ def interrupted(folder: Path, tmp_path: Path) -> Path:
     teaching.n_steps = 2
     teaching._save_checkpoint()
     return tmp_path
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused_or_the_same(tmp_path: Path) -> None:
+    state = {"step": 3, "student": {"weight": torch.arange(99.0)}, "best": {"a": [0.5]}}
+    save_checkpoint(tmp_path, state)
+    path, cpu = tmp_path / "checkpoint.pt", torch.device("cpu")
+    whole, refused = path.read_bytes(), 0
+    for place in range(0, len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            assert repr(load_checkpoint(tmp_path, cpu)) == repr(state)
+        except DualNerError as error:
+            refused += 1
+            assert f"{path}: " in str(error) and "\n" not in str(error)
+    assert refused > len(whole) / 14
 
 
 def test_a_run_does_not_hold_the_checkpoint_that_it_goes_on_from(

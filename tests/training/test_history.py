@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,27 @@ import pytest
 import spacy
 from spacy.language import Language
 
+from spacy_dualner.errors import DataError
 from spacy_dualner.training import history
 from spacy_dualner.training.history import make_history_logger, read_history
+
+
+def test_a_loss_that_is_no_number_and_a_tiny_one(tmp_path: Path, nlp: Language) -> None:
+    log, _ = make_history_logger(tmp_path / "history")(nlp, io.StringIO(), io.StringIO())
+    for step, loss in enumerate((float("nan"), 1e-12)):
+        log(evaluation(step, 0.5) | {"losses": {"dualner": loss}})
+    losses = [line["loss"] for line in read_history(tmp_path / "history")]
+    assert math.isnan(losses[0]) and losses[1] == 1e-12
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", "3", '{"step": 1}', '{"step": [], "score": 0}', "\xff"]
+)
+def test_a_damaged_history_is_named(tmp_path: Path, line: str) -> None:
+    good = '{"step": 0, "score": 0.5}\n'
+    (tmp_path / "history").write_bytes((good + line + "\n").encode("latin-1"))
+    with pytest.raises(DataError, match=r"history: not a history of training .* it anew"):
+        read_history(tmp_path / "history")
 
 
 @pytest.fixture

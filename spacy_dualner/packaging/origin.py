@@ -12,7 +12,7 @@ from thinc.api import Config
 
 from ..decoding.decodings import check_decoding
 from ..errors import DualNerError
-from ..teaching.record import KEY
+from ..teaching.record import GOLD, KEY
 from ..training.corpus import parse_langs
 from ..training.portable import shorten_paths
 
@@ -97,8 +97,13 @@ def read_origin(config: Config, meta: Settings, folder: Path | None = None) -> O
     if stored is not None and stored.is_file():
         component = component | json.loads(stored.read_bytes())
     stage2 = meta.get(KEY)
+    stage1 = _stage1_settings(config)
     if stage2 is not None:
         source, target = stage2["source"], stage2["target"]
+        if stage2["method"] == GOLD:
+            stage1, stage2 = stage2, None
+        else:
+            stage1 = stage2.get("stage1", stage1)
     else:
         langs = config.get("corpora", {}).get("train", {}).get("langs") or ""
         source, target = dict.fromkeys(parse_langs(langs)), {}
@@ -109,7 +114,7 @@ def read_origin(config: Config, meta: Settings, folder: Path | None = None) -> O
         losses={kind: component.get(f"{kind}_loss", 1.0) for kind in ("tag", "span")},
         source=source,
         target=target,
-        stage1=_stage1_settings(config),
+        stage1=stage1,
         stage2=stage2,
     )
 

@@ -86,7 +86,12 @@ def resolve_config(config: Config) -> TeachingConfig:
             '[teaching.optimizer] must be @optimizers = "spacy-dualner.AdamW.v1" with one number '
             "as learn_rate: the peak, reached after warmup_steps and falling to 0 at the end."
         )
-    if settings.method == "filter" and settings.teacher.templates:
+    if settings.method == "gold" and corpora.target is not None:
+        raise DualNerError(
+            'teaching.method = "gold" learns from annotated text alone: corpora.target would do '
+            "nothing. Set it to null."
+        )
+    if settings.method in ("filter", "gold") and settings.teacher.templates:
         raise DualNerError(
             "teaching.teacher.templates would do nothing. Leave it out, or set teaching.method to "
             '"dual" or "selfkl".'

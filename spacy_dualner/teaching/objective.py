@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,14 +23,20 @@ class Objective:
     """Which losses stage 2 is made of. The defaults are the paper's.
 
     method (str): `dual`, pseudo labels crossed over between the heads; `selfkl`, each head after
-        the teacher's own distribution; or `filter`, that for target words alone.
+        the teacher's own distribution; `filter`, that for target words alone; or `gold`, what is
+        annotated and no teacher, as in stage 1.
     alpha (float): Weight of the entity-aware regulariser.
     mse_norm (str): How that is normalised, `pairs` or `set`.
     """
 
-    method: Literal["dual", "selfkl", "filter"] = "dual"
+    method: Literal["dual", "selfkl", "filter", "gold"] = "dual"
     alpha: float = 0.5
     mse_norm: Norm = "pairs"
+
+    @property
+    def taught(self) -> bool:
+        """Whether a teacher is asked."""
+        return self.method != "gold"
 
 
 @dataclass
@@ -61,7 +68,7 @@ def found_entities(values: HeadValues, layout: Layout) -> Spans:
 
 
 def stage2_loss(
-    objective: Objective, piece: Piece, vectors: Tensor, student: Tensor, teacher: Tensor
+    objective: Objective, piece: Piece, vectors: Tensor, student: Tensor, teacher: Tensor | None
 ) -> Tensor:
     """`J_src + J_trg + alpha * J_mse` (equation 10) of one piece; pieces add up to the batch.
 
@@ -69,34 +76,43 @@ def stage2_loss(
     piece (Piece): Gold labels and layout.
     vectors (Floats2d): The student's word vectors.
     student (Floats2d): The student's logits `[words, 4C + 3]`.
-    teacher (Floats2d): The teacher's logits, without gradient.
+    teacher (Optional[Floats2d]): The teacher's logits, without gradient; None where none is asked.
     RETURNS (Tensor): Scalar.
     """
     values = split_logits(student)
     one = student.new_ones(())
     ones = HeadValues(one, one, one)
-    n_source, n_target = piece.n_source, piece.n_target
-    layout, is_source = piece.layout, piece.is_source
+    layout = piece.layout
     bounds = extract_span(layout.spread(piece.gold))
     gold = HeadValues(piece.gold, *map(layout.gather, bounds))
-    gold_weight = 1.0 if objective.method == "filter" else 0.5
-    loss = gold_weight * labelled_loss(values, gold, ones, n_source)
-    if objective.method == "dual":
-        pseudo = pseudo_labels(teacher, layout)
-        source, target = (
-            HeadValues(*(head.masked_fill(others, IGNORE) for head in pseudo))
-            for others in (~is_source, is_source)
-        )
-        loss = loss + 0.5 * labelled_loss(values, source, ones, n_source)
-        loss = loss + labelled_loss(values, target, ones, n_target)
-    else:
-        own = split_logits(teacher)
-        if objective.method == "selfkl":
-            loss = loss + 0.5 * self_teaching_loss(values, own, is_source, n_source)
-        loss = loss + self_teaching_loss(values, own, ~is_source, n_target)
+    gold_weight = 0.5 if objective.method in ("dual", "selfkl") else 1.0
+    loss = gold_weight * labelled_loss(values, gold, ones, piece.n_source)
+    for taught in () if teacher is None else _taught_losses(objective, piece, values, teacher):
+        loss = loss + taught
     if objective.alpha:
         found = gather_entities(vectors, found_entities(values, layout))
         n_types = values.start.shape[-1] - 1
         pull = entity_regulariser(found, n_types, objective.mse_norm)
         loss = loss + objective.alpha * piece.share * pull
     return loss
+
+
+def _taught_losses(
+    objective: Objective, piece: Piece, values: HeadValues, teacher: Tensor
+) -> Iterator[Tensor]:
+    """What the teacher says of source words, if it is asked of these, and of target words."""
+    is_source, n_source, n_target = piece.is_source, piece.n_source, piece.n_target
+    if objective.method == "dual":
+        one = teacher.new_ones(())
+        ones, pseudo = HeadValues(one, one, one), pseudo_labels(teacher, piece.layout)
+        source, target = (
+            HeadValues(*(head.masked_fill(others, IGNORE) for head in pseudo))
+            for others in (~is_source, is_source)
+        )
+        yield 0.5 * labelled_loss(values, source, ones, n_source)
+        yield labelled_loss(values, target, ones, n_target)
+        return
+    own = split_logits(teacher)
+    if objective.method == "selfkl":
+        yield 0.5 * self_teaching_loss(values, own, is_source, n_source)
+    yield self_teaching_loss(values, own, ~is_source, n_target)

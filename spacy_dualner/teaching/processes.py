@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, gather_object
+from torch.distributed import DistError
 
 from ..encoder.encode import bf16_pays
 from ..errors import DualNerError
@@ -38,6 +40,34 @@ def make_accelerator(device: torch.device, *, mixed_precision: bool) -> Accelera
         mixed_precision="bf16" if mixed_precision and bf16_pays(device) else "no",
         kwargs_handlers=[kwargs],
     )
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Where another process of the run ends before its time, say so in place of what torch says."""
+    try:
+        yield
+    except RuntimeError as error:
+        # Gloo, which the CPU uses, has no class of its own.
+        if isinstance(error, DistError) or "gloo" in str(error):
+            raise DualNerError(
+                "Another process of this run ended before its time; its own output says why. Start "
+                "all of them again with --resume."
+            ) from error
+        raise
+
+
+def check_alike(accelerator: Accelerator, own: str) -> None:
+    """See that all processes, which may run on several machines, work on the same.
+
+    own (str): What tells that of this process.
+    Raises DualNerError in all of them where they do not.
+    """
+    if len(set(gather_object([own]))) > 1:
+        raise DualNerError(
+            "The processes of this run have different pipelines, text or checkpoints. Give every "
+            "machine the same config and files; the output has to be a folder that all of them see."
+        )
 
 
 def on_main(accelerator: Accelerator, compute: Callable[[], Any]) -> Any:

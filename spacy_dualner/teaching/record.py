@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KEY = "dualner"
 """Where in `nlp.meta` the record stands."""
+GOLD = "gold"
+"""The method that is a stage 1."""
 
 _SETTINGS = {
     "method", "alpha", "mse_norm", "local_layers", "fused_layers", "select", "batch_size",
@@ -25,7 +27,11 @@ _SETTINGS = {
 
 
 def teaching_record(
-    config: TeachingConfig, data: TeachingData, schedule: Schedule, teacher: Teacher
+    config: TeachingConfig,
+    data: TeachingData,
+    schedule: Schedule,
+    teacher: Teacher,
+    earlier: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Settings, data and outcome of a run of stage 2, without any path.
 
@@ -33,13 +39,16 @@ def teaching_record(
     data (TeachingData): What was read.
     schedule (Schedule): The run's steps.
     teacher (Teacher): The last one, which is what the run returns.
+    earlier (Optional[Dict[str, Any]]): The record of the pipeline that it began from.
     RETURNS (Dict[str, Any]): JSON; `source` and `target` hold sentences of each language,
-        `variants` the settings that are not the paper's.
+        `variants` the settings that are not the paper's, and `stage1` the record of a stage 1 that
+        was a run with gold labels alone.
     """
     sentences = np.unique(data.with_partners(data.trained_on))
     is_source = sentences < data.n_source
     own = config.settings.teacher.model_dump(exclude_defaults=True)
     return {
+        **({"stage1": earlier} if earlier and earlier["method"] == GOLD else {}),
         **config.settings.model_dump(include=_SETTINGS),
         "warmup_steps": schedule.warmup,
         "variants": {f"teacher.{name}": value for name, value in own.items()},

@@ -28,8 +28,10 @@ class ConfigSchemaTeaching(BaseModel):
 
     model: StrictStr = Field(..., title="Path of the stage-1 pipeline")
     component: StrictStr = Field(..., title="Name of its dualner component")
-    method: Literal["dual", "selfkl", "filter"] = Field(
-        default=..., title="Crossed pseudo labels, KL per head, or FILTER on translated source text"
+    method: Literal["dual", "selfkl", "filter", "gold"] = Field(
+        default=...,
+        title="Crossed pseudo labels, KL per head, FILTER on translated source text, or annotated "
+        "text alone",
     )
     local_layers: StrictInt = Field(..., title="FILTER: first layers that see one side", ge=0)
     fused_layers: StrictInt = Field(..., title="FILTER: layers after them that see both", ge=1)

@@ -18,7 +18,7 @@ from .network import Network
 from .objective import Piece, stage2_loss
 from .teacher import Teacher
 from .templates import with_unread
-from .views import Views
+from .views import View, Views
 
 
 class Step:
@@ -101,10 +101,14 @@ class Step:
     def _loss(self, drawn: Ints, n_source: Tensor, n_target: Tensor, share: float) -> Tensor:
         view, device = self.views.make(drawn), self.device
         layout = Layout(view.sentence_lengths, device)
-        with torch.no_grad(), self.accelerator.autocast():
-            read = self.teacher.network(view.teacher, view.n_read)[1].float()
-            teacher_logits = with_unread(read, view.unread)
+        taught = self._taught(view) if self.config.objective.taught else None
         vectors, logits = self.student(view.student, view.n_words)
         gold, is_source = (torch.from_numpy(x).to(device) for x in (view.gold, view.is_source))
         piece = Piece(gold, layout, is_source, n_source, n_target, share)
-        return stage2_loss(self.config.objective, piece, vectors, logits.float(), teacher_logits)
+        return stage2_loss(self.config.objective, piece, vectors, logits.float(), taught)
+
+    def _taught(self, view: View) -> Tensor:
+        """The teacher's logits `[words, 4C + 3]`."""
+        with torch.no_grad(), self.accelerator.autocast():
+            read = self.teacher.network(view.teacher, view.n_read)[1].float()
+            return with_unread(read, view.unread)

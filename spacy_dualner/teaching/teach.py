@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import torch
 from accelerate.utils import gather_object, set_seed
 from spacy.language import Language
@@ -29,7 +31,7 @@ from .data import read_data
 from .development import Development
 from .log import TeachingLog
 from .network import Recogniser
-from .processes import make_accelerator, on_main
+from .processes import check_alike, make_accelerator, on_main, together
 from .record import KEY, teaching_record
 from .schedule import Schedule
 from .step import Step
@@ -54,7 +56,8 @@ def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path
     """
     output.mkdir(parents=True, exist_ok=True)
     keep_few_kernels()
-    return Teaching(config, output).run(resume)
+    with together():
+        return Teaching(config, output).run(resume)
 
 
 class Teaching:
@@ -88,6 +91,8 @@ class Teaching:
         )
         self.schedule = Schedule.of(settings, len(self.data.trained_on))
         self.views = make_views(settings, self.data, self.recogniser)
+        if self.accelerator.num_processes > 1:
+            check_alike(self.accelerator, f"{self._fingerprint} {self._checksum()}")
         self._describe()
         self.teacher = Teacher(self.network)
         self.step = Step(
@@ -189,6 +194,15 @@ class Teaching:
         data = self.data
         return repr((self.config.source, data.n_source, data.n_target, len(data.corpus.ids)))
 
+    def _checksum(self) -> int:
+        """Of the weights and the text."""
+        sums = 0
+        for weights in self.network.state_dict().values():
+            sums = crc32(weights.cpu().reshape(-1).view(torch.uint8).numpy(), sums)
+        for numbers in (self.data.corpus.ids, self.data.corpus.tags):
+            sums = crc32(np.ascontiguousarray(numbers).data, sums)
+        return sums
+
     def _save_checkpoint(self) -> None:
         random = gather_object([random_state(self.device)])
         if not self.accelerator.is_main_process:
@@ -211,6 +225,7 @@ class Teaching:
     def _resume(self) -> bool:
         """Go on from the checkpoint, if there is one. Nothing holds it afterwards."""
         checkpoint = load_checkpoint(self.output, self.device)
+        check_alike(self.accelerator, str(checkpoint and checkpoint["step"]))
         if checkpoint is None:
             self.msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
             return False
@@ -243,7 +258,9 @@ class Teaching:
                     f"({100 * teacher.score:.2f}): stage 2 returns stage 1"
                 )
             self.nlp.meta["performance"] = {"select": teacher.score}
-            self.nlp.meta[KEY] = teaching_record(self.config, self.data, self.schedule, teacher)
+            self.nlp.meta[KEY] = teaching_record(
+                self.config, self.data, self.schedule, teacher, self.nlp.meta.get(KEY)
+            )
             with written_aside(best) as aside:
                 without_paths(self.nlp).to_disk(aside)
             (self.output / FILE_NAME).unlink(missing_ok=True)

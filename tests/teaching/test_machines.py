@@ -1,0 +1,157 @@
+"""`teach` with gold labels alone, as a stage 1 that several machines share."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import spacy
+import srsly
+import torch
+from accelerate import Accelerator
+from helpers.corpus import entities, run_cli, stage1_config, stage2_config, write_corpus
+from helpers.pipeline import GOLD, weights
+from spacy.util import load_config
+
+from spacy_dualner.errors import DualNerError
+from spacy_dualner.packaging.origin import read_origin
+from spacy_dualner.teaching.config import resolve_config
+from spacy_dualner.teaching.processes import together
+from spacy_dualner.teaching.teach import Teaching
+
+STAGE1 = [
+    "--teaching.method", "gold", "--teaching.alpha", 0, "--corpora.target", "null",
+    "--teaching.max_epochs", 30, "--teaching.eval_frequency", 1, "--teaching.dropout", 0.0,
+    "--teaching.optimizer.learn_rate", 0.003,
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, still_path: Path) -> Path:
+    """An untrained pipeline `begin` without dropout, a `corpus` and `stage2.cfg`."""
+    folder = tmp_path_factory.mktemp("machines")
+    corpus = write_corpus(folder / "corpus")
+    stage1_config(still_path, corpus).to_disk(folder / "stage1.cfg")
+    assert run_cli("init", "nlp", folder / "stage1.cfg", folder / "begin")[0] == 0
+    config = stage2_config(folder / "begin", corpus, teaching__select="source")
+    config.to_disk(folder / "stage2.cfg", interpolate=False)
+    return folder
+
+
+def command(folder: Path, output: Path, *more: object) -> list[str]:
+    words = ["dualner", "teach", folder / "stage2.cfg", "--output", output, *STAGE1, *more]
+    return list(map(str, words))
+
+
+@pytest.fixture(scope="module")
+def alone(folder: Path) -> Path:
+    """What one process trains."""
+    status, said = run_cli(*command(folder, folder / "alone"))
+    assert status == 0, said
+    return folder / "alone" / "model-best"
+
+
+def test_gold_labels_alone_are_a_stage_1(folder: Path, alone: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(alone)
+    assert entities(nlp) == GOLD
+    said = run_cli("dualner", "teach", folder / "stage2.cfg", "-o", tmp_path / "two",
+                   "--paths.model", alone, "--teaching.max_epochs", 1)[1]  # fmt: skip
+    assert "target: 10 (de)" in said
+    first, second = (
+        read_origin(load_config(path / "config.cfg"), srsly.read_json(path / "meta.json"))
+        for path in (alone, tmp_path / "two" / "model-best")
+    )
+    assert first.stage2 is None and second.stage2 is not None
+    for origin in (first, second):
+        # As it was trained, and not as the config of `spacy train` would have.
+        assert (origin.stage1["max_epochs"], origin.stage1["batch_size"]) == (30, 5)
+        assert origin.source == {"en": 10}
+
+
+def test_target_text_would_do_nothing(folder: Path, tmp_path: Path) -> None:
+    status, said = run_cli(
+        "dualner", "teach", folder / "stage2.cfg", "-o", tmp_path, "--teaching.method", "gold"
+    )
+    assert status == 1 and "corpora.target would do nothing. Set it to null." in said
+
+
+def test_no_teacher_is_asked(folder: Path, tmp_path: Path) -> None:
+    config = stage2_config(
+        folder / "begin", folder / "corpus", teaching__method="gold", corpora__target=None,
+        teaching__select="source",
+    )  # fmt: skip
+    teaching = Teaching(resolve_config(config), tmp_path)
+    teaching.teacher.network.forward = None  # type: ignore[assignment, method-assign]
+    assert float(teaching.step.take(teaching.data.trained_on, 1.0)) > 0
+
+
+def test_processes_that_work_on_different_things_stop(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Accelerator, "num_processes", 2)
+    other: list[str] = []
+    monkeypatch.setattr(
+        "spacy_dualner.teaching.processes.gather_object", lambda own: own + (other or own)
+    )
+    config = resolve_config(stage2_config(folder / "begin", folder / "corpus"))
+    Teaching(config, tmp_path)
+    other.append("of another text")
+    with pytest.raises(DualNerError, match="different pipelines, text or checkpoints"):
+        Teaching(config, tmp_path)
+
+
+def test_only_what_another_process_caused_is_put_down_to_it() -> None:
+    with pytest.raises(DualNerError, match="with --resume"), together():
+        raise torch.distributed.DistBackendError("NCCL")
+    with pytest.raises(RuntimeError, match="out of memory"), together():
+        raise RuntimeError("out of memory")
+
+
+def machines(folder: Path, output: Path, n_processes: int) -> list[subprocess.Popen]:
+    """Start the command as two machines would, and what each prints into a file."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    started = []
+    for rank in (0, 1):
+        words = ["accelerate.commands.launch", "--multi_gpu", "--num_machines", 2]
+        words += ["--machine_rank", rank, "--num_processes", n_processes, "--same_network"]
+        words += ["--main_process_ip", "127.0.0.1", "--main_process_port", port]
+        words += ["--mixed_precision", "no", "--dynamo_backend", "no"]
+        words += ["-m", "spacy", *command(folder, output)]
+        log = output.with_name(f"{output.name}.{rank}.log").open("w")
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        words = [sys.executable, "-m", *map(str, words)]
+        started.append(subprocess.Popen(words, stdout=log, stderr=log, env=env))
+    return started
+
+
+@pytest.mark.slow
+def test_two_machines_do_what_one_does(folder: Path, alone: Path, tmp_path: Path) -> None:
+    """One of them ends half-way; one process goes on from the checkpoint."""
+    output = tmp_path / "out"
+    started = machines(folder, output, 2)
+    try:
+        end = time.monotonic() + 300
+        while not (output / "checkpoint.pt").exists():
+            assert time.monotonic() < end and all(own.poll() is None for own in started)
+            time.sleep(0.02)
+        for worker in psutil.Process(started[1].pid).children(recursive=True):
+            worker.kill()
+        assert all(own.wait(120) for own in started)
+    finally:
+        for own in started:
+            own.kill()
+    said = (tmp_path / "out.0.log").read_text()
+    assert "Another process of this run ended before its time" in said
+    assert "teach.py" not in said  # no traceback of ours
+    status, printed = run_cli(*command(folder, output, "--resume"))
+    assert status == 0 and "Resumed at step" in printed, printed
+    mixed, own = (weights(spacy.load(path)) for path in (output / "model-best", alone))
+    assert entities(spacy.load(output / "model-best")) == GOLD
+    torch.testing.assert_close(mixed, own, atol=1e-3, rtol=1e-2)

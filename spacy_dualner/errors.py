@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EINVAL
+=======
+from functools import partial
+>>>>>>> 7b8caab (WIP: annotate on a Ray cluster)
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 # What a message quotes from a file may be longer, and the remedy stands at its end.
 _HEAD, _TAIL = 1_000, 500
@@ -52,6 +57,10 @@ class DataError(DualNerError):
         self.message = message
         self.line = line
         self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process whole."""
+        return partial(type(self), line=self.line, text=self.text), (self.path, self.message)
 
 
 @contextmanager

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 from wasabi import msg
 
+from ..data.storage import as_path, checksum, is_local
 from ..errors import DualNerError
 from .annotate_settings import AnnotateSettings
 from .journal import Journal, Unfinished
 from .readers import STDIN, open_input
 from .records import Batch, Fault, Reader, batches
 from .work import Annotated, Annotator, annotate_batches
-from .writers import Output, output_form
+from .writers import output_form
 
-_CHUNK = 1 << 20
 _RESUME = "Go on with --resume."
 _ANEW = "Standard input cannot be read again: begin anew with --force."
 
@@ -51,45 +51,28 @@ def annotate(
     RAISES (DualNerError): If the input cannot be read, something would be lost, a run cannot be
         resumed, or in strict mode a record cannot be annotated.
     """
-    resume, force, text_key = settings.resume, settings.force, settings.text_key
-    if resume and source == STDIN:
+    if settings.resume and source == STDIN:
         raise DualNerError("Standard input cannot be read from the middle: leave --resume out.")
     writer = output_form(output, settings.output_form)
-    reader = open_input(source, settings.form, text_key)
+    reader = open_input(source, settings.form, settings.text_key)
     unfinished = Unfinished(output)
     if source != STDIN:
         for path in (output, unfinished.report):
-            check_apart(path, Path(source))
+            check_apart(path, as_path(source))
     with unfinished.locked(), unfinished.interruptible(_ANEW if source == STDIN else _RESUME):
-        journal = unfinished.load() if resume or not force else None
-        _check(unfinished, writer, journal, settings)
+        journal = interrupted(unfinished, settings)
+        # The output of one that was read to its end may be in its place already.
+        if journal is None or not journal.finished:
+            check_free(output, writer.check, settings.force)
         annotator = Annotator(model, writer)
         size = settings.batch_size or annotator.nlp.batch_size
-        identity = {
-            "input": reader.identity(),
-            "form": [type(reader).__name__, text_key],
-            "pipeline": _checksum(annotator.nlp.path),
-            "batch size": size,
-        }
-        if settings.output_form:
-            identity["output form"] = settings.output_form
-        if journal is None:
-            unfinished.forget()
-            journal = Journal(identity)
-        before = journal.identity
-        changed = [
-            name for name in {**before, **identity} if before.get(name) != identity.get(name)
-        ]
-        if changed:
-            raise DualNerError(
-                f"{unfinished.folder} is of a run with another {' and '.join(changed)}. Use the "
-                "same as then, or start anew with --force."
-            )
+        identity = identify([reader], annotator, size, settings)
+        journal = begun(unfinished, journal, identity)
         if not journal.finished:
             read = batches(reader, journal.position, size)
             work = annotate_batches(annotator, read, settings.n_process, settings.gpu_id)
             with closing(work), progress_bar(reader, journal, progress) as bar:
-                _go_on(unfinished, journal, work, bar, _stop if settings.strict else on_fault)
+                go_on(unfinished, journal, work, bar, stop if settings.strict else on_fault)
             if reader.of_lines:
                 journal.lines = reader.position[1]
         unfinished.finish(journal, writer.finish)
@@ -98,6 +81,8 @@ def annotate(
 
 def check_apart(output: Path, source: Path) -> None:
     """Refuse an input that would be replaced, or that the output becomes a part of."""
+    if is_local(output) != is_local(source):
+        return
     ours, theirs = output.resolve(), source.resolve()
     if ours == theirs or (output.exists() and output.samefile(source)):
         raise DualNerError(f"{output} is also the INPUT. Name another OUTPUT.")
@@ -105,35 +90,82 @@ def check_apart(output: Path, source: Path) -> None:
         raise DualNerError(f"{output} and the INPUT lie in one another. Name another OUTPUT.")
 
 
-def _check(
-    unfinished: Unfinished, writer: Output, journal: Journal | None, settings: AnnotateSettings
-) -> None:
-    """Refuse what would lose anything, and say where a run goes on."""
-    target = unfinished.target
+def check_free(target: Path, check: Callable[[Path], object], force: bool) -> None:
+    """Refuse an output that would replace anything that it may not.
+
+    check (Callable[[Path], object]): Raises DualNerError where what is there is of another kind.
+    """
+    if target.exists() and not force:
+        raise DualNerError(f"{target} is there. Name another OUTPUT, or replace it with --force.")
+    check(target)
+
+
+def interrupted(unfinished: Unfinished, settings: AnnotateSettings) -> Journal | None:
+    """The journal of the run that this one goes on with, if it is to; says where it goes on.
+
+    Raises DualNerError where there is one, and neither --resume nor --force.
+    """
+    journal = unfinished.load() if settings.resume or not settings.force else None
     if journal is not None and not settings.resume:
         raise DualNerError(
             f"{unfinished.folder} holds an interrupted run ({journal.texts:,} texts). Go on with "
             "the same command and --resume, or start anew with --force."
         )
-    if settings.resume and journal is not None:
+    if journal is not None:
         msg.good(f"Resumed after {journal.texts + journal.faults:,} texts")
-        if journal.finished:
-            return  # the output may be in its place already
-    if target.exists() and not settings.force:
-        raise DualNerError(f"{target} is there. Name another OUTPUT, or replace it with --force.")
-    writer.check(target)
-    if settings.resume and journal is None:
-        msg.warn(f"No interrupted run of {target}: starting from the beginning")
+    elif settings.resume and not unfinished.target.exists():
+        msg.warn(f"No interrupted run of {unfinished.target}: starting from the beginning")
+    return journal
 
 
-def _go_on(
+def identify(
+    readers: Sequence[Reader], annotator: Annotator, size: int, settings: AnnotateSettings
+) -> dict[str, Any]:
+    """What decides the output of a run: input, pipeline and settings."""
+    identity = {
+        "input": [stamp for reader in readers for stamp in reader.identity()],
+        "form": [*sorted({type(reader).__name__ for reader in readers}), settings.text_key],
+        "pipeline": checksum(annotator.nlp.path),
+        "batch size": size,
+    }
+    if settings.output_form:
+        identity["output form"] = settings.output_form
+    return identity
+
+
+def begun(unfinished: Unfinished, journal: Journal | None, identity: dict[str, Any]) -> Journal:
+    """The journal of the run to go on with, or a new one.
+
+    Raises DualNerError where that run was of something else.
+    """
+    if journal is None:
+        unfinished.forget()
+        return Journal(identity)
+    before = journal.identity
+    changed = [name for name in {**before, **identity} if before.get(name) != identity.get(name)]
+    if changed:
+        raise DualNerError(
+            f"{unfinished.folder} is of a run with another {' and '.join(changed)}. Use the "
+            "same as then, or start anew with --force."
+        )
+    return journal
+
+
+def go_on(
     unfinished: Unfinished,
     journal: Journal,
     work: Iterator[tuple[Batch, Annotated]],
     bar: tqdm,
     on_fault: Callable[[Fault], object],
 ) -> None:
-    """Write batch after batch, to the end of the input."""
+    """Write batch after batch, to the end of the input.
+
+    unfinished (Unfinished): Where to.
+    journal (Journal): How far it is; brought up to date with each batch.
+    work (Iterator[Tuple[Batch, Annotated]]): What comes next.
+    bar (tqdm): Shows how far it is.
+    on_fault (Callable[[Fault], object]): As in `annotate`.
+    """
     before, began = journal.seconds, time.perf_counter()
     with unfinished.opened(journal) as commit:
         for batch, annotated in work:
@@ -152,7 +184,8 @@ def _go_on(
         commit(b"", b"")
 
 
-def _stop(fault: Fault) -> None:
+def stop(fault: Fault) -> None:
+    """What is done with a fault in strict mode."""
     raise fault.error()
 
 
@@ -169,14 +202,3 @@ def progress_bar(reader: Reader, journal: Journal, progress: bool) -> tqdm:
     else:
         unit = {"unit": "B", "unit_scale": True, "total": reader.size, "initial": journal.done}
     return tqdm(**unit, disable=None if progress else True, leave=False)
-
-
-def _checksum(folder: Path) -> str:
-    """Of all files of a pipeline, and their names."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    return digest.hexdigest()

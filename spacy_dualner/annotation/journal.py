@@ -7,12 +7,13 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..data.outputs import check_entries, check_file, check_link, locked, write_json
+from ..data.storage import is_local, remove_folder
 from ..errors import DualNerError, readable
 from .records import Position
 
@@ -38,6 +39,7 @@ class Journal:
     lines (int): Lines of the whole input, where it has some.
     seconds (float): The time that it took.
     finished (bool): Whether the input was read to its end.
+    shards (Dict[str, Dict[str, Any]]): On a cluster, what is done of its output, by name.
     """
 
     identity: dict[str, Any]
@@ -52,6 +54,7 @@ class Journal:
     lines: int = 0
     seconds: float = 0.0
     finished: bool = False
+    shards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Unfinished:
@@ -77,12 +80,14 @@ class Unfinished:
         check_link(self.folder)
         check_entries(self.folder, _OWN)
         check_file(self.report, "report of annotate", lambda text: text.startswith(_FAULT))
-        with locked(self.folder, self.target):
+        local = is_local(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder, self.target) if local else nullcontext():
             try:
                 yield
             finally:
-                if not self._journal.exists():
-                    shutil.rmtree(self.folder, ignore_errors=True)
+                if not self.is_begun():
+                    remove_folder(self.folder)
 
     @contextmanager
     def interruptible(self, remedy: str) -> Iterator[None]:
@@ -99,12 +104,16 @@ class Unfinished:
                 error.args = (f"Interrupted after {done:,} texts. {remedy}",)
             raise
 
+    def is_begun(self) -> bool:
+        """Whether there is a journal."""
+        return self._journal.exists()
+
     def load(self) -> Journal | None:
         """Read the journal; None where there is none.
 
         Raises DualNerError where it is damaged.
         """
-        if not self._journal.exists():
+        if not self.is_begun():
             return None
         with readable(self._journal, "not a journal of annotate", "Start anew with --force."):
             held = json.loads(self._journal.read_bytes())
@@ -132,10 +141,14 @@ class Unfinished:
                     file.flush()
                     os.fsync(file.fileno())
                 journal.output_bytes, journal.error_bytes = output.tell(), errors.tell()
-                held = asdict(journal)
-                write_json(self._journal, held | {_CHECKSUM: _checksum(held)})
+                self.save(journal)
 
             yield commit
+
+    def save(self, journal: Journal) -> None:
+        """Write the journal."""
+        held = asdict(journal)
+        write_json(self._journal, held | {_CHECKSUM: _checksum(held)})
 
     def finish(self, journal: Journal, finish: Callable[[Path, Path], object]) -> None:
         """Put output and report in their places; the folder goes. Can be done again after a kill.

@@ -29,6 +29,7 @@ from ..data.lines import (
     without_end,
 )
 from ..data.names import suffix_of
+from ..data.storage import as_path, open_bytes
 from ..data.structured import first_lines, structure_of
 from ..errors import DataError, DualNerError
 from .records import Fault, Position, Reader, Record
@@ -109,7 +110,7 @@ class LineReader(Reader):
         with ExitStack() as stack:
             raw, source = cast(BinaryIO, sys.stdin.buffer), "standard input"
             if self.size is not None:
-                raw, source = stack.enter_context(self.path.open("rb")), str(self.path)
+                raw, source = stack.enter_context(open_bytes(self.path)), str(self.path)
             file = raw
             if self.path != plain_path(self.path):
                 file = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
@@ -236,6 +237,7 @@ class DocBinReader(Reader):
     """
 
     def __init__(self, path: Path, key: str) -> None:
+        self.path = path
         self.paths = shard_paths(path)
 
     def identity(self) -> list[Any]:
@@ -298,7 +300,7 @@ def open_input(source: str, form: str = "", key: str = "text") -> Reader:
     RAISES (DualNerError): If there is no such file, its form is unknown, or by default that of
         text, which it does not look like.
     """
-    path = Path(source)
+    path = as_path(source)
     known = ", ".join(READERS)
     if source == STDIN:
         if not form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..data.lines import excerpt
@@ -58,12 +59,14 @@ class Fault(NamedTuple):
 class Reader(ABC):
     """Reads records one after the other. One that cannot be read does not stop it.
 
+    path (Path): The input; `-` is standard input.
     position (Position): After the record that was read last.
     of_lines (bool): Whether the input is made of lines.
     size (Optional[int]): The bytes of the input, where they can be counted.
     done (int): How many of these bytes were read.
     """
 
+    path: Path
     position: Position = (0, 0)
     of_lines: bool = False
     size: int | None = None

@@ -76,16 +76,19 @@ class Annotator:
 
     model (str): Folder or package of the pipeline.
     output (Output): The form of the output.
+    loads (int): How often the pipeline was loaded: once, and after every so many new words.
     """
 
     def __init__(self, model: str, output: Output) -> None:
         self.model = model
         self.output = output
+        self.loads = 0
         look_up_encoders_once()
         self._load()
 
     def _load(self) -> None:
         self._n_strings = 0
+        self.loads += 1
         self.nlp: Language = load_pipeline(self.model)
         # An error is to be seen here, whatever a component's handler would make of it.
         for _, pipe in self.nlp.pipeline:

@@ -9,6 +9,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 from typer.models import OptionInfo
 
 from ._util import split_list
@@ -51,6 +52,20 @@ def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[...,
         return run
 
     return decorate
+
+
+def with_bare(option: str, value: str) -> type[TyperCommand]:
+    """A kind of command that takes one of its options also without a value, for this one."""
+
+    class Command(TyperCommand):
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            """Put the value in its place."""
+            after = args[args.index(option) + 1 :] if option in args else ["value"]
+            if not after or after[0].startswith("-"):
+                args.insert(len(args) - len(after), value)
+            return super().parse_args(ctx, args)
+
+    return Command
 
 
 def _options(kind: Any, short: dict[str, str]) -> list[inspect.Parameter]:

@@ -8,23 +8,26 @@ import typer
 from wasabi import msg
 
 from ..annotation.annotate_settings import AnnotateSettings
+from ..annotation.cluster_settings import LOCAL, ClusterSettings
+from ..data.storage import as_path
 from ..errors import DualNerError
 from . import dualner_cli
-from ._options import with_settings
+from ._options import with_bare, with_settings
 from ._util import use_device, warn_of_first
 
 
-@dualner_cli.command("annotate")
+@dualner_cli.command("annotate", cls=with_bare("--ray", LOCAL))
 @with_settings(form="f", text_key="k", output_form="o", n_process="n", batch_size="b", gpu_id="g")
 def annotate_cli(
     model: str = typer.Argument(..., metavar="MODEL", help="Folder or package of a pipeline"),
     source: str = typer.Argument(
         ..., metavar="INPUT", help="A file, a folder of .spacy files, or - for standard input"
     ),
-    output: Path = typer.Argument(
+    target: str = typer.Argument(
         ..., metavar="OUTPUT", help="A file that ends in .jsonl, .conll or .spacy, or in .json"
     ),
     settings: AnnotateSettings = AnnotateSettings(),
+    cluster: ClusterSettings = ClusterSettings(),
 ) -> None:
     """Annotate text of any size with the entities that a pipeline finds.
 
@@ -42,6 +45,9 @@ def annotate_cli(
     interrupted run leaves OUTPUT.partial: the same command with --resume goes on from there, and
     ends with the same OUTPUT. Standard input cannot be resumed.
 
+    With --ray the work is shared in a Ray cluster: INPUT is a folder of any such files, of which
+    each becomes a file in the folder OUTPUT, or a file, whose parts do; both may be URLs.
+
     \b
     Examples:
       python -m spacy dualner annotate training/stage2/model-best news.txt news.jsonl
@@ -50,11 +56,19 @@ def annotate_cli(
       python -m spacy dualner annotate xx_dualner corpus/unlabelled/de.spacy train-de.conll
       python -m spacy dualner annotate xx_dualner news.txt to-do.json --output-form label-studio
       zcat *.gz | python -m spacy dualner annotate xx_dualner - all.jsonl --form jsonl
+      python -m spacy dualner annotate xx_dualner texts all.jsonl --ray 10.0.0.1:6379 --gpus
     """
     use_device(settings.gpu_id)
-    from ..annotation.annotate import annotate
+    if cluster.ray:
+        from ..annotation.cluster import annotate_on_cluster
 
-    done = annotate(model, source, output, settings, progress=True, on_fault=warn_of_first())
+        output = as_path(target)
+        done = annotate_on_cluster(model, source, output, settings, cluster, progress=True)
+    else:
+        from ..annotation.annotate import annotate
+
+        output = Path(target)
+        done = annotate(model, source, output, settings, progress=True, on_fault=warn_of_first())
     if done.faults:
         msg.warn(f"{done.faults:,} bad records, with their lines in {output}.errors.jsonl")
     if done.faults and not done.texts:

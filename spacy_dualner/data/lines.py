@@ -7,12 +7,13 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..errors import DataError, DualNerError
+from .storage import open_bytes
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _REMEDY = "Convert the file to UTF-8, as with `iconv -f LATIN1 -t UTF-8`."
@@ -35,9 +36,11 @@ def open_lines(path: Path) -> Iterator[Iterator[tuple[int, str]]]:
 
     YIELDS (Iterator[Tuple[int, str]]): What `numbered_lines` gives.
     """
-    compressed = plain_path(path) != path
-    with gzip.open(path) if compressed else path.open("rb") as file:
-        yield numbered_lines(read_chunks(cast(BinaryIO, file), path), path)
+    with ExitStack() as stack:
+        file = stack.enter_context(open_bytes(path))
+        if plain_path(path) != path:
+            file = cast(BinaryIO, stack.enter_context(gzip.open(file)))
+        yield numbered_lines(read_chunks(file, path), path)
 
 
 def read_chunks(file: BinaryIO, source: str | Path) -> Iterator[bytes]:

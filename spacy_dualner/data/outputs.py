@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import DualNerError
+<<<<<<< HEAD
 from ..scratch import LOCK, hold
+=======
+from .storage import replace
+>>>>>>> 7b8caab (WIP: annotate on a Ray cluster)
 
 # What tells a folder of each kind from any other, and what else may be in it.
 _MARKS = {"pipeline": ("config.cfg", "meta.json"), "encoder": ("config.json",), "corpus file": ()}
@@ -275,7 +279,7 @@ def write_text(path: Path, text: str) -> None:
     aside = path.with_name(f".{path.name}.part")
     try:
         aside.write_text(text, encoding="utf-8")
-        os.replace(aside, path)
+        replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 

@@ -1,0 +1,286 @@
+"""`annotate` on a Ray cluster: its input in shards, its output with a manifest."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import count, islice
+from logging import ERROR
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from ..data.lines import plain_path
+from ..data.outputs import check_entries, check_link, write_json
+from ..data.storage import as_path, open_bytes, remove_folder, replace
+from ..errors import DataError, DualNerError, need
+from .actors import TOTALS, Job, Pool, Shard, report_of
+from .annotate import begun, check_apart, check_free, identify, interrupted
+from .annotate_settings import AnnotateSettings
+from .cluster_settings import LOCAL, ClusterSettings
+from .journal import Journal, Unfinished
+from .readers import STDIN, LineReader, open_input
+from .records import Reader, batches
+from .work import Annotator
+from .writers import output_form
+
+MANIFEST = "manifest.json"
+# Shards are files: Ray has little to hold.
+_OBJECT_BYTES = 100_000_000
+# The journal is written so rarely that this takes a twentieth of the time.
+_RARELY = 20
+_SCRATCH = "dualner-ray-"
+
+
+def annotate_on_cluster(
+    model: str,
+    source: str,
+    output: Path,
+    settings: AnnotateSettings,
+    cluster: ClusterSettings,
+    *,
+    progress: bool = False,
+) -> Journal:
+    """Annotate text of any size with the actors of a Ray cluster.
+
+    The output does not depend on how many there are, nor on which of them die: what `annotate`
+    writes of one file is that of its shards, one after the other. A folder's files are each one
+    shard, equal to what `annotate` writes of that file.
+
+    model (str): Folder or package of the pipeline, the same on all nodes.
+    source (str): A file or a folder of files that all nodes see, or the URL of one.
+    output (Path): A folder that all nodes see, or a URL as `as_path` gives it. Its name ends as
+        those of the files in it do. Faults and what is unfinished are beside it, as of `annotate`.
+    settings (AnnotateSettings): How the input is read.
+    cluster (ClusterSettings): Which cluster, and how it is used.
+    progress (bool): Whether to show a progress bar, if standard error is a terminal.
+    RETURNS (Journal): Counts of what was annotated, interrupted runs included.
+    RAISES (DualNerError): As `annotate`, and if there is no cluster or its actors die.
+    """
+    need("A cluster needs", "ray", "ray", instead=", or leave --ray out")
+    if settings.n_process > 1 or settings.gpu_id >= 0:
+        raise DualNerError("--n-process and --gpu-id are for one machine: use --actors and --gpus.")
+    writer = output_form(output, settings.output_form)
+    readers = open_inputs(source, settings)
+    unfinished = Unfinished(output)
+    for path in (output, unfinished.report):
+        check_apart(path, as_path(source))
+    with unfinished.locked(), unfinished.interruptible("Go on with --resume."):
+        journal = interrupted(unfinished, settings)
+        if journal is None:
+            check_free(output, partial(_check_folder, unfinished), settings.force)
+        annotator = Annotator(model, writer)
+        size = settings.batch_size or annotator.nlp.batch_size
+        identity = identify(readers, annotator, size, settings)
+        identity["shard batches"] = cluster.shard_batches
+        if journal is None:
+            remove_folder(output)
+        journal = begun(unfinished, journal, identity)
+        annotator.unload()
+        if not journal.finished:
+            output.mkdir(parents=True, exist_ok=True)
+            for leftover in unfinished.folder.glob(".part-*"):
+                remove_folder(leftover)
+            pipeline = identity["pipeline"]
+            job = Job(model, pipeline, os.getcwd(), unfinished, writer, size, settings, cluster)
+            try:
+                _go_on(job, journal, readers, progress)
+            finally:
+                unfinished.save(journal)
+        _finish(unfinished, journal)
+    return journal
+
+
+def open_inputs(source: str, settings: AnnotateSettings) -> list[Reader]:
+    """The reader of a file, or those of a folder's files but for hidden ones and `_SUCCESS`.
+
+    Raises DualNerError where one is no input, or two would become one output.
+    """
+    path = as_path(source)
+    if source == STDIN:
+        raise DualNerError("Standard input cannot be shared. Name a file or a folder of files.")
+    paths = [path]
+    if path.is_dir():
+        paths = sorted(one for one in path.iterdir() if not one.name.startswith((".", "_")))
+        if not paths:
+            raise DataError(source, "a folder without files. Mend the path.")
+    by_stem: dict[str, Path] = {}
+    for one in paths:
+        if (other := by_stem.setdefault(_stem(one), one)) is not one:
+            raise DataError(one, f"its output would be that of {other.name}. Rename one of them.")
+    return [open_input(str(one), settings.form, settings.text_key) for one in paths]
+
+
+def plan(readers: Sequence[Reader], ending: str, size: int, n_batches: int) -> Iterator[Shard]:
+    """Cut the input into shards.
+
+    readers (Sequence[Reader]): Of its files. Where there is but one, of lines and not compressed,
+        it is cut; others are a shard each.
+    ending (str): Of the files that shards become.
+    size (int): The most texts in a batch.
+    n_batches (int): The batches of each shard of a file that is cut.
+    YIELDS (Shard): The shards in the input's order.
+    """
+    if not _is_cut(readers):
+        for number, reader in enumerate(readers):
+            path, n_bytes = reader.path, _n_bytes([reader])
+            yield Shard(number, f"{_stem(path)}{ending}", str(path), (0, 0), 0, n_bytes)
+        return
+    (reader,) = readers
+    read = batches(reader, (0, 0), size)
+    start, done = (0, 0), 0
+    for number in count():
+        # Only the last of them is kept.
+        last = deque(islice(read, n_batches), maxlen=1)
+        if number and not last:
+            return
+        name = f"{_stem(reader.path)}-{number:06}{ending}"
+        yield Shard(number, name, str(reader.path), start, n_batches, reader.done - done)
+        start, done = reader.position, reader.done
+
+
+def _is_cut(readers: Sequence[Reader]) -> bool:
+    first = readers[0]
+    return (
+        len(readers) == 1 and isinstance(first, LineReader) and first.path == plain_path(first.path)
+    )
+
+
+def _stem(path: Path) -> str:
+    return plain_path(path).stem
+
+
+def _n_bytes(readers: Sequence[Reader]) -> int:
+    return sum(stamp[1] for reader in readers for stamp in reader.identity())
+
+
+def _check_folder(unfinished: Unfinished, output: Path) -> None:
+    """Refuse to replace what no such run has written."""
+    check_link(output)
+    if output.exists() and not ((output / MANIFEST).is_file() or unfinished.is_begun()):
+        raise DualNerError(
+            f"{output} is there and was not written on a cluster, so it is not replaced. Name "
+            "another OUTPUT."
+        )
+    check_entries(output, [MANIFEST, f"*{output.suffix}"])
+
+
+def _go_on(job: Job, journal: Journal, readers: Sequence[Reader], progress: bool) -> None:
+    """Have all shards annotated that are not yet."""
+    before, began = journal.seconds, time.perf_counter()
+    saved = cost = 0.0
+    known = journal.shards
+    shards = (
+        shard._replace(known=known.get(shard.name))
+        for shard in plan(
+            readers, job.unfinished.target.suffix, job.size, job.cluster.shard_batches
+        )
+    )
+    bar = tqdm(
+        total=_n_bytes(readers), unit="B", unit_scale=True, leave=False,
+        disable=None if progress else True,
+    )  # fmt: skip
+    with connected(job.cluster) as n_actors, bar:
+        for n_shards, (shard, record) in enumerate(Pool(job, n_actors).annotate(shards), 1):
+            known[shard.name] = record
+            bar.set_postfix_str(f"{n_shards:,} shards", refresh=False)
+            bar.update(shard.size)
+            for name in TOTALS:
+                setattr(journal, name, sum(record[name] for record in known.values()))
+            now = time.perf_counter()
+            journal.seconds = before + now - began
+            if now - saved > _RARELY * cost:
+                job.unfinished.save(journal)
+                saved = time.perf_counter()
+                cost = saved - now
+    if [stamp for reader in readers for stamp in reader.identity()] != journal.identity["input"]:
+        raise DualNerError("The input was changed while it was read. Start anew with --force.")
+    journal.finished = True
+
+
+def _finish(unfinished: Unfinished, journal: Journal) -> None:
+    """Write the manifest and the report of faults. Can be done again after a kill."""
+    records = sorted(journal.shards.values(), key=itemgetter("number"))
+    report = unfinished.folder / "report"
+    with report.open("wb") as file:
+        for record in records:
+            if record["faults"]:
+                with open_bytes(report_of(unfinished, record["name"])) as faults:
+                    shutil.copyfileobj(faults, file)
+    if journal.faults:
+        replace(report, unfinished.report)
+    else:
+        unfinished.report.unlink(missing_ok=True)
+    totals = {name: getattr(journal, name) for name in (*TOTALS, "seconds")}
+    manifest = {**journal.identity, **totals, "shards": records}
+    write_json(unfinished.target / MANIFEST, manifest)
+    unfinished.forget()
+
+
+@contextmanager
+def connected(cluster: ClusterSettings) -> Iterator[int]:
+    """Be part of a Ray cluster while the block lasts.
+
+    cluster (ClusterSettings): Which; without an address it begins on this machine, and is heard on
+        its loopback alone.
+    YIELDS (int): How many actors are to be made.
+    Raises DualNerError where there is no cluster, or none that has what they need.
+    """
+    local = cluster.ray == LOCAL
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # No warning of how a later Ray will hide GPUs.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if local:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # which means the loopback
+        os.environ.setdefault("RAY_worker_niceness", "0")
+    import ray
+
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    with _scratch() as folder:
+        more: dict[str, Any] = {}
+        if local:
+            more = {"include_dashboard": False, "object_store_memory": _OBJECT_BYTES}
+            more |= {"_temp_dir": folder, "num_cpus": cluster.actors or None}
+        try:
+            ray.init(cluster.ray, log_to_driver=False, logging_level=ERROR, **more)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise DualNerError(
+                f"No Ray cluster can be used at '{cluster.ray}' ({said}). Begin one with `ray "
+                "start --head`, or leave the address out."
+            ) from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)
+        try:
+            kind = "GPU" if cluster.gpus else "CPU"
+            n_actors = cluster.actors or int(ray.cluster_resources().get(kind, 0))
+            if not n_actors:
+                raise DualNerError(f"The cluster has no {kind}. Say how many with --actors.")
+            yield n_actors
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for the sockets of a cluster, with a short name. Those of killed runs go."""
+    for old in Path("/tmp").glob(f"{_SCRATCH}*"):
+        with suppress(Timeout, OSError), FileLock(old / ".lock").acquire(timeout=0):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=_SCRATCH, dir="/tmp")
+    try:
+        with FileLock(Path(folder) / ".lock"):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,96 @@
+"""Files on this machine's disks, and by URL those of any storage that fsspec knows."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ..errors import need
+
+_CHUNK = 1 << 20
+
+
+def as_path(source: str) -> Path:
+    """A path, or what acts as one for a URL such as `s3://bucket/news.txt`.
+
+    Raises DualNerError where what URLs need is not installed.
+    """
+    if "://" not in source:
+        return Path(source)
+    need("URLs need", "ray", "upath", instead=", or give a path")
+    from upath import UPath
+
+    return cast(Path, UPath(source))
+
+
+def is_local(path: Path) -> bool:
+    """Whether a path is one of this machine's, and not a URL."""
+    return isinstance(path, Path)
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file to be read."""
+    file = path.open("rb")
+    return file if hasattr(file, "read1") else cast(BinaryIO, io.BufferedReader(file))
+
+
+def replace(new: Path, target: Path) -> None:
+    """Rename a file; one that has the name already goes."""
+    if is_local(new):
+        os.replace(new, target)
+    else:
+        new.rename(target)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, if it is there."""
+    if is_local(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    elif folder.is_dir():
+        folder.rmdir()
+
+
+def upload(new: Path, target: Path, aside: Path) -> None:
+    """Put a local file or folder in the place of what a URL names.
+
+    new (Path): The local file or folder.
+    target (Path): Its place.
+    aside (Path): Where it is until all of it is there.
+    """
+    files = target.fs  # type: ignore[attr-defined]
+    place, beside = target.path, aside.path  # type: ignore[attr-defined]
+    if aside.exists():
+        files.rm(beside, recursive=True)
+    files.put(str(new), beside, recursive=new.is_dir())
+    if target.exists():
+        files.rm(place, recursive=True)
+    files.mv(beside, place, recursive=new.is_dir())
+
+
+def checksum(path: Path, begin: int = 0, end: int | None = None) -> str:
+    """SHA-256 of a file or a part of it, or of all files of a folder and their names.
+
+    path (Path): The file or folder.
+    begin (int): The first byte of a file.
+    end (Optional[int]): The byte after the last; all to the end for None.
+    """
+    digest = hashlib.sha256()
+    if path.is_dir():
+        paths = sorted(file for file in path.rglob("*") if file.is_file())
+        names = [f"{file.relative_to(path)}\0{file.stat().st_size}\0" for file in paths]
+    else:
+        paths, names = [path], [""]
+    for file, name in zip(paths, names, strict=True):
+        digest.update(name.encode())
+        left = sys.maxsize if end is None else end - begin
+        with open_bytes(file) as content:
+            content.seek(begin)
+            while chunk := content.read(min(_CHUNK, left)):
+                digest.update(chunk)
+                left -= len(chunk)
+    return digest.hexdigest()

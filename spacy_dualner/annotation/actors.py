@@ -30,9 +30,7 @@ from .records import Fault, Position, batches
 from .work import Annotator, annotate_batches
 from .writers import Output
 
-# Shards that an actor has, the one that it is at included.
-_AHEAD = 2
-# How often a shard is begun before the run ends.
+# How often anything is tried before the run ends.
 _TRIES = 4
 # Seconds without an actor until that is said.
 _PATIENCE = 60
@@ -102,57 +100,54 @@ class Worker:
         self._annotator: Annotator | None = None
 
     def load(self) -> None:
-        """Load the pipeline, unless it is.
-
-        Raises DualNerError where this node has none, or another one.
-        """
-        job = self.job
+        """Load the pipeline, unless it is. Raises DualNerError where this node has another."""
         if self._annotator is not None:
             return
         with suppress(OSError):  # absolute paths do not need it
-            os.chdir(job.cwd)
+            os.chdir(self.job.cwd)
         torch.set_num_threads(1)
-        if job.cluster.gpus:
-            spacy.require_gpu()
-        try:
-            annotator = Annotator(job.model, job.writer)
-        except OSError as error:
-            raise DualNerError(f"Node {gethostname()}: {error}") from None
-        if checksum(annotator.nlp.path) != job.pipeline:
-            raise DualNerError(
-                f"Node {gethostname()} has another pipeline {job.model}. Put the same on all nodes."
-            )
+        node, model = gethostname(), self.job.model
+        if self.job.cluster.gpus:
+            try:
+                spacy.require_gpu()
+            except ValueError as error:
+                raise DualNerError(f"{node}: {error}. Mend this, or leave --gpus out.") from None
+        annotator = Annotator(model, self.job.writer)
+        if checksum(annotator.nlp.path) != self.job.pipeline:
+            raise DualNerError(f"{node} has another pipeline {model}. Put the same on all nodes.")
         self._annotator = annotator
 
     def annotate(self, shard: Shard) -> tuple[Record, bool]:
         """Annotate a shard, unless that is done and whole.
 
         RETURNS (Tuple[Record, bool]): What the manifest says of it, and whether this process has
-            met so many new words that another should take its place.
+            met so many new words that another is to take its place.
         """
         self.load()
         assert self._annotator is not None
-        unfinished, settings, known = self.job.unfinished, self.job.settings, shard.known
-        target, report = unfinished.target / shard.name, report_of(unfinished, shard.name)
-        if known and _is_whole(known, target, report):
-            return known, self._annotator.loads > 1
-        reader = open_input(shard.source, settings.form, settings.text_key)
-        read = islice(batches(reader, shard.start, self.job.size), shard.batches or None)
+        job, known = self.job, shard.known
+        folder, target = job.unfinished.folder, job.unfinished.target / shard.name
+        report = report_of(job.unfinished, shard.name)
+        found = checksum(target) if known and target.exists() else ""
+        if known and found == known["sha256"] and (report.exists() or not known["faults"]):
+            return known, False
+        reader = open_input(shard.source, job.settings.form, job.settings.text_key)
+        read = islice(batches(reader, shard.start, job.size), shard.batches or None)
         journal = Journal({}, shard.start)
-        local = unfinished.folder if is_local(target) else None
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=local) as temp:
+        local = is_local(target)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder if local else None) as temp:
             part = Unfinished(Path(temp) / shard.name)
             with part.locked(), progress_bar(reader, journal, progress=False) as bar:
                 work = annotate_batches(self._annotator, read)
-                go_on(part, journal, work, bar, stop if settings.strict else _pass)
-                part.finish(journal, self.job.writer.finish)
+                go_on(part, journal, work, bar, stop if job.settings.strict else _pass)
+                part.finish(journal, job.writer.finish)
             # The output comes last: where it is whole, so are its faults.
             for new, place in ((part.report, report), (part.target, target)):
                 if new.exists() and local:
                     put_in_place(new, place, Path(temp) / "old")
                 elif new.exists():
-                    upload(new, place, unfinished.folder / f".{new.name}.part")
-        end = journal.position[0] if shard.batches else None
+                    upload(new, place, folder / f".{new.name}.part")
+        end = reader.position[0] if shard.batches else None
         record = {
             "number": shard.number,
             "name": shard.name,
@@ -165,122 +160,85 @@ class Worker:
         return record, self._annotator.loads > 1
 
 
-def _is_whole(known: Record, target: Path, report: Path) -> bool:
-    found = checksum(target) if target.exists() else ""
-    return found == known["sha256"] and (report.exists() or not known["faults"])
-
-
 def _pass(fault: Fault) -> None:
     """Nothing: faults are in the report."""
 
 
-class Pool:
-    """Actors, each of which is given a shard while it is at another.
+def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Record]]:
+    """Have shards annotated by actors, each at one at a time.
 
-    Ray places them, and begins anew what dies, where there is room for it; until then others get
-    its shards.
+    Ray places the actors, and begins anew those that die, where there is room: until then their
+    shards go to others.
 
-    job (Job): What all of them do.
+    job (Job): What the actors do.
     n_actors (int): How many there are to be.
+    shards (Iterator[Shard]): The shards, of which one is read ahead.
+    YIELDS (Tuple[Shard, Record]): Each shard that is done, in any order.
+    RAISES (DualNerError): If an actor raised it, or a shard failed several times.
     """
+    import ray
 
-    def __init__(self, job: Job, n_actors: int) -> None:
-        import ray
+    actor_class = ray.remote(num_cpus=1, num_gpus=int(job.cluster.gpus), max_restarts=-1)(Worker)
+    make = partial(actor_class.remote, job)
+    # What an actor is at: a shard, or loading the pipeline.
+    calls: dict[Any, tuple[Any, Shard | None]] = {}
+    free: deque[Any] = deque()
+    todo: deque[Shard] = deque()
+    failures: Counter[str] = Counter()
 
-        self._ray = ray
-        actor = ray.remote(num_cpus=1, num_gpus=int(job.cluster.gpus), max_restarts=-1)(Worker)
-        self._make = partial(actor.remote, job)
-        self._actors: list[Any] = [self._make() for _ in range(n_actors)]
-        # What each call is of: the number of its actor, and a shard; None where it loads.
-        self._calls: dict[Any, tuple[int, Shard | None]] = {}
-        # Numbers of actors, as often as each can be given a shard.
-        self._free: deque[int] = deque()
-        self._returned: deque[Shard] = deque()
-        self._failures: Counter[str] = Counter()
+    def load(actor: Any) -> None:
+        calls[actor.load.options(max_task_retries=-1).remote()] = actor, None
 
-    def annotate(self, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Record]]:
-        """Have shards annotated.
-
-        shards (Iterator[Shard]): The shards, of which the next is read when an actor can have it.
-        YIELDS (Tuple[Shard, Record]): Each shard that is done, in any order.
-        Raises DualNerError where one cannot be, or several actors died as they were at it.
-        """
-        for number in range(len(self._actors)):
-            self._load(number)
-        while True:
-            while self._free and (shard := self._next(shards)):
-                number = self._free.popleft()
-                self._calls[self._actors[number].annotate.remote(shard)] = number, shard
-            busy = any(shard for _, shard in self._calls.values())
-            if self._free and not busy:
-                return
-            ready, _ = self._ray.wait(list(self._calls), timeout=_PATIENCE)
-            if not ready and not busy:
-                msg.warn("Waiting for room for an actor on the cluster: see `ray status`")
-            for call in ready:
-                number, shard = self._calls.pop(call)
-                if (found := self._result(call, number, shard)) and shard:
-                    yield shard, found
-
-    def _next(self, shards: Iterator[Shard]) -> Shard | None:
-        return self._returned.popleft() if self._returned else next(shards, None)
-
-    def _load(self, number: int) -> None:
-        """Have an actor load, also where Ray is still to place it."""
-        load = self._actors[number].load.options(max_task_retries=-1)
-        self._calls[load.remote()] = number, None
-
-    def _result(self, call: Any, number: int, shard: Shard | None) -> Record | None:
-        """What became of a call; None where there is no record of a shard."""
-        errors = self._ray.exceptions
-        try:
-            found = self._ray.get(call)
-        except errors.RayTaskError as error:
-            if isinstance(error.cause, DualNerError):
-                raise error.cause from None
-            if not isinstance(error.cause, OSError):
-                raise
-            self._again(number, shard, str(error.cause))
-        except errors.RayError:
-            if shard is None:  # Ray does not begin it again
-                self._actors[number] = self._make()
-            self._again(number, shard, "the process died, for lack of memory perhaps")
-        else:
-            self._failures.pop(_name(number, shard), None)
-            in_flight = sum(other == number for other, _ in self._calls.values())
-            if shard is None:
-                self._take(number)
-                self._free.extend([number] * (_AHEAD - in_flight))
-                return None
-            record, is_worn = found
-            if not is_worn:
-                self._free.append(number)
-            elif self._take(number) and not in_flight:
-                # Ray ends the other when nobody has it.
-                self._actors[number] = self._make()
-                self._load(number)
-            return record
-        return None
-
-    def _again(self, number: int, shard: Shard | None, why: str) -> None:
-        """Have what failed be done again, a shard by any actor."""
-        name = _name(number, shard)
-        self._failures[name] += 1
-        if self._failures[name] == _TRIES:
-            message = f"{name} failed {_TRIES} times: {why}. Mend this and go on with --resume."
-            raise DualNerError(message)
-        msg.warn(f"{name} failed and is begun again: {why}")
-        self._take(number)
-        if shard is not None:
-            self._returned.append(shard)
-        if (number, None) not in self._calls.values():
-            self._load(number)
-
-    def _take(self, number: int) -> bool:
-        """Give an actor no shards until it has loaded."""
-        self._free = deque(other for other in self._free if other != number)
-        return True
+    for _ in range(n_actors):
+        load(make())
+    while True:
+        if not todo:
+            todo.extend(islice(shards, 1))
+        if todo and free:
+            actor, given = free.popleft(), todo.popleft()
+            calls[actor.annotate.remote(given)] = actor, given
+            continue
+        is_busy = any(shard for _, shard in calls.values())
+        if not todo and not is_busy:
+            return
+        ready, _ = ray.wait(list(calls), timeout=_PATIENCE)
+        if not ready and not is_busy:
+            msg.warn("Waiting for room on the cluster: see `ray status`")
+        for call in ready:
+            actor, shard = calls.pop(call)
+            name = shard.name if shard else "Loading the pipeline"
+            try:
+                found = ray.get(call)
+            except ray.exceptions.RayError as error:
+                failures[name] += 1
+                why = _mendable(error)
+                if failures[name] == _TRIES:
+                    raise DualNerError(
+                        f"{name} failed {_TRIES} times: {why}. Mend this, and go on with --resume."
+                    ) from None
+                msg.warn(f"{name} failed and is begun again: {why}")
+                todo.extendleft([shard] if shard else [])
+                load(actor if shard else make())
+                continue
+            del failures[name]
+            if shard is not None:
+                record, is_worn = found
+                yield shard, record
+                if is_worn:
+                    # Ray ends the old one when nobody has it.
+                    actor = make()
+                    load(actor)
+                    continue
+            free.append(actor)
 
 
-def _name(number: int, shard: Shard | None) -> str:
-    return shard.name if shard else f"Actor {number + 1}"
+def _mendable(error: Exception) -> str:
+    """What was wrong where another try may do; else raises it."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, OSError):
+        return str(cause)
+    if isinstance(cause, DualNerError):
+        raise cause from None
+    if isinstance(cause, Exception):
+        raise error
+    return "the process died, for lack of memory perhaps"

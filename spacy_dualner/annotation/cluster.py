@@ -5,27 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
+from hashlib import sha1
 from itertools import count, islice
 from logging import ERROR
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..data.lines import plain_path
 from ..data.outputs import check_entries, check_link, write_json
 from ..data.storage import as_path, open_bytes, remove_folder, replace
 from ..errors import DataError, DualNerError, need
-from .actors import TOTALS, Job, Pool, Shard, report_of
+from .actors import TOTALS, Job, Shard, hand_out, report_of
 from .annotate import begun, check_apart, check_free, identify, interrupted
 from .annotate_settings import AnnotateSettings
 from .cluster_settings import LOCAL, ClusterSettings
@@ -40,7 +39,6 @@ MANIFEST = "manifest.json"
 _OBJECT_BYTES = 100_000_000
 # The journal is written so rarely that this takes a twentieth of the time.
 _RARELY = 20
-_SCRATCH = "dualner-ray-"
 
 
 def annotate_on_cluster(
@@ -191,8 +189,8 @@ def _go_on(job: Job, journal: Journal, readers: Sequence[Reader], progress: bool
         total=_n_bytes(readers), unit="B", unit_scale=True, leave=False,
         disable=None if progress else True,
     )  # fmt: skip
-    with connected(job.cluster) as n_actors, bar:
-        for n_shards, (shard, record) in enumerate(Pool(job, n_actors).annotate(shards), 1):
+    with connected(job.cluster, job.unfinished.target) as n_actors, bar:
+        for n_shards, (shard, record) in enumerate(hand_out(job, n_actors, shards), 1):
             known[shard.name] = record
             bar.set_postfix_str(f"{n_shards:,} shards", refresh=False)
             bar.update(shard.size)
@@ -204,6 +202,8 @@ def _go_on(job: Job, journal: Journal, readers: Sequence[Reader], progress: bool
                 job.unfinished.save(journal)
                 saved = time.perf_counter()
                 cost = saved - now
+    ends = [record["lines"][1] for record in known.values() if record["lines"]]
+    journal.lines = readers[0].position[1] if _is_cut(readers) else sum(ends)
     if [stamp for reader in readers for stamp in reader.identity()] != journal.identity["input"]:
         raise DualNerError("The input was changed while it was read. Start anew with --force.")
     journal.finished = True
@@ -229,58 +229,53 @@ def _finish(unfinished: Unfinished, journal: Journal) -> None:
 
 
 @contextmanager
-def connected(cluster: ClusterSettings) -> Iterator[int]:
+def connected(cluster: ClusterSettings, output: Path) -> Iterator[int]:
     """Be part of a Ray cluster while the block lasts.
 
-    cluster (ClusterSettings): Which; without an address it begins on this machine, and is heard on
-        its loopback alone.
+    cluster (ClusterSettings): Which; one of this machine alone is heard on its loopback only.
+    output (Path): What is written, by one run at a time.
     YIELDS (int): How many actors are to be made.
     Raises DualNerError where there is no cluster, or none that has what they need.
     """
-    local = cluster.ray == LOCAL
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # No warning of how a later Ray will hide GPUs.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if local:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # which means the loopback
+    # Of sockets, so its name is short. What a killed run left goes with the one that goes on.
+    digest = sha1(str(output.absolute()).encode()).hexdigest()
+    scratch = Path(f"/tmp/dualner-ray-{os.getuid()}-{digest[:8]}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    more: dict[str, Any] = {}
+    if cluster.ray == LOCAL:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # which means: the loopback
         os.environ.setdefault("RAY_worker_niceness", "0")
+        scratch.mkdir(mode=0o700)
+        more = {"include_dashboard": False, "object_store_memory": _OBJECT_BYTES}
+        more |= {"_temp_dir": str(scratch), "num_cpus": cluster.actors or None}
     import ray
 
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    with _scratch() as folder:
-        more: dict[str, Any] = {}
-        if local:
-            more = {"include_dashboard": False, "object_store_memory": _OBJECT_BYTES}
-            more |= {"_temp_dir": folder, "num_cpus": cluster.actors or None}
-        try:
+    try:
+        with _plain_errors(cluster.ray):
             ray.init(cluster.ray, log_to_driver=False, logging_level=ERROR, **more)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            said = " ".join(str(error).split())
-            raise DualNerError(
-                f"No Ray cluster can be used at '{cluster.ray}' ({said}). Begin one with `ray "
-                "start --head`, or leave the address out."
-            ) from None
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_sigterm)
-        try:
-            kind = "GPU" if cluster.gpus else "CPU"
-            n_actors = cluster.actors or int(ray.cluster_resources().get(kind, 0))
-            if not n_actors:
-                raise DualNerError(f"The cluster has no {kind}. Say how many with --actors.")
-            yield n_actors
-        finally:
-            ray.shutdown()
+            signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced
+        kind = "GPU" if cluster.gpus else "CPU"
+        n_actors = cluster.actors or int(ray.cluster_resources().get(kind, 0))
+        if not n_actors:
+            raise DualNerError(f"The cluster has no {kind}. Say how many with --actors.")
+        yield n_actors
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextmanager
-def _scratch() -> Iterator[str]:
-    """A folder for the sockets of a cluster, with a short name. Those of killed runs go."""
-    for old in Path("/tmp").glob(f"{_SCRATCH}*"):
-        with suppress(Timeout, OSError), FileLock(old / ".lock").acquire(timeout=0):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix=_SCRATCH, dir="/tmp")
+def _plain_errors(address: str) -> Iterator[None]:
     try:
-        with FileLock(Path(folder) / ".lock"):
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        yield
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise DualNerError(
+            f"No Ray cluster can be used at '{address}' ({said}). Begin one with `ray start "
+            "--head`, or give --ray no address."
+        ) from None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EINVAL
-=======
 from functools import partial
->>>>>>> 7b8caab (WIP: annotate on a Ray cluster)
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any

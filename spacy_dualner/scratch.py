@@ -37,9 +37,13 @@ def hold(folder: Path) -> BaseFileLock | None:
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
-    """A temporary folder, which goes at the end. Those that killed processes left go before."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+def scratch(parent: str = "") -> Iterator[Path]:
+    """A temporary folder, which goes at the end. Those that killed processes left go before.
+
+    parent (str): Where to make it; by default where the system says.
+    """
+    parent = parent or tempfile.gettempdir()
+    for left in Path(parent).glob(f"{_PREFIX}*"):
         # Other users' folders are none of ours.
         with suppress(OSError):
             if (lock := hold(left)) is not None:
@@ -47,7 +51,7 @@ def scratch() -> Iterator[Path]:
                 lock.release()
     lock = None
     while lock is None:  # another process may take one that is not locked yet for left
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         lock = hold(folder)
     try:
         (folder / "files").mkdir()

@@ -21,6 +21,7 @@ from wasabi import msg
 from ..data.outputs import put_in_place
 from ..data.storage import as_path, checksum, is_local, upload
 from ..errors import DualNerError
+from ..scratch import scratch
 from .annotate import go_on, progress_bar, stop
 from .annotate_settings import AnnotateSettings
 from .cluster_settings import ClusterSettings
@@ -135,7 +136,8 @@ class Worker:
         read = islice(batches(reader, shard.start, job.size), shard.batches or None)
         journal = Journal({}, shard.start)
         local = is_local(target)
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=folder if local else None) as temp:
+        beside = tempfile.TemporaryDirectory(prefix=".part-", dir=folder) if local else scratch()
+        with beside as temp:
             part = Unfinished(Path(temp) / shard.name)
             with part.locked(), progress_bar(reader, journal, progress=False) as bar:
                 work = annotate_batches(self._annotator, read)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from hashlib import sha1
 from itertools import count, islice
 from logging import ERROR
 from operator import itemgetter
@@ -24,6 +23,7 @@ from ..data.lines import plain_path
 from ..data.outputs import check_entries, check_link, write_json
 from ..data.storage import as_path, open_bytes, remove_folder, replace
 from ..errors import DataError, DualNerError, need
+from ..scratch import scratch
 from .actors import TOTALS, Job, Shard, hand_out, report_of
 from .annotate import begun, check_apart, check_free, identify, interrupted
 from .annotate_settings import AnnotateSettings
@@ -189,7 +189,7 @@ def _go_on(job: Job, journal: Journal, readers: Sequence[Reader], progress: bool
         total=_n_bytes(readers), unit="B", unit_scale=True, leave=False,
         disable=None if progress else True,
     )  # fmt: skip
-    with connected(job.cluster, job.unfinished.target) as n_actors, bar:
+    with connected(job.cluster) as n_actors, bar:
         for n_shards, (shard, record) in enumerate(hand_out(job, n_actors, shards), 1):
             known[shard.name] = record
             bar.set_postfix_str(f"{n_shards:,} shards", refresh=False)
@@ -229,44 +229,40 @@ def _finish(unfinished: Unfinished, journal: Journal) -> None:
 
 
 @contextmanager
-def connected(cluster: ClusterSettings, output: Path) -> Iterator[int]:
+def connected(cluster: ClusterSettings) -> Iterator[int]:
     """Be part of a Ray cluster while the block lasts.
 
     cluster (ClusterSettings): Which; one of this machine alone is heard on its loopback only.
-    output (Path): What is written, by one run at a time.
     YIELDS (int): How many actors are to be made.
     Raises DualNerError where there is no cluster, or none that has what they need.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # No warning of how a later Ray will hide GPUs.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Of sockets, so its name is short. What a killed run left goes with the one that goes on.
-    digest = sha1(str(output.absolute()).encode()).hexdigest()
-    scratch = Path(f"/tmp/dualner-ray-{os.getuid()}-{digest[:8]}")
-    shutil.rmtree(scratch, ignore_errors=True)
-    more: dict[str, Any] = {}
-    if cluster.ray == LOCAL:
+    if local := cluster.ray == LOCAL:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # which means: the loopback
         os.environ.setdefault("RAY_worker_niceness", "0")
-        scratch.mkdir(mode=0o700)
-        more = {"include_dashboard": False, "object_store_memory": _OBJECT_BYTES}
-        more |= {"_temp_dir": str(scratch), "num_cpus": cluster.actors or None}
     import ray
 
     on_sigterm = signal.getsignal(signal.SIGTERM)
-    try:
-        with _plain_errors(cluster.ray):
-            ray.init(cluster.ray, log_to_driver=False, logging_level=ERROR, **more)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced
-        kind = "GPU" if cluster.gpus else "CPU"
-        n_actors = cluster.actors or int(ray.cluster_resources().get(kind, 0))
-        if not n_actors:
-            raise DualNerError(f"The cluster has no {kind}. Say how many with --actors.")
-        yield n_actors
-    finally:
-        ray.shutdown()
-        shutil.rmtree(scratch, ignore_errors=True)
+    # The names of sockets cannot be long.
+    with scratch("/tmp") as folder:
+        more: dict[str, Any] = {"log_to_driver": False, "logging_level": ERROR}
+        if local:
+            more |= {"include_dashboard": False, "object_store_memory": _OBJECT_BYTES}
+            more |= {"_temp_dir": str(folder), "num_cpus": cluster.actors or None}
+        try:
+            with _plain_errors(cluster.ray):
+                ray.init(cluster.ray, **more)
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced
+            kind = "GPU" if cluster.gpus else "CPU"
+            n_actors = cluster.actors or int(ray.cluster_resources().get(kind, 0))
+            if not n_actors:
+                raise DualNerError(f"The cluster has no {kind}. Say how many with --actors.")
+            yield n_actors
+        finally:
+            ray.shutdown()
 
 
 @contextmanager

@@ -151,24 +151,13 @@ def _check_size(path: Path) -> None:
 
 
 def _read_shard(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
-<<<<<<< HEAD
     with readable(path, "not a DocBin file", "Convert the corpus again."):
         yield from _shard_docs(path, vocab, lang)
 
 
 def _shard_docs(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
     _check_size(path)
-    docbin = DocBin().from_disk(path)
-=======
-    docbin = DocBin()
-    try:
-        docbin.from_bytes(path.read_bytes())
-    except OSError:
-        raise
-    except Exception as error:  # zlib, msgpack and numpy share no base for theirs
-        message = f"not a DocBin file ({error}). Convert the corpus again."
-        raise DataError(path, message) from error
->>>>>>> 7b8caab (WIP: annotate on a Ray cluster)
+    docbin = DocBin().from_bytes(path.read_bytes())
     # srsly looks up its encoders' entry points at every call, which is seven eighths of the time
     # that DocBin takes: decode equal user data once.
     blobs = docbin.user_data

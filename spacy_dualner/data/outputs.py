@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import DualNerError
-<<<<<<< HEAD
 from ..scratch import LOCK, hold
-=======
 from .storage import replace
->>>>>>> 7b8caab (WIP: annotate on a Ray cluster)
 
 # What tells a folder of each kind from any other, and what else may be in it.
 _MARKS = {"pipeline": ("config.cfg", "meta.json"), "encoder": ("config.json",), "corpus file": ()}

@@ -60,7 +60,7 @@ class Actors:
 @pytest.fixture(autouse=True)
 def actors(monkeypatch: pytest.MonkeyPatch) -> Actors:
     @contextmanager
-    def connected(settings: ClusterSettings, output: Path) -> Iterator[int]:
+    def connected(settings: ClusterSettings) -> Iterator[int]:
         yield 1
 
     found = Actors()
@@ -390,7 +390,7 @@ def test_the_command(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = []
 
     @contextmanager
-    def connected(settings: ClusterSettings, output: Path) -> Iterator[int]:
+    def connected(settings: ClusterSettings) -> Iterator[int]:
         found.append(settings)
         yield 1
 

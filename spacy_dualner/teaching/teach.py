@@ -103,9 +103,10 @@ class Teaching:
     def _describe(self) -> None:
         """Say what is taught on, what the teacher does not read, and where it finds nothing."""
         data, settings = self.data, self.settings
+        held_back = f", {len(data.held_back):,} more held back" if len(data.held_back) else ""
         self.msg.info(
             f"Source: {data.n_source:,} sentences ({', '.join(data.source_langs)}), target: "
-            f"{data.n_target:,} ({', '.join(data.target) or 'none'}), "
+            f"{data.n_target:,} ({', '.join(data.target) or 'none'}){held_back}, "
             f"{self.schedule.total:,} steps in {settings.max_epochs} epochs"
         )
         if settings.teacher.templates:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -85,7 +84,7 @@ def read_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
     RETURNS (Tuple[Config, Dict[str, Any]]): config.cfg, interpolated, and meta.json.
     Raises DataError where one of them is missing or damaged.
     """
-    reads = {"config.cfg": Config().from_disk, "meta.json": _read_json}
+    reads = {"config.cfg": Config().from_disk, "meta.json": srsly.read_json}
     found: list[Any] = []
     for name, read in reads.items():
         path = folder / name
@@ -94,10 +93,6 @@ def read_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
         with readable(path, "is damaged", _ANEW):
             found.append(read(path))
     return found[0], found[1]
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
 
 
 def _folders(model: str | Path) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ CHARACTERS = (
     "\u0e01-\u0e3a\u0e40-\u0e5b"
 )
 _CHARACTER = re.compile(f"[{CHARACTERS}]")
+# spaCy's time grows with the square of a word's length: a line of brackets would take hours.
+_LONG = re.compile(r"\S{1000}(?=\S)")
 
 
 class MultilingualTokenizer(Tokenizer):
@@ -36,7 +39,8 @@ class MultilingualTokenizer(Tokenizer):
 
     Han, hiragana, katakana and Thai are split into characters (code points), as in PAN-X, and what
     stands between them is split by spaCy's rules, as a word of its own. Text without such
-    characters gets the tokens that spaCy's `Tokenizer` gives. The arguments, methods and bytes are
+    characters gets the tokens that spaCy's `Tokenizer` gives, but that what has no white space for
+    more than 1,000 characters is cut there. The arguments, methods and bytes are
     those of spaCy's; a special case of such characters is found anywhere, as these scripts have no
     space around words.
     """
@@ -105,7 +109,11 @@ class MultilingualTokenizer(Tokenizer):
         return re.compile(rf"\s*{word}(?:\s+{word})*\s*")
 
     def _cut(self, string: str) -> list[str]:
-        return self._pieces.findall(string) if _CHARACTER.search(string) else [string]
+        pieces = self._pieces.findall(string) if _CHARACTER.search(string) else [string]
+        if not _LONG.search(string):
+            return pieces
+        places = ([0, *(m.end() for m in _LONG.finditer(p)), len(p)] for p in pieces)
+        return [p[i:j] for p, at in zip(pieces, places, strict=True) for i, j in pairwise(at)]
 
 
 _DASHES = "|".join(dash for dash in HYPHENS.split("|") if dash != "-")

@@ -16,7 +16,7 @@ from spacy.tokens import Doc, DocBin
 
 from ..data.docbin import SHARD_SIZE, ShardWriter
 from ..data.outputs import check_docs, check_file, written_aside
-from ..errors import DualNerError
+from ..errors import DualNerError, readable
 from .json_writers import (
     Carried,
     Encode,
@@ -76,8 +76,9 @@ def to_docbin(docs: Sequence[Doc], carried: Sequence[Carried], maker: Maker) -> 
 
 
 def _docbins(file: BinaryIO) -> Iterator[DocBin]:
-    while length := file.read(_LENGTH_BYTES):
-        yield DocBin(store_user_data=True).from_bytes(file.read(int.from_bytes(length, "big")))
+    with readable(file.name, "is damaged", "Start anew with --force."):
+        while length := file.read(_LENGTH_BYTES):
+            yield DocBin(store_user_data=True).from_bytes(file.read(int.from_bytes(length, "big")))
 
 
 def write_shards(joined: Path, output: Path, shard_size: int = SHARD_SIZE) -> None:

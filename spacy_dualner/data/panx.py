@@ -106,7 +106,9 @@ def _read_archive(
             while block := stream.read(_CHUNK):
                 if block.strip(b"\0"):
                     raise tarfile.ReadError("damaged header")
-    except _BROKEN as error:
+    except DataError:
+        raise
+    except (*_BROKEN, ValueError, OverflowError) as error:  # sizes that cannot be
         raise _broken(path, error) from error
     if not seen:
         held = ", ".join(sorted(names)) or "nothing"
@@ -123,13 +125,6 @@ class _Stream(gzip.GzipFile):
         if size is None or not 0 <= size <= _MAX_HEADER:
             raise tarfile.ReadError(f"header of {size} bytes")
         return super().read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go on behind a member."""
-        try:
-            return super().seek(offset, whence)
-        except (ValueError, OverflowError) as error:
-            raise tarfile.ReadError(f"member that ends at {offset}") from error
 
 
 def _archive_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ from ..data.outputs import (
     write_text,
     written_aside,
 )
-from ..errors import DataError, DualNerError
+from ..errors import DataError, DualNerError, readable
 from ..pipeline import read_settings
 from .origin import Origin, read_origin
 from .statements import Statements as Statements
@@ -80,11 +80,13 @@ def write_card(
     else:
         check_output(output, model)
     config, meta = read_settings(model)
-    meta["name"] = name or meta["name"]
-    # What an earlier card said of the pipeline still holds.
-    meta["license"] = statements.licence or meta.get("license", "")
-    meta["author"] = statements.author or meta.get("author", "")
-    card = Card(read_origin(config, meta, model), meta, statements, results, baseline)
+    with readable(model, "does not tell how it came to be", "Get the pipeline anew."):
+        meta["name"] = name or meta["name"]
+        # What an earlier card said of the pipeline still holds.
+        meta["license"] = statements.licence or meta.get("license", "")
+        meta["author"] = statements.author or meta.get("author", "")
+        card = Card(read_origin(config, meta, model), meta, statements, results, baseline)
+        card.render()
     if output is None:
         card.write(model)
         return

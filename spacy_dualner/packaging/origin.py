@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import srsly
 from thinc.api import Config
 
 from ..decoding.decodings import check_decoding
@@ -95,7 +95,7 @@ def read_origin(config: Config, meta: Settings, folder: Path | None = None) -> O
     component = components[names[0]]
     stored = folder / names[0] / "cfg" if folder else None
     if stored is not None and stored.is_file():
-        component = component | json.loads(stored.read_bytes())
+        component = component | srsly.read_json(stored)
     stage2 = meta.get(KEY)
     stage1 = _stage1_settings(config)
     if stage2 is not None:

@@ -430,6 +430,16 @@ def test_docs_above_the_shard_size_become_a_folder(tmp_path: Path) -> None:
     assert len(list(read_docs(tmp_path / "b.spacy", nlp.vocab))) == 20
 
 
+@pytest.mark.parametrize("place", [0, 7, 8, 30, -9])
+def test_a_damaged_part_is_named_and_nothing_is_written(tmp_path: Path, place: int) -> None:
+    content = bytearray(to_docbin([spacy.blank("xx")("Anna")], [], Maker()))
+    content[place] ^= 255
+    joined = Path(write(tmp_path / "joined", bytes(content)))
+    with pytest.raises(DualNerError, match=r"joined: is damaged \(.*--force"):
+        write_shards(joined, tmp_path / "a.spacy")
+    assert not (tmp_path / "a.spacy").exists()
+
+
 def test_no_docs_make_an_empty_file(tmp_path: Path) -> None:
     write_shards(Path(write(tmp_path / "joined", b"")), tmp_path / "a.spacy")
     assert list(read_docs(tmp_path / "a.spacy", spacy.blank("xx").vocab)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import shutil
@@ -298,6 +299,16 @@ def test_a_pipeline_that_needs_something_else(damaged: Path) -> None:
     config.write_text(config.read_text().replace('factory = "dualner"', 'factory = "no_such"'))
     with pytest.raises(DualNerError, match=r"not installed here.*no_such"):
         load_pipeline(damaged)
+
+
+def test_a_card_of_a_pipeline_that_tells_odd_things(damaged: Path) -> None:
+    path, odd = damaged / "meta.json", ({"dualner": 3}, {"labels": []}, {"license": [1]})
+    meta = json.loads(path.read_text())
+    for value in odd:
+        path.write_text(json.dumps(meta | value))
+        status, output = run_cli("dualner", "card", damaged)
+        assert status == 1 and "bad: does not tell how it came to be" in output
+        assert "Traceback" not in output and not (damaged / "README.md").exists()
 
 
 @pytest.mark.parametrize("name", ["meta.json", "config.cfg"])

@@ -289,6 +289,8 @@ def readers(pipeline: Path | None = None, real: Path | None = None) -> dict[str,
         found["checkpoint"] = Reader([_files(Path(name))], partial(equal, state, of_checkpoint))
     if pipeline:
         case = _files(pipeline)
+        told = {name: content for name, content in case.items() if not name.endswith("/model")}
+        found["card"] = Reader([told], lambda folder: write_card(folder, Statements()), 0.05)
         found["pipeline"] = Reader(
             [case], partial(equal, of_pipeline(pipeline), of_pipeline), 0.002
         )

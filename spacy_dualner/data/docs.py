@@ -38,14 +38,16 @@ def _read(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[Senten
             tally.left_out["without a token"] += 1
             continue
         annotated = doc.has_annotation("ENT_IOB")
+        tags = ["O"] * len(doc)
         for ent in doc.ents:
-            if not (ent.label_ and is_known(ent.label_, types)):
+            if not is_known(ent.label_, types):
                 raise DataError(f"{path}:Doc {number}", unknown_tag(f"B-{ent.label_}", types))
+            tags[ent.start] = f"B-{ent.label_}"
+            tags[ent.start + 1 : ent.end] = [f"I-{ent.label_}"] * (len(ent) - 1)
         if annotated != (annotated if tagged is None else tagged):
             message = "entities are set in some Docs only. Set them in all: `doc.ents = []` says"
             raise DataError(f"{path}:Doc {number}", f"{message} that there are none.")
         tagged = annotated
         tally.used += 1
         tally.add_sentence(number, len(doc))
-        tags = [f"{t.ent_iob_}-{t.ent_type_}" if t.ent_iob in (1, 3) else "O" for t in doc]
         yield [token.text for token in doc], tags if annotated else []

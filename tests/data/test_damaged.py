@@ -94,16 +94,18 @@ def test_a_docbin_that_contradicts_itself(
     assert "train-de.spacy: not a DocBin file" in fault(path.parent)
 
 
-def test_a_type_on_a_word_outside_of_entities_is_no_tag(tmp_path: Path) -> None:
-    doc = Doc(Vocab(), words=["Anna", "x"], ents=["B-PER", "O"])
+def test_words_that_contradict_entities_get_the_tags_of_these(tmp_path: Path) -> None:
+    """A type on a word outside of them, and a beginning without a type, as spaCy reads both."""
+    doc = Doc(Vocab(), words=["Anna", "x", "y"], ents=["B-PER", "O", "O"])
     own = doc[0].ent_type
-    doc.from_array(["ENT_IOB", "ENT_TYPE"], np.array([[3, own], [2, own]], dtype="uint64"))
+    odd = np.array([[3, own], [2, own], [3, 0]], dtype="uint64")
+    doc.from_array(["ENT_IOB", "ENT_TYPE"], odd)
     (tmp_path / "in").mkdir()
     DocBin(attrs=["ENT_IOB", "ENT_TYPE"], docs=[doc]).to_disk(tmp_path / "in" / "train-de.spacy")
     convert(tmp_path / "in", tmp_path / "out")
     (held,) = read_docs(tmp_path / "out" / "train" / "de.spacy", Vocab())
     assert [(ent.text, ent.label_) for ent in held.ents] == [("Anna", "PER")]
-    assert [token.ent_type_ for token in held] == ["PER", ""]
+    assert [token.ent_type_ for token in held] == ["PER", "", ""]
 
 
 def test_annotate_names_a_doc_that_cannot_be_kept_and_reads_on(tmp_path: Path) -> None:

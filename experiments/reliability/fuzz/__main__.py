@@ -57,7 +57,7 @@ def fault(reader: Reader, case: Case, folder: Path) -> tuple[str, str]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, 2 + sum(map(len, case.values())) / 1024)
+    signal.setitimer(signal.ITIMER_PROF, 5 + sum(map(len, case.values())) / 1024)
     try:
         with open(os.devnull, "w") as null, redirect_stdout(null), warnings.catch_warnings():
             warnings.simplefilter("ignore")

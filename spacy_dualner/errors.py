@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import EINVAL
+from errno import EINVAL, ENAMETOOLONG
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,8 +74,8 @@ def readable(path: str | Path, fault: str, remedy: str) -> Iterator[None]:
     except DualNerError:
         raise
     except Exception as error:
-        # What is read at a place that cannot be is the file's fault, and no disk's.
-        if isinstance(error, OSError) and error.errno not in (None, EINVAL):
+        # A place or a name that cannot be is the file's fault, and no disk's.
+        if isinstance(error, OSError) and error.errno not in (None, EINVAL, ENAMETOOLONG):
             raise
         said = f"{type(error).__name__}: {error}".removesuffix(".")
         raise DataError(path, f"{fault} ({said}). {remedy}") from error

@@ -133,10 +133,11 @@ def _find_saved(path: Path) -> dict[str, list[Path]]:
                 raise ValueError(f"{odd[0]} lies elsewhere")
             name = state.parent.name if state.parent != path else held.get("_split")
             split = SPLIT_NAMES.get(name or "train")
-        shards = [state.parent / file for file in files]
-        for shard in shards:
-            if not shard.is_file():
-                raise DataError(shard, "no such file, but its state.json names it. Copy it there.")
+            shards = [state.parent / file for file in files]
+            for shard in shards:
+                if not shard.is_file():
+                    message = "no such file, but its state.json names it. Copy it there."
+                    raise DataError(shard, message)
         if split:
             found[split] = shards
     return found

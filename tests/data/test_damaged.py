@@ -242,7 +242,9 @@ def test_rows_that_lie_outside_of_their_file(tmp_path: Path) -> None:
         assert "a.arrow: the file is broken" in fault(source, form="hub")
 
 
-@pytest.mark.parametrize("name", ["../secret.arrow", "/etc/passwd", "a/../b.arrow", "", 3, "a\0"])
+@pytest.mark.parametrize(
+    "name", ["../secret.arrow", "/etc/passwd", "a/../b.arrow", "", 3, "a\0", "x" * 3_000]
+)
 def test_a_saved_data_set_names_no_file_elsewhere(tmp_path: Path, name: object) -> None:
     state = json.dumps({"_data_files": [{"filename": name}], "_split": "train"})
     put(tmp_path, {"secret.arrow": b""})

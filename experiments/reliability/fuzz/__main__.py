@@ -59,7 +59,11 @@ def fault(reader: Reader, case: Case, folder: Path) -> tuple[str, str]:
     signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, 5 + sum(map(len, case.values())) / 1024)
     try:
-        with open(os.devnull, "w", errors="replace") as null, redirect_stdout(null), warnings.catch_warnings():
+        with (
+            open(os.devnull, "w", errors="replace") as null,
+            redirect_stdout(null),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             reader.read(folder)
         return "", "read"

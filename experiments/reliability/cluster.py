@@ -30,7 +30,7 @@ from experiments.benchmarks import common
 # So that a dead node is noticed after seconds, in place of half a minute.
 _SYSTEM = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}
 _SYSTEM |= {"health_check_timeout_ms": 2000, "health_check_failure_threshold": 3}
-_NODE = {"num_cpus": 1, "object_store_memory": 100_000_000}
+_NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 100_000_000}
 KINDS = ("actor", "node", "SIGKILL", "SIGTERM", "SIGINT")
 
 

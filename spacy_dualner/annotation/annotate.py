@@ -123,7 +123,7 @@ def identify(
 ) -> dict[str, Any]:
     """What decides the output of a run: input, pipeline and settings."""
     identity = {
-        "input": [stamp for reader in readers for stamp in reader.identity()],
+        "input": stamps(readers),
         "form": [*sorted({type(reader).__name__ for reader in readers}), settings.text_key],
         "pipeline": checksum(annotator.nlp.path),
         "batch size": size,
@@ -131,6 +131,11 @@ def identify(
     if settings.output_form:
         identity["output form"] = settings.output_form
     return identity
+
+
+def stamps(readers: Sequence[Reader]) -> list[Any]:
+    """Name, size and time of each file."""
+    return [stamp for reader in readers for stamp in reader.identity()]
 
 
 def begun(unfinished: Unfinished, journal: Journal | None, identity: dict[str, Any]) -> Journal:

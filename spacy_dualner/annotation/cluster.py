@@ -24,8 +24,8 @@ from ..data.outputs import check_entries, check_link, write_json
 from ..data.storage import as_path, open_bytes, remove_folder, replace
 from ..errors import DataError, DualNerError, need
 from ..scratch import scratch
-from .actors import TOTALS, Job, Shard, hand_out, report_of
-from .annotate import begun, check_apart, check_free, identify, interrupted
+from .actors import TOTALS, Job, Record, Shard, hand_out, report_of
+from .annotate import begun, check_apart, check_free, identify, interrupted, stamps
 from .annotate_settings import AnnotateSettings
 from .cluster_settings import LOCAL, ClusterSettings
 from .journal import Journal, Unfinished
@@ -81,21 +81,35 @@ def annotate_on_cluster(
         annotator = Annotator(model, writer)
         size = settings.batch_size or annotator.nlp.batch_size
         identity = identify(readers, annotator, size, settings)
-        identity["shard batches"] = cluster.shard_batches
-        if journal is None:
-            remove_folder(output)
-        journal = begun(unfinished, journal, identity)
+        n_batches = cluster.shard_batches if _is_cut(as_path(source), readers[0]) else 0
+        identity["shard batches"] = n_batches
+        is_new = journal is None
+        journal = Journal(identity) if journal is None else begun(unfinished, journal, identity)
         annotator.unload()
         if not journal.finished:
-            output.mkdir(parents=True, exist_ok=True)
-            for leftover in unfinished.folder.glob(".part-*"):
-                remove_folder(leftover)
-            pipeline = identity["pipeline"]
-            job = Job(model, pipeline, os.getcwd(), unfinished, writer, size, settings, cluster)
-            try:
-                _go_on(job, journal, readers, progress)
-            finally:
+            pipeline, cwd = identity["pipeline"], os.getcwd()
+            job = Job(model, pipeline, cwd, unfinished, writer, size, settings, cluster)
+            with connected(cluster) as n_actors:
+                # What --force replaces has stayed until there is a cluster.
                 unfinished.save(journal)
+                if is_new:
+                    remove_folder(output)
+                output.mkdir(parents=True, exist_ok=True)
+                for leftover in unfinished.folder.glob(".part-*"):
+                    remove_folder(leftover)
+                planned = plan(readers, output.suffix, size, n_batches)
+                known = journal.shards.get
+                shards = (shard._replace(known=known(shard.name)) for shard in planned)
+                total = None if not progress else _n_bytes(readers)
+                _collect(unfinished, journal, hand_out(job, n_actors, shards), total)
+            if stamps(readers) != identity["input"]:
+                raise DualNerError(
+                    "The input was changed while it was read. Start anew with --force."
+                )
+            lines = sum(record["lines"][1] for record in journal.shards.values() if record["lines"])
+            journal.lines = readers[0].position[1] if n_batches else lines
+            journal.finished = True
+            unfinished.save(journal)
         _finish(unfinished, journal)
     return journal
 
@@ -123,14 +137,13 @@ def open_inputs(source: str, settings: AnnotateSettings) -> list[Reader]:
 def plan(readers: Sequence[Reader], ending: str, size: int, n_batches: int) -> Iterator[Shard]:
     """Cut the input into shards.
 
-    readers (Sequence[Reader]): Of its files. Where there is but one, of lines and not compressed,
-        it is cut; others are a shard each.
+    readers (Sequence[Reader]): Of its files.
     ending (str): Of the files that shards become.
     size (int): The most texts in a batch.
-    n_batches (int): The batches of each shard of a file that is cut.
+    n_batches (int): The batches of each shard of the file; 0 where each file is one.
     YIELDS (Shard): The shards in the input's order.
     """
-    if not _is_cut(readers):
+    if not n_batches:
         for number, reader in enumerate(readers):
             path, n_bytes = reader.path, _n_bytes([reader])
             yield Shard(number, f"{_stem(path)}{ending}", str(path), (0, 0), 0, n_bytes)
@@ -148,11 +161,9 @@ def plan(readers: Sequence[Reader], ending: str, size: int, n_batches: int) -> I
         start, done = reader.position, reader.done
 
 
-def _is_cut(readers: Sequence[Reader]) -> bool:
-    first = readers[0]
-    return (
-        len(readers) == 1 and isinstance(first, LineReader) and first.path == plain_path(first.path)
-    )
+def _is_cut(source: Path, first: Reader) -> bool:
+    is_file = not source.is_dir() and source == plain_path(source)
+    return is_file and isinstance(first, LineReader)
 
 
 def _stem(path: Path) -> str:
@@ -160,7 +171,7 @@ def _stem(path: Path) -> str:
 
 
 def _n_bytes(readers: Sequence[Reader]) -> int:
-    return sum(stamp[1] for reader in readers for stamp in reader.identity())
+    return sum(n_bytes for _, n_bytes, _ in stamps(readers))
 
 
 def _check_folder(unfinished: Unfinished, output: Path) -> None:
@@ -174,39 +185,37 @@ def _check_folder(unfinished: Unfinished, output: Path) -> None:
     check_entries(output, [MANIFEST, f"*{output.suffix}"])
 
 
-def _go_on(job: Job, journal: Journal, readers: Sequence[Reader], progress: bool) -> None:
-    """Have all shards annotated that are not yet."""
+def _collect(
+    unfinished: Unfinished,
+    journal: Journal,
+    done: Iterator[tuple[Shard, Record]],
+    total: int | None,
+) -> None:
+    """Note what is done in the journal, and show it if its bytes are known."""
     before, began = journal.seconds, time.perf_counter()
     saved = cost = 0.0
-    known = journal.shards
-    shards = (
-        shard._replace(known=known.get(shard.name))
-        for shard in plan(
-            readers, job.unfinished.target.suffix, job.size, job.cluster.shard_batches
-        )
-    )
-    bar = tqdm(
-        total=_n_bytes(readers), unit="B", unit_scale=True, leave=False,
-        disable=None if progress else True,
-    )  # fmt: skip
-    with connected(job.cluster) as n_actors, bar:
-        for n_shards, (shard, record) in enumerate(hand_out(job, n_actors, shards), 1):
-            known[shard.name] = record
-            bar.set_postfix_str(f"{n_shards:,} shards", refresh=False)
+
+    def save() -> None:
+        for name in TOTALS:
+            setattr(journal, name, sum(record[name] for record in journal.shards.values()))
+        journal.seconds = before + time.perf_counter() - began
+        unfinished.save(journal)
+
+    off = None if total is not None else True
+    bar = tqdm(total=total, unit="B", unit_scale=True, disable=off, leave=False)
+    try:
+        for shard, record in done:
+            journal.shards[shard.name] = record
+            bar.set_postfix_str(f"{len(journal.shards):,} shards", refresh=False)
             bar.update(shard.size)
-            for name in TOTALS:
-                setattr(journal, name, sum(record[name] for record in known.values()))
             now = time.perf_counter()
-            journal.seconds = before + now - began
             if now - saved > _RARELY * cost:
-                job.unfinished.save(journal)
+                save()
                 saved = time.perf_counter()
                 cost = saved - now
-    ends = [record["lines"][1] for record in known.values() if record["lines"]]
-    journal.lines = readers[0].position[1] if _is_cut(readers) else sum(ends)
-    if [stamp for reader in readers for stamp in reader.identity()] != journal.identity["input"]:
-        raise DualNerError("The input was changed while it was read. Start anew with --force.")
-    journal.finished = True
+    finally:
+        bar.close()
+        save()
 
 
 def _finish(unfinished: Unfinished, journal: Journal) -> None:

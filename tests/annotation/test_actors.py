@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -160,7 +161,8 @@ def test_an_actor_without_a_place_is_not_waited_for(ray: Ray) -> None:
 
 @pytest.fixture
 def two_nodes() -> Iterator[Any]:
-    pytest.importorskip("ray")
+    if find_spec("ray") is None:  # it is told how to listen before it is imported
+        pytest.skip("ray is not installed")
     from experiments.reliability.cluster import two_nodes
 
     with two_nodes() as cluster:
@@ -197,15 +199,3 @@ def test_a_killed_actor_and_a_killed_command(model: str, tmp_path: Path, two_nod
     assert {path.name for path in tmp_path.iterdir()} == {
         *("in.txt", "one.jsonl", "out.jsonl", "said")
     }
-
-
-@pytest.mark.slow
-def test_no_cluster_at_an_address(model: str, tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    (tmp_path / "in.txt").write_text("Anna\n")
-    cluster = ClusterSettings(ray="127.0.0.1:1")
-    with pytest.raises(DualNerError, match=r"No Ray cluster can be used at '127\.0\.0\.1:1'"):
-        annotate_on_cluster(
-            model, str(tmp_path / "in.txt"), tmp_path / "out.jsonl", AnnotateSettings(), cluster
-        )
-    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]

@@ -155,6 +155,31 @@ def test_a_compressed_file_and_an_empty_one_are_one_shard(model: str, tmp_path: 
     assert files_of(tmp_path / "none.jsonl")["none-000000.jsonl"] == b""
 
 
+def test_the_only_file_of_a_folder_is_one_shard(model: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_input(tmp_path / "in" / "a.txt", ROWS)
+    share(model, str(tmp_path / "in"), tmp_path / "out.jsonl")
+    assert [path.name for path in shards_of(tmp_path / "out.jsonl")] == ["a.jsonl"]
+
+
+def test_what_is_to_be_replaced_stays_without_a_cluster(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_input(tmp_path / "in.txt", ROWS)
+    share(model, source, tmp_path / "out.jsonl")
+    before = files_of(tmp_path / "out.jsonl")
+
+    def connected(settings: ClusterSettings) -> None:
+        raise DualNerError("no cluster")
+
+    monkeypatch.setattr(cluster, "connected", connected)
+    for target, force in (("out.jsonl", True), ("new.jsonl", False)):
+        with pytest.raises(DualNerError, match="no cluster"):
+            share(model, source, tmp_path / target, force=force)
+    assert files_of(tmp_path / "out.jsonl") == before
+    assert {path.name for path in tmp_path.iterdir()} == {"in.txt", "out.jsonl"}
+
+
 def test_bad_records_are_in_one_file_in_order(model: str, tmp_path: Path) -> None:
     source = write_lines(tmp_path / "in.jsonl", NOT_READ * 4)
     one = annotate(model, source, tmp_path / "one.jsonl", SETTINGS)

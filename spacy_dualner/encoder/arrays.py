@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,14 @@ class SentenceArrays:
         """Bytes of all arrays, in memory or in a file."""
         arrays = (self.ids, self.word_lengths, self.tags, self.langs)
         return sum(a.nbytes for a in (*arrays, self.word_bounds, self.subword_bounds))
+
+    def checksum(self) -> int:
+        """Of all that is in it."""
+        arrays = (self.ids, self.word_lengths, self.tags, self.langs)
+        checksum = crc32(",".join(self.lang_names).encode())
+        for array in (*arrays, self.word_bounds, self.subword_bounds):
+            checksum = crc32(array, checksum)
+        return checksum
 
     def word_counts(self) -> Ints:
         """Number of words of each sentence."""

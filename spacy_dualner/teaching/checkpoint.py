@@ -14,8 +14,8 @@ from ..errors import DualNerError, readable
 
 FILE_NAME = "checkpoint.pt"
 
-FORMAT = 2
-"""What stands in the file; before it was numbered, the best score stood beside the teacher."""
+FORMAT = 3
+"""What stands in the file; before 3, of the corpora only their sizes."""
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

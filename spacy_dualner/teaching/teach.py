@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from zlib import crc32
@@ -189,11 +190,11 @@ class Teaching:
         with self.accelerator.autocast():
             return self.development.score(self.network, *processes)
 
-    @property
+    @cached_property
     def _fingerprint(self) -> str:
         """What a checkpoint has to be of."""
         data = self.data
-        return repr((self.config.source, data.n_source, data.n_target, len(data.corpus.ids)))
+        return repr((self.config.source, data.corpus.checksum(), data.dev.checksum()))
 
     def _checksum(self) -> int:
         """Of the weights and the text."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -286,3 +288,49 @@ def test_an_output_is_of_one_run_at_a_time(here: Path, command: str, held: str) 
     assert status == 1
     assert "being written by another run. Wait for it to end." in printed
     assert {name: what for name, what in tree(here).items() if held not in name} == before
+
+
+# Read-only, and clocks
+
+
+@pytest.mark.parametrize(
+    "words,output",
+    [
+        ("annotate model text.txt", "out.jsonl"),
+        ("calibrate model", "out"),
+        ("card model -o", "out"),
+        ("convert in", "corpus"),
+        ("evaluate model corpus -o", "out.json"),
+        ("select model text.txt", "out.jsonl"),
+        ("shrink model", "out"),
+        ("teach stage2.cfg -o", "out"),
+    ],
+)
+def test_an_output_where_nobody_may_write(here: Path, words: str, output: str) -> None:
+    """Not root either."""
+    before = tree(here)
+    status, printed = run_cli("dualner", *words.split(), f"/sys/kernel/{output}")
+    assert status == 1
+    assert f"/sys/kernel/{output}" in printed or f"/sys/kernel/.{output}" in printed
+    assert "Check the path, its permissions and the space left." in printed
+    assert tree(here) == before
+
+
+@pytest.mark.parametrize("command", ["annotate jsonl", "calibrate", "convert", "select", "teach"])
+def test_a_clock_that_is_set_back(
+    here: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inputs are of the future, and the time runs backwards."""
+    arguments, output = WRITES[command]
+    found = []
+    for back in (False, True):
+        if back:
+            for path in here.rglob("*"):
+                os.utime(path, (2**32, 2**32))
+            times = count(2**31, -1000)
+            monkeypatch.setattr(time, "time", lambda: float(next(times)))  # noqa: B023
+        status, printed = run_cli("dualner", *arguments)
+        assert status == 0, printed
+        found.append(tree(here / Path(output).parts[0]))
+        shutil.rmtree(output) if Path(output).is_dir() else Path(output).unlink()
+    assert found[0] == found[1]

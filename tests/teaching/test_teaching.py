@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -36,6 +37,7 @@ from helpers.teaching import (
 )
 from helpers.tiny import train_nlp
 from spacy.language import Language
+from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from experiments.reliability.processes import Command
@@ -584,6 +586,26 @@ def test_another_config_is_not_resumed(
     with pytest.raises(DualNerError, match="another config"):
         run(folder, tmp_path, resume=True, **{**LONG, **other})
     assert names(tmp_path) == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize("split", ["train", "unlabelled", "dev"])
+def test_another_text_is_not_resumed(
+    folder: Path, tmp_path: Path, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As large as before."""
+    corpus = shutil.copytree(folder / "corpus", tmp_path / "corpus")
+    overrides = {**LONG, "paths__corpus": str(corpus)}
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 5)
+        with pytest.raises(Interrupted):
+            run(folder, tmp_path / "out", **overrides)
+    path = corpus / split / f"{'en' if split == 'train' else 'de'}.spacy"
+    docs = list(read_docs(path, Vocab()))
+    attrs = [] if split == "unlabelled" else ["ENT_IOB", "ENT_TYPE"]
+    DocBin(docs=docs[::-1], attrs=attrs, store_user_data=True).to_disk(path)
+    with pytest.raises(DualNerError, match="another config or corpus"):
+        run(folder, tmp_path / "out", resume=True, **overrides)
+    assert names(tmp_path / "out") == ["checkpoint.pt"]
 
 
 def test_a_broken_checkpoint_is_a_clear_error(folder: Path, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
 from spacy.vocab import Vocab
 
-from spacy_dualner.cli._endings import clear_endings, going_on
+from spacy_dualner.cli._endings import clear_endings
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import read_docs
 
@@ -89,7 +90,17 @@ CASES = {
         again=["--limit", "3"],
     ),
     "spacy package": Case(
-        ["spacy", "package", "given/model", ".", "--name", "dualner", "--build", "none", "--force"],
+        [
+            "spacy",
+            "package",
+            "given/carded",
+            ".",
+            "--name",
+            "dualner",
+            "--build",
+            "none",
+            "--force",
+        ],
         ["xx_dualner-*"],
         again=["--version", "0.0.1"],
         others_write=True,
@@ -186,6 +197,7 @@ def prepare(folder: Path) -> None:
     run(folder, _dualner(f"configure given/preset given {config}"))
     run(folder, [*_TRAIN, "given/trained", "--training.max_steps", "60"])
     (given / "trained" / "model-best").rename(given / "model")
+    run(folder, _dualner("card given/model -o given/carded"))
     _write_text(given)
     (given / "study.cfg").write_text(_STUDY)
 
@@ -210,12 +222,10 @@ def _write_text(given: Path) -> None:
 
 if __name__ == "__main__":
     # A corpus in shards, which no option asks for.
-    with clear_endings(), going_on("Each file is whole, or as it was."):
-        convert(
-            Path(sys.argv[1]),
-            Path(sys.argv[2]),
-            shard_size=40,
-            limits=dict.fromkeys(
-                ("train", "unlabelled"), int(sys.argv[3] if sys.argv[3:] else 200)
-            ),
-        )
+    limit = int(sys.argv[3]) if sys.argv[3:] else 200
+    limits = dict.fromkeys(("train", "unlabelled"), limit)
+    try:
+        with clear_endings():
+            convert(Path(sys.argv[1]), Path(sys.argv[2]), shard_size=40, limits=limits)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

@@ -238,8 +238,8 @@ class Trials:
         status, (out, err) = row["status"], row["said"]
         if status in (0, -signal.SIGKILL) or case.others_write:
             return
-        if status == died:
-            row["outside"] = True  # before or after what the command does
+        if status == died or (status == 128 - died and not (out + err).strip()):
+            row["outside"] = True  # before or after what the command does; typer is silent then
         elif status != 128 - died:
             yield f"status {status} after {row['signal']}"
         elif out.count("Interrupted") != 1:

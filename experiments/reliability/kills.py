@@ -15,7 +15,7 @@ import signal
 import time
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from .processes import Command, NewCommand
 from .state import Tree, besides, part, tree, units, wait_for_end
 
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
+FULL = {"disk full": 0}
+_FILLING = {"open", "os.mkdir", "os.rename"}
 # Of a hundred trials, so many are of processes that are begun anew.
 _NEW = 3
 _MOST_KILLS = 6
@@ -59,12 +61,14 @@ class Trials:
 
     out (Path): The folder.
     names (Sequence[str]): The cases.
+    faults (Mapping[str, int]): What happens to a command: signals, or 0 for a disk that is full.
     """
 
-    def __init__(self, out: Path, names: Sequence[str]) -> None:
+    def __init__(self, out: Path, names: Sequence[str], faults: Mapping[str, int]) -> None:
         self.out = out.absolute()
         self.cases = {name: CASES[name] for name in names}
-        self.results = self.out / "results.jsonl"
+        self.faults = faults
+        self.results = self.out / ("full.jsonl" if faults is FULL else "results.jsonl")
         self.work, self.temp = self.out / "trial" / "work", self.out / "trial" / "tmp"
         self.said = self.out / "said"
         self.out.mkdir(parents=True, exist_ok=True)
@@ -152,6 +156,9 @@ class Trials:
         rng = random.Random(seed)
         points = [(name, point) for name, calm in self.calm.items() for point in calm.points]
         rng.shuffle(points)
+        if self.faults is FULL:
+            yield from (place for place in points if place[1].split()[2] in _FILLING)
+            return
         # As much time for each.
         weights = [1 / calm.seconds for calm in self.calm.values()]
         while True:
@@ -170,7 +177,7 @@ class Trials:
             older = calm.older
         rows: list[Row] = []
         words = list(case.words)
-        for n in range(rng.randint(1, _MOST_KILLS)):
+        for n in range(1 if self.faults is FULL else rng.randint(1, _MOST_KILLS)):
             if n:
                 at = rng.choice([*calm.points, ""]) if rng.random() < 0.3 else ""
             row = self._kill(case, words, at, calm, rng)
@@ -194,8 +201,8 @@ class Trials:
         return rows
 
     def _kill(self, case: Case, words: list[str], at: str, calm: Calm, rng: random.Random) -> Row:
-        kind = rng.choice(list(SIGNALS))
-        number, group = SIGNALS[kind], rng.random() < 0.5
+        kind = rng.choice(list(self.faults))
+        number, group = self.faults[kind], rng.random() < 0.5
         new = not at and rng.random() < _NEW / 100
         log = self.said / "points"
         hook = Points(self.work.parent, log)
@@ -238,8 +245,12 @@ class Trials:
         status, (out, err) = row["status"], row["said"]
         if status in (0, -signal.SIGKILL) or case.others_write:
             return
-        if status == died or (status == 128 - died and not (out + err).strip()):
+        if not died:
+            if status != 1 or ("Make room" not in out and "No space left" not in out):
+                yield f"status {status} on a full disk: {out[-200:]}"
+        elif status == died or (status == 128 - died and not (out + err).strip()):
             row["outside"] = True  # before or after what the command does; typer is silent then
+            return
         elif status != 128 - died:
             yield f"status {status} after {row['signal']}"
         elif out.count("Interrupted") != 1:
@@ -287,15 +298,15 @@ class Trials:
         """Kills and problems by command and signal, as Markdown."""
         rows = [row for row in self._read() if row["case"] in self.cases]
         lines = [
-            "| command | " + " | ".join(SIGNALS) + " | points hit | differing |",
-            "| --- |" + " ---: |" * (len(SIGNALS) + 2),
+            "| command | " + " | ".join(self.faults) + " | points hit | differing |",
+            "| --- |" + " ---: |" * (len(self.faults) + 2),
         ]
         for name, calm in self.calm.items():
             own = [row for row in rows if row["case"] == name]
             counts = Counter(row["signal"] for row in own)
             hit = {row["at"] for row in own} & set(calm.points)
             bad = sum(bool(row["problems"]) for row in own)
-            cells = [*(counts[s] for s in SIGNALS), f"{len(hit)} of {len(calm.points)}", bad]
+            cells = [*(counts[s] for s in self.faults), f"{len(hit)} of {len(calm.points)}", bad]
             lines.append(f"| `{name}` | " + " | ".join(map(str, cells)) + " |")
         return "\n".join(lines)
 
@@ -307,8 +318,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", choices=list(CASES), default=list(CASES))
+    full = "In place of signals: the disk is full, once at each write"
+    parser.add_argument("--disk-full", action="store_true", help=full)
     options = parser.parse_args()
-    trials = Trials(options.out, options.only)
+    trials = Trials(options.out, options.only, FULL if options.disk_full else SIGNALS)
     trials.run(options.kills, options.seed)
     print(trials.table())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -25,7 +26,7 @@ class Points:
     log (Optional[Path]): Where each point is noted: leader or other, event, name.
     at (str): The process that sends the signal, and at which of its points: `leader 3`.
     inside (bool): Where the point is a file that is opened, send it after the first write to it.
-    number (int): The signal.
+    number (int): The signal; 0 for a disk that is full in that moment.
     group (bool): Whether all of the command's group get it, as from a terminal.
     """
 
@@ -78,6 +79,8 @@ class Points:
             self._send()
 
     def _send(self) -> None:
+        if not self.number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.group:
             os.killpg(self._command, self.number)
         else:

@@ -76,7 +76,7 @@ CASES = {
         ["out/model-best"],
         "--resume",
         again=["--teaching.seed", "1"],
-        may_stay=["out/checkpoint.pt"],
+        may_stay=["out/checkpoint.pt", "out/.lock"],
     ),
     "calibrate": Case(
         _dualner(f"calibrate {_CALIBRATE} --limit 5 -o out.json"),

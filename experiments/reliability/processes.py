@@ -236,8 +236,10 @@ def _run(
         own._forkserver_address, own.ensure_running = server, tracker.ensure_running
         contexts = multiprocessing.context._concrete_contexts  # type: ignore[attr-defined]
         contexts["spawn"] = _WarmContext()
-    # As in a shell; what it leaks is said in its own standard error.
+    # As in a shell; what it leaks is said in its own standard error. The process that it is forked
+    # from may have begun in a block of `deaf_to_interrupts`.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for number, path in enumerate(files, 1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     _hook = hook

@@ -13,7 +13,6 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-import psutil
 import pytest
 import srsly
 from helpers.commands import tree
@@ -281,29 +280,12 @@ def test_a_study_is_stopped(
     """While its runs train, in processes of their own."""
     write_study(here, encoder_path)
     runs = here / "out" / "runs"
-    # A process as a shell begins it: one that is forked here ends with 1 now and then.
-    words = [sys.executable, "-m", "experiments", "study", "study.cfg", "-o", "out"]
-    study = subprocess.Popen(
-        [*words, "--jobs", str(jobs)],
-        cwd=here,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        while len(list(runs.glob("*/log.txt"))) < jobs:
-            assert study.poll() is None
-            time.sleep(0.01)
+    words = ("experiments", "study", "study.cfg", "-o", "out", "--jobs", str(jobs))
+    with Command(here, here / "said", *words) as study:
+        study.until(lambda: len(list(runs.glob("*/log.txt"))) == jobs)
         time.sleep(0.5)
-        family = psutil.Process(study.pid).children(recursive=True)
-        os.killpg(study.pid, number)
-        printed, errors = study.communicate(timeout=300)
-    finally:
-        study.kill()
-    assert study.returncode == 128 + number, (printed, errors)
-    assert not psutil.wait_procs(family, timeout=30)[1]
+        assert study.stop(number, group=True) == 128 + number, study.read()
+    printed, errors = study.read()
     assert printed.count("Interrupted. Go on with the same command.") == 1
     assert "failed" not in printed and "Traceback" not in errors
     assert not list(here.rglob(".*"))

@@ -102,7 +102,6 @@ CASES = {
             "--force",
         ],
         ["xx_dualner-*"],
-        again=["--version", "0.0.1"],
         others_write=True,
         may_stay=["xx_dualner-*"],
     ),

@@ -136,7 +136,7 @@ class Trials:
         """Trial after trial, until there were so many kills."""
         rows = self._read()
         done = {row["trial"] for row in rows}
-        n_kills = len(rows)
+        n_kills = sum(map(_hit, rows))
         for number, (name, at) in enumerate(self._plan(seed)):
             if n_kills >= kills:
                 break
@@ -147,7 +147,7 @@ class Trials:
             for row in rows:
                 row |= {"trial": number, "case": name}
             self._write(rows)
-            n_kills += len(rows)
+            n_kills += sum(map(_hit, rows))
             for problem in {p for row in rows for p in row["problems"]}:
                 print(f"trial {number}, {name}: {problem}", flush=True)
 
@@ -303,12 +303,17 @@ class Trials:
         ]
         for name, calm in self.calm.items():
             own = [row for row in rows if row["case"] == name]
-            counts = Counter(row["signal"] for row in own)
-            hit = {row["at"] for row in own} & set(calm.points)
+            counts = Counter(row["signal"] for row in own if _hit(row))
+            hit = {row["at"] for row in own if _hit(row)} & set(calm.points)
             bad = sum(bool(row["problems"]) for row in own)
             cells = [*(counts[s] for s in self.faults), f"{len(hit)} of {len(calm.points)}", bad]
             lines.append(f"| `{name}` | " + " | ".join(map(str, cells)) + " |")
         return "\n".join(lines)
+
+
+def _hit(row: Row) -> bool:
+    """Whether it ended the command: some come too late."""
+    return bool(row["status"])
 
 
 def main() -> None:

@@ -38,11 +38,14 @@ def _digest(path: Path, timeless: bool) -> str:
     content = path.read_bytes()
     if timeless and path.name in _UNTOLD:
         content = b""
-    if timeless and path.suffix in (".json", ".jsonl"):
-        # A line that is cut short stays as it is.
+    if path.suffix == ".json" or (timeless and path.suffix == ".jsonl"):
+        # What is cut short stays as it is. The order of entity types in spaCy's scores is that of a
+        # set, which is another in each process.
         with suppress(ValueError):
             values = [content] if path.suffix == ".json" else content.splitlines()
-            content = json.dumps([_without_times(json.loads(value)) for value in values]).encode()
+            told = [json.loads(value) for value in values]
+            told = [_without_times(value) for value in told] if timeless else told
+            content = json.dumps(told, sort_keys=True).encode()
     return hashlib.sha256(content).hexdigest()
 
 

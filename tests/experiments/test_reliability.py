@@ -1,0 +1,65 @@
+"""The harness that kills the commands sees what is wrong, and goes on after a kill of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import srsly
+from helpers.tiny import ROOT
+
+from experiments.reliability.points import Points
+from experiments.reliability.processes import Command
+from experiments.reliability.state import besides, part, tree, units
+
+
+@pytest.mark.slow
+def test_kills(tmp_path: Path) -> None:
+    words = ["--only", "card", "convert", "--kills"]
+    for kills in (3, 5):
+        module = ("experiments.reliability.kills", tmp_path / "out", *words, kills)
+        with Command(ROOT, tmp_path / "said", *module) as harness:
+            assert harness.wait() == 0, harness.read()
+        results = tmp_path / "out" / "results.jsonl"
+        rows = list(srsly.read_jsonl(results))
+        assert sum(bool(row["status"]) for row in rows) >= kills
+        assert [row["problems"] for row in rows] == [[]] * len(rows)
+        # As if it had been killed while it wrote.
+        results.write_text(results.read_text() + '{"trial": 1')
+    assert "| `card` |" in harness.read()[0]
+
+
+def test_a_point_is_where_a_file_changes(tmp_path: Path) -> None:
+    folder, log = tmp_path / "work", tmp_path / "points"
+    folder.mkdir()
+    for at, status, left in (("", 0, ["b"]), ("leader 1", -9, []), ("leader 2", -9, ["a"])):
+        pid = os.fork()
+        if not pid:
+            Points(folder, log, at)(os.getpid())
+            (folder / "a").write_text("")
+            os.replace(folder / "a", folder / "b")
+            (folder / "b").read_text()
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == status
+        assert [path.name for path in folder.iterdir()] == left
+        for path in folder.iterdir():
+            path.unlink()
+    assert log.read_text().splitlines()[:2] == ["leader 1 open a", "leader 2 os.rename b"]
+
+
+def test_what_is_half_written_or_left_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "out" / "sub").mkdir(parents=True)
+    (tmp_path / "out" / "sub" / "a").write_text("whole")
+    (tmp_path / "out" / "meta.json").write_text('{"b": 1, "a": {"seconds": 2}}')
+    calm = tree(tmp_path)
+    assert units(["out"], calm) == ["out"]
+    (tmp_path / "out" / "meta.json").write_text('{"a": {"seconds": 2}, "b": 1}')
+    assert part(tree(tmp_path), "out") == part(calm, "out")
+    (tmp_path / "out" / "sub" / "a").write_text("who")
+    (tmp_path / ".out.part").mkdir()
+    (tmp_path / ".out.part" / "new").write_text("")
+    now = tree(tmp_path)
+    assert part(now, "out") != part(calm, "out")
+    assert besides(now, [calm], []) == [".out.part", ".out.part/new"]
+    assert besides(now, [calm], [".*.part"]) == []

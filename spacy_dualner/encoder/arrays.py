@@ -64,7 +64,7 @@ class SentenceArrays:
         arrays = (self.ids, self.word_lengths, self.tags, self.langs)
         checksum = crc32(",".join(self.lang_names).encode())
         for array in (*arrays, self.word_bounds, self.subword_bounds):
-            checksum = crc32(array, checksum)
+            checksum = crc32(array.data, checksum)
         return checksum
 
     def word_counts(self) -> Ints:

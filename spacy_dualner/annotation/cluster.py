@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -37,6 +38,8 @@ from .writers import output_form
 MANIFEST = "manifest.json"
 # Shards are files: Ray has little to hold.
 _OBJECT_BYTES = 100_000_000
+# Seconds to wait for an answer of a cluster.
+_PATIENCE = 20
 # The journal is written so rarely that this takes a twentieth of the time.
 _RARELY = 20
 
@@ -262,6 +265,7 @@ def connected(cluster: ClusterSettings) -> Iterator[int]:
             more |= {"_temp_dir": str(folder), "num_cpus": cluster.actors or None}
         try:
             with _plain_errors(cluster.ray):
+                _check_address(cluster.ray)
                 ray.init(cluster.ray, **more)
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced
@@ -274,11 +278,18 @@ def connected(cluster: ClusterSettings) -> Iterator[int]:
             ray.shutdown()
 
 
+def _check_address(address: str) -> None:
+    """Ray itself tries for minutes, then ends the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+
+
 @contextmanager
 def _plain_errors(address: str) -> Iterator[None]:
     try:
         yield
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())
         raise DualNerError(
             f"No Ray cluster can be used at '{address}' ({said}). Begin one with `ray start "

@@ -199,3 +199,14 @@ def test_a_killed_actor_and_a_killed_command(model: str, tmp_path: Path, two_nod
     assert {path.name for path in tmp_path.iterdir()} == {
         *("in.txt", "one.jsonl", "out.jsonl", "said")
     }
+
+
+@pytest.mark.slow
+def test_no_cluster_at_an_address(model: str, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "in.txt").write_text("Anna\n")
+    arguments = (model, str(tmp_path / "in.txt"), tmp_path / "out.jsonl", AnnotateSettings())
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1"):
+        with pytest.raises(DualNerError, match=f"No Ray cluster can be used at '{address}'"):
+            annotate_on_cluster(*arguments, ClusterSettings(ray=address))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]

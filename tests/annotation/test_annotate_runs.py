@@ -341,7 +341,7 @@ def test_a_journal_with_another_value_is_refused(
     unfinished = Unfinished(interrupted[1])
     path = unfinished.folder / "journal.json"
     held = json.loads(path.read_bytes())
-    assert unfinished.load() is not None and held[key] != value
+    assert unfinished.load() is not None and json.dumps(held[key]) != json.dumps(value)
     path.write_text(json.dumps(held | {key: value}))
     with pytest.raises(DualNerError, match=r"not a journal of annotate \(.*--force"):
         unfinished.load()

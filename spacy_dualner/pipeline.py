@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -38,8 +39,8 @@ def load_pipeline(model: str | Path) -> Language:
     try:
         return spacy.load(model)
     except Exception as error:
-        if isinstance(error, OSError) and not error.errno:
-            raise  # spaCy's own
+        if isinstance(error, OSError) and error.errno in (None, errno.ENOSPC):
+            raise  # spaCy's own, or no room for temporary files
         for folder in _folders(model):
             check_files(folder)
         if isinstance(error, DualNerError):

@@ -135,12 +135,12 @@ class Trials:
     def run(self, kills: int, seed: int) -> None:
         """Trial after trial, until there were so many kills."""
         rows = self._read()
-        done = {row["trial"] for row in rows}
+        done = {(row["trial"], row["case"]) for row in rows}
         n_kills = sum(map(_hit, rows))
         for number, (name, at) in enumerate(self._plan(seed)):
             if n_kills >= kills:
                 break
-            if number in done:
+            if (number, name) in done:
                 continue
             rng = random.Random(f"{seed} {number}")
             rows = self._trial(name, at, rng)

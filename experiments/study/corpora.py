@@ -14,7 +14,7 @@ from weasel.util import get_checksum
 
 from spacy_dualner.data.docbin import corpus_path, read_docs
 from spacy_dualner.data.names import SPLITS, TRANSLATED, UNLABELLED
-from spacy_dualner.data.outputs import write_json, written_aside
+from spacy_dualner.data.outputs import aside, put_in_place, write_json
 from spacy_dualner.errors import DualNerError
 
 from .schema import ConfigSchemaData
@@ -47,20 +47,24 @@ def prepare_corpus(data: ConfigSchemaData, results: Path) -> dict[str, Any]:
     # The same files in another place are the same corpus.
     record["data"].pop("corpus")
     path = results / RECORD
-    if path.is_file():
-        if srsly.read_json(path) != record:
-            raise DualNerError(
-                f"{results} holds results of other data. Choose another --output, or restore "
-                "[data] and the corpus."
-            )
-        return record
-    with written_aside(corpus_folder(results)) as folder:
+    if path.is_file() and srsly.read_json(path) != record:
+        raise DualNerError(
+            f"{results} holds results of other data. Choose another --output, or restore "
+            "[data] and the corpus."
+        )
+    # First what tells that the folder is a study's: a kill may come between the two.
+    write_json(path, record)
+    corpus = corpus_folder(results)
+    with aside(corpus) as place:
+        if corpus.exists():
+            return record
+        folder = place / "new"
         for split, lang, source, limit in parts:
             docs = list(read_docs(source, Vocab(), limit))
             if split == "test" and data.test_from == "dev":
                 docs = docs[data.select_limit :] or docs
             _write(corpus_path(folder, split, lang), docs, split)
-    write_json(path, record)
+        put_in_place(folder, corpus, place / "old")
     return record
 
 
@@ -75,11 +79,14 @@ def prepare_share(data: ConfigSchemaData, results: Path, share: int) -> None:
     share (int): Percentage.
     """
     whole, folder = corpus_folder(results), corpus_folder(results, share)
-    if folder == whole or folder.exists():
+    if folder == whole:
         return
-    with written_aside(folder) as aside:
+    with aside(folder) as place:
+        if folder.exists():
+            return
+        new = place / "new"
         for lang in data.target_langs:
-            path = corpus_path(aside, UNLABELLED, lang)
+            path = corpus_path(new, UNLABELLED, lang)
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(corpus_path(whole, UNLABELLED, lang), path)
         for lang in data.source_langs:
@@ -88,8 +95,9 @@ def prepare_share(data: ConfigSchemaData, results: Path, share: int) -> None:
             annotated = set(drawn[: max(1, round(len(docs) * share / 100))].tolist())
             for split, inside in (("train", True), (UNLABELLED, False)):
                 chosen = [doc for i, doc in enumerate(docs) if (i in annotated) == inside]
-                _write(corpus_path(aside, split, lang), chosen, split)
-        shutil.copytree(whole / "dev", aside / "dev")
+                _write(corpus_path(new, split, lang), chosen, split)
+        shutil.copytree(whole / "dev", new / "dev")
+        put_in_place(new, folder, place / "old")
 
 
 def _parts(data: ConfigSchemaData) -> list[tuple[str, str, Path, int]]:

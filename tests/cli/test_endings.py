@@ -294,6 +294,23 @@ def test_a_pipeline_cut_short(damaged: Path) -> None:
         load_pipeline(damaged)
 
 
+def test_no_room_to_load_a_pipeline(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For what is unpacked: the pipeline itself is whole."""
+
+    def fill(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/x")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.mkdtemp", fill)
+    status, printed = run_cli(
+        "dualner", "annotate", folder / "model", folder / "text.txt", "o.conll"
+    )
+    assert status == 1
+    assert "No space left on device: '/tmp/x'. Check the path" in printed and "anew" not in printed
+
+
 def test_a_pipeline_that_needs_something_else(damaged: Path) -> None:
     config = damaged / "config.cfg"
     config.write_text(config.read_text().replace('factory = "dualner"', 'factory = "no_such"'))

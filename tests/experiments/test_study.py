@@ -467,7 +467,7 @@ def test_what_is_done_is_not_done_again(base: Path, undisturbed: tuple[Path, str
     # As a second process would be told
     with FileLock(results / ".lock"):
         status, printed = run_experiments(*command(base, results), *ARGUMENTS)
-    assert status == 1 and "in use" in printed
+    assert status == 1 and "being written by another run" in printed
 
 
 @pytest.mark.slow

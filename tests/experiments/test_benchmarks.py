@@ -116,6 +116,17 @@ def test_decoding(tmp_path: Path, trained_nlp: Language) -> None:
     assert not any(more["f1"].values()) and more["megabytes"]["joint, confidence"] < 200
 
 
+def test_int8(tmp_path: Path, trained_nlp: Language) -> None:
+    trained_nlp.to_disk(tmp_path / "model")
+    corpus = write_corpus(tmp_path / "corpus", ["en", "de"])
+    arguments = [str(tmp_path / "model"), "--corpus", str(corpus), "--split", "test"]
+    results = run("int8", tmp_path, *arguments, "--langs", "en")
+    kinds = {"float32", "bfloat16", "int8", "int8, by row"}
+    assert set(results["seconds"]) == set(results["f1"]) == kinds
+    # The pipeline knows these sentences by heart.
+    assert results["f1"]["float32"] == results["equal"]["float32"] == 100
+
+
 def test_templates(tmp_path: Path, trained_nlp: Language) -> None:
     """Names that the pipeline knows, after a word that it does not."""
     trained_nlp.to_disk(tmp_path / "model")

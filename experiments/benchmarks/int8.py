@@ -56,8 +56,8 @@ class Int8Linear(nn.Module):
 def to_int8(module: nn.Module, by_row: bool) -> nn.Module:
     """A module whose linear layers become such, in place."""
     for name, part in list(module.named_children()):
-        linear = isinstance(part, nn.Linear)
-        setattr(module, name, Int8Linear(part, by_row) if linear else to_int8(part, by_row))
+        new = Int8Linear(part, by_row) if isinstance(part, nn.Linear) else to_int8(part, by_row)
+        setattr(module, name, new)
     return module
 
 

@@ -54,9 +54,7 @@ def main(
                 for source in (part, text):
                     arguments = ["annotate", str(model), str(source), str(target), "--force"]
                     more = [*WAYS[name], "--shard-batches", str(shard_batches)]
-                    costs.append(
-                        cost([sys.executable, "-m", "spacy", "dualner", *arguments, *more])
-                    )
+                    costs.append(cost(["dualner", *arguments, *more]))
                     subprocess.run(["rm", "-r", str(target)], check=True)
                 wall[name].append(costs[1][0] - costs[0][0])
                 processor[name].append(costs[1][1] - costs[0][1])

@@ -39,15 +39,20 @@ def two_nodes() -> Iterator[Any]:
     """A cluster of two nodes with a CPU each, heard on the loopback alone."""
     os.environ.update(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0", RAY_worker_niceness="0")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray._common.utils import get_default_ray_temp_dir
     from ray.cluster_utils import Cluster
 
+    # Here it notes where the cluster is, whatever its folder.
+    os.makedirs(get_default_ray_temp_dir(), exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as temp:
         head = {**_NODE, "include_dashboard": False, "temp_dir": temp, "_system_config": _SYSTEM}
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             cluster.add_node(**_NODE)
             yield cluster
         finally:
+            signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced
             cluster.shutdown()
 
 

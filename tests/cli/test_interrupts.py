@@ -96,7 +96,7 @@ LEFT = {
     "annotate": {f"out.jsonl.partial/{name}" for name in ("errors.jsonl", "journal.json", "output")}
     | {"out.jsonl.partial"},
     "convert": {"new", "new/train", "new/unlabelled"},
-    "study": {"out"},
+    "study": {"out", "out/corpus.json"},
     "teach": {"out", "out/checkpoint.pt"},
 }
 

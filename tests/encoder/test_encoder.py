@@ -500,7 +500,9 @@ def test_the_bytes_of_a_whole_layer_hold_no_path_either(encoder_path) -> None:
 
 
 def stored(layer: Model) -> dict:
-    return srsly.msgpack_loads(encoder_shim(layer).to_bytes())
+    message = srsly.msgpack_loads(encoder_shim(layer).to_bytes())
+    del message["checksum"]  # as earlier versions wrote none
+    return message
 
 
 def edit_state(edit: Callable[[dict], object]) -> Callable[[dict], object]:

@@ -5,6 +5,7 @@ Scores on raw text: see test_raw_text.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ def spacys_scores(nlp: Language, decode: str, gold: list[Doc]) -> dict[str, Any]
 
 
 def as_read(results: dict[str, Any]) -> dict[str, Any]:
-    """Results as they come back from a file: numbers have ten places there."""
-    return srsly.json_loads(srsly.json_dumps(results))
+    """Results as they come back from a file."""
+    return json.loads(json.dumps(results))
 
 
 def test_the_form_of_the_results(folder: Path) -> None:

@@ -183,6 +183,7 @@ def test_another_encoder_is_stored_as_it_is(encoder_path: Path, bpe_path: Path) 
 def test_a_config_of_half_precision_gives_weights_in_float32(encoder_path: Path) -> None:
     message = srsly.msgpack_loads(encoder_shim(make_layer(encoder_path)).to_bytes())
     message["config"]["torch_dtype"] = "float16"
+    del message["checksum"]  # as earlier versions wrote none
     shim = EncoderShim().from_bytes(srsly.msgpack_dumps(message))
     assert precisions(shim.transformer.state_dict()) == {torch.float32}
 

@@ -36,6 +36,9 @@ def load_pipeline(model: str | Path) -> Language:
     Raises DataError that names the file where one is damaged, DualNerError where something is not
     installed that it needs. OSError, as spaCy words it, where there is no such pipeline.
     """
+    if (Path(model) / "config.cfg").is_file():
+        # Of a string spaCy sees first whether it is a package, and loses a Ctrl-C that comes then.
+        model = Path(model)
     try:
         return spacy.load(model)
     except Exception as error:

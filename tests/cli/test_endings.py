@@ -333,3 +333,14 @@ def test_a_card_of_a_damaged_pipeline(damaged: Path, name: str) -> None:
     (damaged / name).write_text(POINTER)
     status, output = run_cli("dualner", "card", damaged)
     assert status == 1 and name in output and "is damaged" in output
+
+
+def test_a_folder_is_not_looked_for_among_packages(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There spaCy takes any error for an answer, Ctrl-C as well, and goes on."""
+    asked: list[str] = []
+    monkeypatch.setattr("spacy.util.is_package", lambda name: asked.append(name) or False)
+    for name in (str(damaged), damaged):
+        load_pipeline(name)
+    assert not asked

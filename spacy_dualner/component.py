@@ -18,11 +18,11 @@ from .decoding.decodings import DECODINGS, check_decoding
 from .decoding.entities import Found, check_settings, find_entities, set_entities
 from .decoding.thresholds import can_drop
 from .decoding.typed_pipe import TypedPipe
-from .encoder import forking  # noqa: F401 (acts at import)
 from .errors import DualNerError
 from .labels.scheme import LabelScheme
 from .model import fitting
 from .scorer import dualner_score
+from .system import forking  # noqa: F401 (acts at import)
 from .training.gold_loss import gold_loss
 from .training.optimizer import AdamW, make_default, prefer_default
 from .training.pieces import Pieces

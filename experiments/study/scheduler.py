@@ -16,9 +16,9 @@ from typing import Any, cast
 import srsly
 import torch
 
-from spacy_dualner.annotation.interrupts import deaf_to_interrupts
 from spacy_dualner.data.outputs import check_entries, locked, write_json, write_text
 from spacy_dualner.errors import DualNerError
+from spacy_dualner.system.interrupts import deaf_to_interrupts
 
 from .corpora import RECORD, prepare_corpus, prepare_share
 from .grid import Run, plan

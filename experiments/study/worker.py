@@ -19,11 +19,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_config
 
-from spacy_dualner.annotation.interrupts import end_with_parent
 from spacy_dualner.data.docbin import corpus_path, read_docs
 from spacy_dualner.data.outputs import write_json, write_text
 from spacy_dualner.evaluation.scores import predict_docs, with_means
 from spacy_dualner.pipeline import find_component, load_pipeline
+from spacy_dualner.system.interrupts import end_with_parent
 from spacy_dualner.training.history import read_history
 
 from .corpora import corpus_folder

@@ -21,7 +21,7 @@ from wasabi import msg
 from ..data.outputs import put_in_place
 from ..data.storage import as_path, checksum, is_local, upload
 from ..errors import DualNerError
-from ..scratch import scratch
+from ..system.scratch import scratch
 from .annotate import go_on, progress_bar, stop
 from .annotate_settings import AnnotateSettings
 from .cluster_settings import ClusterSettings

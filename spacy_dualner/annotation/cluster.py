@@ -24,7 +24,7 @@ from ..data.lines import plain_path
 from ..data.outputs import check_entries, check_link, write_json
 from ..data.storage import as_path, open_bytes, remove_folder, replace
 from ..errors import DataError, DualNerError, need
-from ..scratch import scratch
+from ..system.scratch import scratch
 from .actors import TOTALS, Job, Record, Shard, hand_out, report_of
 from .annotate import begun, check_apart, check_free, identify, interrupted, stamps
 from .annotate_settings import AnnotateSettings

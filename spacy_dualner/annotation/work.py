@@ -22,7 +22,7 @@ from srsly.msgpack import msgpack_decoders, msgpack_encoders
 from ..component import DualNer
 from ..errors import DualNerError
 from ..pipeline import load_pipeline
-from .interrupts import deaf_to_interrupts, end_with_parent
+from ..system.interrupts import deaf_to_interrupts, end_with_parent
 from .json_writers import Carried, Maker
 from .records import Batch, Fault, Record
 from .writers import Output

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import DualNerError
-from ..scratch import LOCK, hold
+from ..system.scratch import LOCK, hold
 from .storage import replace
 
 # What tells a folder of each kind from any other, and what else may be in it.

@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from ..errors import DualNerError, need
-from ..scratch import scratch
+from ..system.scratch import scratch
 
 # Where the encoder came from is of no use after loading, and may be a path of that machine.
 _ORIGIN_KEYS = ("_name_or_path", "name_or_path")

@@ -18,7 +18,7 @@ from thinc.types import ArgsKwargs
 from torch import nn
 
 from ..errors import DualNerError
-from ..scratch import scratch
+from ..system.scratch import scratch
 from .encode import autocast, block_budget, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
 from .packing import binary_header, load_tensors, open_view, pack, unpack

@@ -18,7 +18,7 @@ from torch import nn
 from transformers import AutoTokenizer
 
 from ..errors import DualNerError
-from ..scratch import scratch
+from ..system.scratch import scratch
 from .subwords import Ints
 
 Spec = dict[str, Any]

@@ -22,7 +22,7 @@ from helpers.tiny import ROOT
 from thinc.api import Config
 
 from experiments.reliability.processes import Command
-from spacy_dualner.annotation.interrupts import deaf_to_interrupts
+from spacy_dualner.system.interrupts import deaf_to_interrupts
 
 AGAIN = "Interrupted. Each output is whole, or as it was: begin again."
 PARTS = "Each language is in OUTPUT whole, or as it was."
@@ -218,9 +218,10 @@ def test_annotate_is_stopped(
     printed, errors = annotate.read()
     assert "Traceback" not in errors and "leaked" not in errors
     # One that only begins may have begun by then.
-    assert partial.exists() or not begun
-    if partial.exists():
-        texts = srsly.read_json(partial / "journal.json")["texts"]
+    journal = partial / "journal.json"
+    assert journal.exists() or not begun
+    if journal.exists():
+        texts = srsly.read_json(journal)["texts"]
         assert f"Interrupted after {texts:,} texts. Go on with --resume." in printed
     else:
         assert AGAIN in printed
@@ -247,7 +248,7 @@ def test_an_interrupt_that_another_thread_hears_waits_for_the_end() -> None:
 
 DEAF = """
 import multiprocessing, signal
-from spacy_dualner.annotation.interrupts import deaf_to_interrupts
+from spacy_dualner.system.interrupts import deaf_to_interrupts
 
 def work():
     exit(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))

@@ -21,7 +21,7 @@ from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import ShardWriter
 from spacy_dualner.data.outputs import check_docs, check_folder, write_json, written_aside
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.scratch import hold
+from spacy_dualner.system.scratch import hold
 
 KEPT = "is not replaced"
 

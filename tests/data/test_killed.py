@@ -17,7 +17,7 @@ from spacy_dualner.data import outputs
 from spacy_dualner.data.docbin import ShardWriter
 from spacy_dualner.data.outputs import aside, written_aside
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.scratch import scratch
+from spacy_dualner.system.scratch import scratch
 
 
 def killed(work: Callable[[], object]) -> None:

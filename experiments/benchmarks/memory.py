@@ -32,7 +32,7 @@ from experiments.benchmarks import common, peers, training
 from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.data.panx import Sentence
+from spacy_dualner.data.tags import Sentence
 from spacy_dualner.encoder.kernels import keep_few_kernels
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.teach import Teaching

@@ -31,7 +31,7 @@ from experiments.benchmarks import common, peers
 from spacy_dualner import component
 from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
-from spacy_dualner.data.panx import Sentence
+from spacy_dualner.data.tags import Sentence
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.model import heads_module

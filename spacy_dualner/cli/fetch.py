@@ -57,7 +57,7 @@ def fetch_cli(
     # Plain HTTP does for files of a few MB, and goes through mirrors. Read at import.
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
     from ..data.fetch import LANGUAGES, REVISION, fetch
-    from ..data.panx import TYPES
+    from ..data.tags import TYPES
 
     wanted = options.langs or LANGUAGES
     limits = {

@@ -9,15 +9,15 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ..errors import DataError
-from .lines import excerpt, numbered_lines, open_lines
-from .names import split_of
-from .tags import Sentence, count_repairs, is_tag, repair_tags, tagset, unknown_tag
+from .lines import excerpt, open_lines
+from .tags import Sentence, is_tag, tagset, unknown_tag
 from .tally import BLANK as BLANK_LINE
-from .tally import MARK, FileTally, Tally
+from .tally import MARK, FileTally
 
 # No-break and ideographic spaces do occur as tokens, so they separate nothing.
 BLANK = " \t"
 DOCSTART = "-DOCSTART-"
+OTHER_FORM = "Mend the line, or choose another --form."
 
 _BLANKS = re.compile(f"[{BLANK}]+")
 # Of CoNLL-U: a word that stands for the words 1 to 2, and a word that the text does not hold.
@@ -47,27 +47,24 @@ class LineFault(Exception):
 
 
 class LineForm(ABC):
-    """How the lines of one file hold tokens and tags."""
+    """How the lines of one file hold tokens and tags.
+
+    shape (str): A line, as an error shows it.
+    """
 
     shape: str
-    """A line, as an error shows it."""
 
     _n_columns = 0
     _first = 1
 
     def begin(self, lines: Sequence[str]) -> None:  # noqa: B027
-        """See the first lines of the file, before any is read; most layouts need not.
-
-        RAISES (LineFault): If they are of another layout.
-        """
+        """See the first lines of the file. Raises LineFault where they are of another layout."""
 
     @abstractmethod
     def read(self, line: str, place: int) -> Entry | str:
-        """Read one line.
+        """Read one line that is not blank; of one that holds no token, say what it is.
 
-        line (str): A line that is not blank.
         place (int): The number of the sentence's words before it.
-        RETURNS (Union[Entry, str]): For a line that holds no token, what it is.
         RAISES (LineFault): If the line is malformed.
         """
 
@@ -89,11 +86,10 @@ class LineForm(ABC):
 
     def expect(self, n_columns: int) -> None:
         """Refuse a line with more or fewer columns than the file's first."""
+        self._n_columns = self._n_columns or n_columns
         if n_columns != self._n_columns:
-            if self._n_columns:
-                fault = f"{n_columns} in place of {self._n_columns} columns, as the lines before"
-                raise LineFault(f"{fault} have: expected `{self.shape}`. Mend the line.")
-            self._n_columns = n_columns
+            fault = f"{n_columns} in place of {self._n_columns} columns, as the lines before have"
+            raise LineFault(f"{fault}: expected `{self.shape}`. Mend the line.")
 
 
 class Tsv(LineForm):
@@ -102,20 +98,17 @@ class Tsv(LineForm):
     shape = "token<TAB>tag"
 
     def begin(self, lines: Sequence[str]) -> None:
-        """See `LineForm`."""
         if _is_numbered(line.split("\t") for line in lines):
             message = "the first column counts words, and would become part of them. Choose"
             raise LineFault(f"{message} `--form conllu`, or remove that column.")
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `LineForm`."""
         token, tab, tag = line.rpartition("\t")
         self.expect(1 + len(tab))
         if tab:
             return token, tag
         if " " in line:
-            fault = f"expected `{self.shape}`, or a token alone. Mend the line, or choose another"
-            raise LineFault(f"{fault} --form.")
+            raise LineFault(f"expected `{self.shape}`, or a token alone. {OTHER_FORM}")
         return line, None
 
 
@@ -130,7 +123,6 @@ class Conll(LineForm):
     _numbered = False
 
     def begin(self, lines: Sequence[str]) -> None:
-        """See `LineForm`."""
         entries = [line for line in lines if not line.startswith((DOCSTART, "#"))]
         rows = [_BLANKS.split(line.rstrip(BLANK)) for line in entries]
         self._numbered = _is_numbered(rows)
@@ -144,7 +136,6 @@ class Conll(LineForm):
             raise LineFault(f"{message} Remove it, as with `cut -d' ' -f2-`.")
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `LineForm`."""
         columns = _BLANKS.split(line.rstrip(BLANK))
         if columns[0] == DOCSTART:
             if place:
@@ -176,14 +167,13 @@ class Conllu(LineForm):
     shape = "index<TAB>token<TAB>tag"
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `LineForm`."""
         columns = line.split("\t")
         if not place and line.startswith("#"):
             return _COMMENT
         if not self.count(columns[0], place):
             return _RANGE
         if len(columns) == 1:
-            raise LineFault(f"expected `{self.shape}`. Mend the line, or choose another --form.")
+            raise LineFault(f"expected `{self.shape}`. {OTHER_FORM}")
         self.expect(len(columns))
         return columns[1], tag_of(columns)
 
@@ -211,106 +201,53 @@ def _is_numbered(rows: Iterable[Sequence[str]]) -> bool:
 
 
 def read_columns(
-    paths: Sequence[Path], layout: type[LineForm], types: Sequence[str], tally: Tally
-) -> Iterator[tuple[str, Iterator[Sentence]]]:
-    """Read the files of one language.
-
-    paths (Sequence[Path]): A file of each split, named for it.
-    layout (Type[LineForm]): What their lines look like.
-    types (Sequence[str]): The entity types that tags may name.
-    tally (Tally): Where they are counted.
-    YIELDS (Tuple[str, Iterator[Sentence]]): A split's name and its sentences, as `read_sentences`
-        gives them.
-    """
-    for path in paths:
-        with open_lines(path) as lines:
-            yield (
-                split_of(path),
-                read_numbered(lines, layout(), types, path, tally.begin(path)),
-            )
-
-
-def read_iob(
-    paths: Sequence[Path], types: Sequence[str], tally: Tally
-) -> Iterator[tuple[str, Iterator[Sentence]]]:
-    """Read files of spaCy's `.iob`: a sentence a line, as `token|tag` or `token|part|tag`.
-
-    paths, types, tally and YIELDS: See `read_columns`.
-    """
-    for path in paths:
-        with open_lines(path) as lines:
-            yield split_of(path) or "train", _read_iob(lines, types, path, tally.begin(path))
-
-
-def _read_iob(
-    lines: Iterator[tuple[int, str]], types: Sequence[str], source: Path, tally: FileTally
+    layout: type[LineForm], path: Path, types: Sequence[str], tally: FileTally
 ) -> Iterator[Sentence]:
+    """Read a file of lines of this layout; see `read_sentences`."""
+    with open_lines(path) as lines:
+        yield from read_sentences(lines, layout(), types, tally)
+
+
+def read_iob(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[Sentence]:
+    """Read a file of spaCy's `.iob`: a sentence a line, as `token|tag` or `token|part|tag`.
+
+    Raises DataError where a line is malformed, or its tag unknown.
+    """
     known = tagset(types)
     n_columns = 0
-    for number, line in lines:
-        tally.read = number
-        if not (entries := line.split()):
-            tally.left_out[BLANK_LINE] += 1
-            continue
-        n_columns = n_columns or entries[0].count("|") + 1
-        columns = [entry.rsplit("|", max(1, n_columns - 1)) for entry in entries]
-        fault = ""
-        if any(len(own) < max(2, n_columns) or not own[0] for own in columns):
-            fault = f"expected `{_SHAPE_IOB}`. Mend the line, or choose another --form."
-        elif wrong := [own[-1] for own in columns if own[-1] not in known]:
-            fault = unknown_tag(wrong[0], types)
-        if fault:
-            raise DataError(source, fault, line=number, text=excerpt(line))
-        tags = [own[-1] for own in columns]
-        repaired = repair_tags(tags)
-        tally.used += 1
-        tally.repaired += count_repairs(tags, repaired)
-        tally.add_sentence(number, len(tags))
-        yield [own[0] for own in columns], repaired
+    with open_lines(path) as lines:
+        for number, line in lines:
+            tally.read = number
+            if not (entries := line.split()):
+                tally.left_out[BLANK_LINE] += 1
+                continue
+            n_columns = n_columns or entries[0].count("|") + 1
+            columns = [entry.rsplit("|", max(1, n_columns - 1)) for entry in entries]
+            tags = [own[-1] for own in columns]
+            fault = ""
+            if any(len(own) < max(2, n_columns) or not own[0] for own in columns):
+                fault = f"expected `{_SHAPE_IOB}`. {OTHER_FORM}"
+            elif wrong := [tag for tag in tags if tag not in known]:
+                fault = unknown_tag(wrong[0], types)
+            if fault:
+                raise DataError(path, fault, line=number, text=excerpt(line))
+            yield tally.add(number, [own[0] for own in columns], tags)
 
 
 def read_sentences(
-    lines: Iterable[bytes],
-    layout: LineForm,
-    types: Sequence[str],
-    source: str | Path,
-    tally: FileTally | None = None,
+    lines: Iterator[tuple[int, str]], layout: LineForm, types: Sequence[str], tally: FileTally
 ) -> Iterator[Sentence]:
-    """Read lines of columns, with a blank line between sentences.
+    """Read numbered lines of columns, with a blank line between sentences.
 
-    lines (Iterable[bytes]): The bytes of the file, cut anywhere.
     layout (LineForm): What the lines look like; for this file alone.
     types (Sequence[str]): The entity types that tags may name.
-    source (Union[str, Path]): The name of the file, for errors.
-    tally (Optional[FileTally]): Where the lines are counted.
     YIELDS (Sentence): Words and repaired tags; no tags if no line has one.
     RAISES (DataError): If a line is malformed, or its tag is unknown.
     """
-    tally = tally or FileTally(str(source))
-    return read_numbered(numbered_lines(lines, source), layout, types, source, tally)
-
-
-def read_numbered(
-    lines: Iterator[tuple[int, str]],
-    layout: LineForm,
-    types: Sequence[str],
-    source: str | Path,
-    tally: FileTally,
-) -> Iterator[Sentence]:
-    """Read lines as `read_sentences` does, once they are decoded and numbered."""
-    known = tagset(types)
-    read = layout.read
+    known, source, read = tagset(types), tally.source, layout.read
     words: list[str] = []
     tags: list[str] = []
     start = 0
-
-    def end() -> Sentence:
-        repaired = repair_tags(tags)
-        tally.used += len(words)
-        tally.repaired += count_repairs(tags, repaired)
-        tally.add_sentence(start, len(words))
-        return words, repaired
-
     first = list(islice(lines, _N_FIRST))
     try:
         layout.begin([line for _, line in first])
@@ -318,31 +255,31 @@ def read_numbered(
         raise DataError(source, str(fault)) from None
     for number, line in chain(first, lines):
         tally.read = number
-        if line and (not line.isspace() or line.strip(" \t\r")):
-            try:
-                entry = read(line, len(words))
-                if isinstance(entry, str):
-                    tally.left_out[entry] += 1
-                    continue
-                token, tag = entry
-                if not token:
-                    raise LineFault("the token is empty. Remove the line, or write the token.")
-                if tag is not None:
-                    if tag not in known:
-                        raise LineFault(unknown_tag(tag, types))
-                    tags.append(tag)
-            except LineFault as fault:
-                raise DataError(source, str(fault), line=number, text=excerpt(line)) from None
-            start = start if words else number
-            words.append(token)
-            if len(words) > _MAX_WORDS:
-                message = f"a sentence of more than {_MAX_WORDS:,} words. Put a blank line between"
-                raise DataError(source, f"{message} two sentences.", line=start)
-            tally.marks += line.startswith(MARK)
+        if not line or (line.isspace() and not line.strip(" \t\r")):
+            tally.left_out[BLANK_LINE] += 1
+            if words:
+                yield tally.add(start, words, tags, len(words))
+                words, tags = [], []
             continue
-        tally.left_out[BLANK_LINE] += 1
-        if words:
-            yield end()
-            words, tags = [], []
+        try:
+            entry = read(line, len(words))
+            if isinstance(entry, str):
+                tally.left_out[entry] += 1
+                continue
+            token, tag = entry
+            if not token:
+                raise LineFault("the token is empty. Remove the line, or write the token.")
+            if tag is not None:
+                if tag not in known:
+                    raise LineFault(unknown_tag(tag, types))
+                tags.append(tag)
+        except LineFault as fault:
+            raise DataError(source, str(fault), line=number, text=excerpt(line)) from None
+        start = start if words else number
+        words.append(token)
+        if len(words) > _MAX_WORDS:
+            message = f"a sentence of more than {_MAX_WORDS:,} words. Put a blank line between"
+            raise DataError(source, f"{message} two sentences.", line=start)
+        tally.marks += line.startswith(MARK)
     if words:
-        yield end()
+        yield tally.add(start, words, tags, len(words))

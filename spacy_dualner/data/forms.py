@@ -17,13 +17,12 @@ from .columns import (
     DOCSTART,
     Conll,
     Conllu,
-    LineForm,
     Tsv,
     read_columns,
     read_iob,
     tag_of,
 )
-from .docs import read_docbins
+from .docs import read_docbin
 from .hub import find_parquet, read_parquet_splits
 from .lines import excerpt, open_lines
 from .names import (
@@ -33,6 +32,7 @@ from .names import (
     UNLABELLED,
     is_translation,
     split_files,
+    split_of,
     suffix_of,
     text_files,
     translation_files,
@@ -72,25 +72,28 @@ class Form:
     unit: str = "lines"
 
 
-def _content(suffix: str) -> str:
-    return f"{{train,dev,test}}-xx{suffix} files or folders xx of {{train,dev,test}}{suffix}"
-
-
-def _columns(suffix: str, layout: type[LineForm]) -> Form:
-    def read(paths: Sequence[Path], _: str, types: Sequence[str], tally: Tally) -> Splits:
-        return read_columns(paths, layout, types, tally)
-
-    return Form(_content(suffix), split_files, read)
-
-
 def _files(
-    suffixes: Sequence[str], read: Callable[..., Splits], unit: str, aligned: bool = False
+    read: Callable[..., Iterator[Sentence]],
+    suffixes: Sequence[str],
+    file: bool = True,
+    aligned: bool = False,
+    unit: str = "lines",
 ) -> Form:
-    def read_files(paths: Sequence[Path], _: str, *settings: Any, **more: Any) -> Splits:
-        return read(paths, *settings, **more)
+    """A form of files that are named for their split; a single one that is not is for training.
 
-    find = partial(split_files, suffixes=suffixes)
-    return Form(_content(suffixes[0]), find, read_files, file=True, aligned=aligned, unit=unit)
+    suffixes (Sequence[str]): Of the files where one may be given alone; else any suffix will do.
+    """
+
+    def read_files(
+        paths: Sequence[Path], _: str, types: Sequence[str], tally: Tally, **how: Any
+    ) -> Splits:
+        for path in paths:
+            yield split_of(path) or "train", read(path, types, tally.begin(path), **how)
+
+    shown = suffixes[0]
+    content = f"{{train,dev,test}}-xx{shown} files or folders xx of {{train,dev,test}}{shown}"
+    find = partial(split_files, suffixes=suffixes if file else ())
+    return Form(content, find, read_files, file=file, aligned=aligned, unit=unit)
 
 
 def _plain(
@@ -110,19 +113,19 @@ def _plain(
 
 FORMS: dict[str, Form] = {
     "raw": Form("xx.tar.gz archives or xx/{train,dev,test} folders", find_archives, read_splits),
-    "tsv": _columns(".tsv", Tsv),
+    "tsv": _files(partial(read_columns, Tsv), [".tsv"], file=False),
     "hub": Form(
         "folders xx or PAN-X.xx of parquet files, or of save_to_disk",
         find_parquet,
         read_parquet_splits,
         unit="rows",
     ),
-    "conll": _columns(".conll", Conll),
-    "conllu": _columns(".conllu", Conllu),
-    "iob": _files((".iob", ".txt"), read_iob, "lines"),
-    "spacy": _files(DOC_SUFFIXES, read_docbins, "Docs"),
+    "conll": _files(partial(read_columns, Conll), [".conll"], file=False),
+    "conllu": _files(partial(read_columns, Conllu), [".conllu"], file=False),
+    "iob": _files(read_iob, [".iob", ".txt"]),
+    "spacy": _files(read_docbin, DOC_SUFFIXES, unit="Docs"),
     **{
-        name: _files(JSON_SUFFIXES, partial(read_tool, tool), "records", aligned=True)
+        name: _files(partial(read_tool, tool), JSON_SUFFIXES, aligned=True, unit="records")
         for name, tool in TOOLS.items()
     },
     "text": _plain("xx.txt files", text_files, read_text, UNLABELLED),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, need, readable
 from .lines import excerpt, is_language
 from .names import SPLIT_NAMES, SPLITS
-from .tags import TYPES, Sentence, count_repairs, repair_tags, tagset, unknown_tag
+from .tags import TYPES, Sentence, tagset, unknown_tag
 from .tally import FileTally, Tally
 
 if TYPE_CHECKING:
@@ -86,12 +86,8 @@ def read_parquet_splits(
     need_parquet()
     tally = tally or Tally()
     for split, shards in find_shards(path).items():
-        yield (
-            split,
-            chain.from_iterable(
-                _read_shard(shard, lang, types, tally.begin(shard), classes) for shard in shards
-            ),
-        )
+        read = (_read_shard(shard, lang, types, tally.begin(shard), classes) for shard in shards)
+        yield split, chain.from_iterable(read)
 
 
 def need_parquet() -> None:
@@ -166,16 +162,11 @@ def _read_shard(
                 fault = f"its langs are not all {lang!r}. Move the row to its own language's file."
             elif not tags.keys() >= set(ids):
                 fault = _unknown_class(next(i for i in ids if i not in tags), classes, types)
+            elif words:
+                yield tally.add(number, words, [tags[i] for i in ids])
+                continue
             else:
-                if not words:
-                    tally.left_out["without a token"] += 1
-                    continue
-                own = [tags[i] for i in ids]
-                repaired = repair_tags(own)
-                tally.used += 1
-                tally.repaired += count_repairs(own, repaired)
-                tally.add_sentence(number, len(words))
-                yield words, repaired
+                tally.left_out["without a token"] += 1
                 continue
             text = excerpt(" ".join(map(str, words))) if words else None
             raise DataError(path, f"row {number}: {fault}", text=text)

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import category, normalize
 
@@ -75,7 +74,6 @@ _COUNTS: dict[str, tuple[Any, Callable[[str], int]]] = {
 def read_marked(
     read: Callable[[], Iterable[MarkedText]],
     types: Sequence[str],
-    source: Path,
     tally: FileTally,
     *,
     align: str = ALIGN[0],
@@ -85,7 +83,6 @@ def read_marked(
 
     read (Callable[[], Iterable[MarkedText]]): Reads the file.
     types (Sequence[str]): The entity types that there may be.
-    source (Path): The file, for errors.
     tally (FileTally): Where texts are counted, and entities that do not come out as they are.
     align (str): What becomes of an entity that cuts a word, one of ALIGN.
     dropped (Collection[str]): Types of no interest, whose entities hide no others.
@@ -110,19 +107,17 @@ def read_marked(
             continue
         for mark in found:
             if not is_known(mark.label, types):
-                raise DataError(f"{source}:{place}", unknown_tag(f"B-{mark.label}", types))
+                raise DataError(f"{tally.source}:{place}", unknown_tag(f"B-{mark.label}", types))
         found = [mark for mark in found if mark.label not in dropped]
         doc = split(text)
         doc.set_ents(_spans(doc, found, align, tally, place))
         words = [token for token in doc if not token.is_space]
-        tally.used += 1
-        tally.add_sentence(place, len(words))
-        tags = (f"{token.ent_iob_}-{token.ent_type_}".removesuffix("-") for token in words)
-        yield [token.text for token in words], list(tags)
+        tags = [f"{token.ent_iob_}-{token.ent_type_}".removesuffix("-") for token in words]
+        yield tally.add(place, [token.text for token in words], tags)
     if tally.left_out[_UNFIT] > tally.used:
         message = f"texts {_UNFIT}: {tally.left_out[_UNFIT]:,}, and others only {tally.used:,}. Do"
         message += " the entities belong to this text? Export them anew."
-        raise DataError(f"{source}:{first}", message)
+        raise DataError(f"{tally.source}:{first}", message)
 
 
 def find_count(records: Iterable[MarkedText]) -> str:

@@ -10,13 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import DataError
-from .columns import Entry, LineFault, LineForm, read_numbered, read_sentences
-from .lines import is_language, open_lines
+from .columns import OTHER_FORM, Entry, LineFault, LineForm, read_sentences
+from .lines import is_language, numbered_lines, open_lines
 from .names import SPLITS
-from .tags import TYPES, Sentence, repair_tags
+from .tags import TYPES, Sentence
 from .tally import Tally
-
-__all__ = ["SPLITS", "TYPES", "Sentence", "find_archives", "read_splits", "repair_tags"]
 
 _SUFFIX = ".tar.gz"
 _CHUNK = 1 << 16
@@ -59,7 +57,7 @@ def read_splits(
     for part in (path / split for split in SPLITS):
         if part.is_file():
             with open_lines(part) as lines:
-                yield part.name, read_numbered(lines, Raw(lang), types, part, tally.begin(part))
+                yield part.name, read_sentences(lines, Raw(lang), types, tally.begin(part))
 
 
 class Raw(LineForm):
@@ -71,12 +69,11 @@ class Raw(LineForm):
         self._lang = lang
 
     def read(self, line: str, place: int) -> Entry | str:
-        """See `LineForm`."""
         head, tab, tag = line.rpartition("\t")
         if head.startswith(self._start):
             return head[len(self._start) :], tag
         if not tab or ":" not in head:
-            raise LineFault(f"expected `{self.shape}`. Mend the line, or choose another --form.")
+            raise LineFault(f"expected `{self.shape}`. {OTHER_FORM}")
         fault = f"expected the language {self._lang!r} before the first colon. Move the line to its"
         raise LineFault(f"{fault} own language's file, or mend it.")
 
@@ -97,9 +94,9 @@ def _read_archive(
                 if split in seen:
                     raise DataError(path, f"holds `{split}` twice. Remove one of the two.")
                 seen.add(split)
-                lines = _archive_lines(file, path)
                 name = f"{path}:{member.name}"
-                yield split, read_sentences(lines, Raw(lang), types, name, tally.begin(name))
+                lines = numbered_lines(_archive_lines(file, path), name)
+                yield split, read_sentences(lines, Raw(lang), types, tally.begin(name))
             # tarfile ends without a word at a damaged header: only zeros may follow the last
             # member. Reading them also checks the checksum at the end of the stream.
             stream.seek(archive.offset)

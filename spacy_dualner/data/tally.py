@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .tags import Sentence, count_repairs, repair_tags
 
 LONG_SENTENCE = 2_000
 """More words in a sentence are a sign of missing sentence ends; PAN-X's longest has 1,028."""
@@ -45,17 +48,22 @@ class FileTally:
     long_line: int | str = 0
     long_words: int = 0
 
-    def add_sentence(self, line: int | str, n_words: int) -> None:
-        """Count a sentence.
+    def add(
+        self, line: int | str, words: list[str], tags: Sequence[str] = (), n_used: int = 1
+    ) -> Sentence:
+        """Count a sentence, which begins in a line or row, and repair its tags.
 
-        line (Union[int, str]): The line or row that it begins in.
-        n_words (int): Its words.
+        n_used (int): The lines or rows that it is made of.
         """
+        repaired = repair_tags(tags)
+        self.used += n_used
+        self.repaired += count_repairs(tags, repaired)
         self.sentences += 1
-        if n_words > LONG_SENTENCE:
+        if len(words) > LONG_SENTENCE:
             self.long += 1
             if self.long == 1:
-                self.long_line, self.long_words = line, n_words
+                self.long_line, self.long_words = line, len(words)
+        return words, repaired
 
     def note(self, what: str, place: str) -> None:
         """Count what came out otherwise than it is in the file, at some place there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import spacy
@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 
 from ..errors import DataError
 from ..tokenizer import make_tokenizer
+from .columns import OTHER_FORM
 from .lines import excerpt, open_lines
 from .tally import BLANK, MARK, FileTally
 
@@ -20,37 +21,34 @@ _N_TEXTS = 20_000
 
 
 def read_text(path: Path, lang: str, tally: FileTally | None = None) -> Iterator[list[str]]:
-    """Read the words of each line that holds any.
+    """Read the words of each line that holds any, none of them white space.
 
     path (Path): A UTF-8 file with one sentence a line.
     lang (str): The language: ja, th and zh are split by character, others as the pipelines of the
         presets split text.
-    tally (Optional[FileTally]): Where the lines are counted.
-    YIELDS (List[str]): The words of a sentence, none of them white space.
-    RAISES (DataError): If a line is not UTF-8.
+    Raises DataError where a line is not UTF-8.
     """
     tally = tally or FileTally(str(path))
-    with open_lines(path) as numbered:
-        lines = _unmarked(numbered, tally)
-        split = _characters if lang in PER_CHARACTER else _words(WordSplitter())
-        for number, words in enumerate(map(split, lines), 1):
+    split = _characters if lang in PER_CHARACTER else WordSplitter().words
+    with open_lines(path) as lines:
+        for number, line in lines:
             tally.read = number
-            if not words:
+            # Files that were put together have marks in their middle, which are no text.
+            tally.marks += line.startswith(MARK)
+            if words := split(line.removeprefix(MARK)):
+                tally.add(number, words)
+                yield words
+            else:
                 tally.left_out[BLANK] += 1
-                continue
-            tally.used += 1
-            tally.add_sentence(number, len(words))
-            yield words
 
 
 def read_translations(path: Path, lang: str, tally: FileTally | None = None) -> Iterator[list[str]]:
     """Read the words of each line; line i is the translation of sentence i.
 
-    path (Path): A file with one sentence a line, split into words by spaces.
+    path (Path): A file with one sentence a line, split into words by spaces. Blank lines at its end
+        are left out.
     lang (str): The language: ja, th and zh are split by character.
-    tally (Optional[FileTally]): Where the lines are counted.
-    YIELDS (List[str]): The words of a sentence. Blank lines at the end are left out.
-    RAISES (DataError): If a line before others is blank, or a line holds a tab.
+    Raises DataError where a line before others is blank, or a line holds a tab.
     """
     tally = tally or FileTally(str(path))
     blank = 0
@@ -59,7 +57,7 @@ def read_translations(path: Path, lang: str, tally: FileTally | None = None) -> 
             tally.read = number
             tally.marks += line.startswith(MARK)
             if "\t" in line:
-                message = "a tab in a line of plain text. Mend the line, or choose another --form."
+                message = f"a tab in a line of plain text. {OTHER_FORM}"
                 raise DataError(path, message, line=number, text=excerpt(line))
             words = _characters(line) if lang in PER_CHARACTER else line.split(" ")
             words = [word for word in words if word.strip()]
@@ -71,24 +69,12 @@ def read_translations(path: Path, lang: str, tally: FileTally | None = None) -> 
                 message = "a blank line has no words, and without it all later translations would"
                 message += " move. Write the translation there, or the source sentence."
                 raise DataError(path, message, line=blank)
-            tally.used += 1
-            tally.add_sentence(number, len(words))
+            tally.add(number, words)
             yield words
-
-
-def _unmarked(lines: Iterable[tuple[int, str]], tally: FileTally) -> Iterator[str]:
-    """Lines without the byte order marks of files that were put together, which are no text."""
-    for _, line in lines:
-        tally.marks += line.startswith(MARK)
-        yield line.removeprefix(MARK)
 
 
 def _characters(line: str) -> list[str]:
     return list("".join(line.split()))
-
-
-def _words(split: WordSplitter) -> Callable[[str], list[str]]:
-    return lambda line: [token.text for token in split(line) if not token.is_space]
 
 
 class WordSplitter:
@@ -104,3 +90,7 @@ class WordSplitter:
             self._split = make_tokenizer(split_hyphens=False)(spacy.blank("xx"))
         self._n_texts += 1
         return self._split(text)
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text that are no white space."""
+        return [token.text for token in self(text) if not token.is_space]

@@ -14,10 +14,9 @@ from typing import Any
 
 from ..errors import DataError, DualNerError
 from .lines import MAX_BYTES, excerpt, open_lines
-from .names import split_of
 from .offsets import Mark, MarkedText, read_marked
 from .tags import Sentence
-from .tally import Tally
+from .tally import FileTally
 
 _N_SHOWN = 200
 _LINES = "Export JSON lines, or in parts."
@@ -197,21 +196,14 @@ def _parse(text: str, path: Path, place: str) -> Any:
 
 
 def read_tool(
-    tool: Tool, paths: Sequence[Path], types: Sequence[str], tally: Tally, **how: Any
-) -> Iterator[tuple[str, Iterator[Sentence]]]:
-    """Read the files of one language.
+    tool: Tool, path: Path, types: Sequence[str], tally: FileTally, **how: Any
+) -> Iterator[Sentence]:
+    """Read a file that a tool wrote.
 
-    tool (Tool): The tool that wrote them.
-    paths (Sequence[Path]): A file of each split, named for it; one that is not is for training.
-    types (Sequence[str]): The entity types that there may be.
-    tally (Tally): Where records are counted.
     how (Any): Further arguments of `read_marked`.
-    YIELDS (Tuple[str, Iterator[Sentence]]): A split's name and its sentences.
-    RAISES (DataError): If a record is malformed, or as `read_marked` does.
+    Raises DataError where a record is malformed, or as `read_marked` does.
     """
-    for path in paths:
-        read = partial(_read_texts, path, tool)
-        yield split_of(path) or "train", read_marked(read, types, path, tally.begin(path), **how)
+    return read_marked(partial(_read_texts, path, tool), types, tally, **how)
 
 
 def _read_texts(path: Path, tool: Tool) -> Iterator[MarkedText]:

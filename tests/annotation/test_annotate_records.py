@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import spacy
+from helpers.forms import parsed
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin, Span
@@ -19,8 +20,9 @@ from spacy_dualner.annotation.json_writers import Maker, to_jsonl
 from spacy_dualner.annotation.readers import open_input
 from spacy_dualner.annotation.records import MAX_CHARACTERS, Fault, Record, batches
 from spacy_dualner.annotation.writers import to_conll, to_docbin, write_shards
-from spacy_dualner.data.columns import Conll, read_sentences
+from spacy_dualner.data.columns import Conll
 from spacy_dualner.data.docbin import read_docs
+from spacy_dualner.data.tally import FileTally
 from spacy_dualner.errors import DualNerError
 
 START = (0, 0)
@@ -391,7 +393,7 @@ def test_conll_is_read_back(given: list[list[tuple[str, str]]]) -> None:
             tags.append("O" if letter == "O" else "B-PER" if begins else "I-PER")
         docs.append(Doc(vocab, words=[word for word, _ in pairs], ents=tags))
     written = to_conll(docs, [{}] * len(docs), Maker())
-    found = list(read_sentences(io.BytesIO(written), Conll(), ["PER"], "x"))
+    found = parsed(Conll(), written, FileTally("x"))
     expected = [
         ([t.text for t in doc], [f"{t.ent_iob_}-PER" if t.ent_type else "O" for t in doc])
         for doc in docs

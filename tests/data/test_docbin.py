@@ -18,7 +18,7 @@ from spacy.training import Corpus
 from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import DocBinWriter, ShardWriter, corpus_path, read_docs, read_shards
-from spacy_dualner.data.panx import repair_tags
+from spacy_dualner.data.tags import repair_tags
 from spacy_dualner.errors import DataError
 
 ONE = (["Berlin", "ist", "groß"], ["B-LOC", "O", "O"])

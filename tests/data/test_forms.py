@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 
 import pytest
-from helpers.forms import FORMS, UnwritableError, plain, put, read_archive, write
+from helpers.forms import FORMS, UnwritableError, parsed, plain, put, read_archive, write
 from helpers.panx import DEV, PANX, TRAIN, bio, contents, files, in_scheme, tags_of, words_of
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_dualner.data.columns import Conll, Conllu, LineForm, Tsv, read_sentences
+from spacy_dualner.data.columns import Conll, Conllu, LineForm, Tsv
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.data.forms import recognise_form
@@ -49,7 +48,7 @@ def encode(tags: list[str], scheme: str) -> list[str]:
 def parse(
     layout: LineForm, content: bytes, tally: FileTally | None = None
 ) -> list[tuple[list[str], list[str]]]:
-    return list(read_sentences(io.BytesIO(content), layout, TYPES, "train-de", tally))
+    return parsed(layout, content, tally or FileTally("train-de"))
 
 
 @pytest.mark.shared

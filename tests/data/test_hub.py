@@ -16,7 +16,7 @@ from helpers.hub import CLASSES, write_language, write_rows, write_sentences  # 
 
 from spacy_dualner.data.convert import convert  # noqa: E402
 from spacy_dualner.data.hub import find_parquet, read_parquet_splits  # noqa: E402
-from spacy_dualner.data.panx import repair_tags  # noqa: E402
+from spacy_dualner.data.tags import repair_tags  # noqa: E402
 from spacy_dualner.errors import DataError, DualNerError  # noqa: E402
 
 TRAIN = "train-00000-of-00001.parquet"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from unicodedata import normalize
 
 import pytest
@@ -41,7 +40,7 @@ def read(
     records: list[MarkedText], align: str = "expand", **options: object
 ) -> tuple[list[tuple[list[str], list[str]]], FileTally]:
     tally = FileTally("x")
-    found = read_marked(lambda: records, TYPES, Path("x"), tally, align=align, **options)
+    found = read_marked(lambda: records, TYPES, tally, align=align, **options)
     return list(found), tally
 
 

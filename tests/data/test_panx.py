@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import io
 from pathlib import Path
 
 import pytest
-from helpers.panx import TYPES, pack, raw, sentences
+from helpers.forms import parsed
+from helpers.panx import pack, raw, sentences
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_dualner.data.columns import read_sentences
 from spacy_dualner.data.panx import Raw, find_archives, read_splits
 from spacy_dualner.data.tags import repair_tags
+from spacy_dualner.data.tally import FileTally
 from spacy_dualner.errors import DataError
 
 
 def parse(content: bytes, lang: str = "de") -> list[tuple[list[str], list[str]]]:
-    return list(read_sentences(io.BytesIO(content), Raw(lang), TYPES, "de/train"))
+    return parsed(Raw(lang), content, FileTally("de/train"))
 
 
 def read_all(path: Path, lang: str = "de") -> dict[str, list[tuple[list[str], list[str]]]]:

@@ -16,7 +16,7 @@ from experiments.reliability.fuzz.mutate import change
 from experiments.reliability.fuzz.readers import Reader, readers, sane
 from spacy_dualner.data import offsets, text
 from spacy_dualner.data.tags import ALL_TYPES
-from spacy_dualner.data.tally import Tally
+from spacy_dualner.data.tally import FileTally
 from spacy_dualner.data.tools import TOOLS, read_tool, tools_of
 from spacy_dualner.errors import DataError
 
@@ -100,13 +100,12 @@ def test_records_of_tools_of_any_shape(
     if not listed and len(held) == 1 and isinstance(held[0], list):
         held = held[0]  # a file of one line, which is a list, is a list of records
     path.write_text(text, "utf-8", "surrogatepass")
-    tally = Tally()
+    file = FileTally(str(path))
     try:
         tools_of(path)
-        ((_, sentences),) = read_tool(TOOLS[name], [path], [ALL_TYPES], tally)
+        sentences = read_tool(TOOLS[name], path, [ALL_TYPES], file)
         n_sentences = sum(1 for words, tags in sentences if len(words) == len(tags) > 0)
     except DataError as error:
         assert str(path) in str(error) and sane(str(error))
         return
-    (file,) = tally.files
     assert file.read == len(held) == n_sentences + sum(file.left_out.values())

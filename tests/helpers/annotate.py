@@ -8,11 +8,13 @@ from typing import Any
 
 import spacy
 import srsly
+from helpers.forms import parsed
 from helpers.tiny import SENTENCES
 from spacy.tokens import Doc, DocBin
 
-from spacy_dualner.data.columns import Conll, read_sentences
+from spacy_dualner.data.columns import Conll
 from spacy_dualner.data.docbin import read_docs
+from spacy_dualner.data.tally import FileTally
 
 TEXTS = [" ".join(words) for words, _ in SENTENCES] * 3
 ROWS = [{"id": str(n), "text": text, "body": "", "ents": "x\ny"} for n, text in enumerate(TEXTS)]
@@ -56,9 +58,8 @@ def read_output(path: Path) -> Found:
         docs = list(read_docs(path, spacy.blank("xx").vocab))
     else:
         vocab = spacy.blank("xx").vocab
-        with path.open("rb") as file:
-            pairs = read_sentences(file, Conll(), ["LOC", "ORG", "PER"], path)
-            docs = [Doc(vocab, words=words, ents=tags) for words, tags in pairs]
+        pairs = parsed(Conll(), path.read_bytes(), FileTally(str(path)))
+        docs = [Doc(vocab, words=words, ents=tags) for words, tags in pairs]
     return [(doc.text.strip(), [(ent.text, ent.label_) for ent in doc.ents]) for doc in docs]
 
 

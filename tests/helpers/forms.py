@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from helpers.panx import pack
+from helpers.panx import TYPES, pack
+
+from spacy_dualner.data.columns import LineForm, read_sentences
+from spacy_dualner.data.lines import numbered_lines
+from spacy_dualner.data.tags import Sentence
+from spacy_dualner.data.tally import FileTally
 
 Tagged = tuple[list[str], list[str]]
 """Words, and tags as the data have them: not repaired."""
 
 BOM = "\ufeff"
+
+
+def parsed(layout: LineForm, content: bytes, tally: FileTally) -> list[Sentence]:
+    """The sentences of a file of columns."""
+    lines = numbered_lines(io.BytesIO(content), tally.source)
+    return list(read_sentences(lines, layout, TYPES, tally))
 
 
 class UnwritableError(ValueError):

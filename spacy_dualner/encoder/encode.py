@@ -28,19 +28,26 @@ def encode_words(
     config: Any = transformer.config
     device = next(transformer.parameters()).device
     check_lengths("word", n_words, sum(len(block.words) for block in blocks))
-    if not blocks:
-        return torch.zeros((n_words, config.hidden_size), device=device, dtype=torch.float32)
-    vectors, order = [], []
-    for block in blocks:
-        ids = torch.from_numpy(block.input_ids).to(device, non_blocking=True)
-        lengths = torch.from_numpy(block.lengths).to(device, non_blocking=True)
-        mask = torch.arange(ids.shape[1], device=device) < lengths[:, None]
-        states = transformer(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        vectors.append(pool_words(states, block, pooling))
-        order.append(torch.from_numpy(block.words))
-    inverse = torch.empty(n_words, dtype=torch.long)
-    inverse[torch.cat(order)] = torch.arange(n_words)
-    return torch.cat(vectors)[inverse.to(device)]
+    places = [torch.from_numpy(block.words).to(device, non_blocking=True) for block in blocks]
+    parts = (pool_words(_states(transformer, block), block, pooling) for block in blocks)
+    if blocks and torch.is_grad_enabled():
+        return torch.cat(list(parts))[torch.cat(places).argsort()]
+    # Kept one by one, the blocks' vectors would leave holes in memory that nothing else fits in:
+    # for a Doc of 200,000 words 20 times what they take themselves.
+    vectors = torch.empty((n_words, config.hidden_size), device=device, dtype=torch.float32)
+    for place, part in zip(places, parts, strict=True):
+        vectors[place] = part
+    return vectors
+
+
+def _states(transformer: nn.Module, block: Block) -> Tensor:
+    """The encoder's output for a block, `[rows, width, hidden]`."""
+    device = next(transformer.parameters()).device
+    ids = torch.from_numpy(block.input_ids).to(device, non_blocking=True)
+    lengths = torch.from_numpy(block.lengths).to(device, non_blocking=True)
+    mask = torch.arange(ids.shape[1], device=device) < lengths[:, None]
+    states: Tensor = transformer(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    return states
 
 
 def pool_words(states: Tensor, block: Block, pooling: str) -> Tensor:

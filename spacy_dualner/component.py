@@ -47,38 +47,6 @@ ENCODER = {"@architectures": "spacy-dualner.Transformer.v1", "name": "xlm-robert
     },
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
 )
-def make_dualner(
-    nlp: Language,
-    name: str,
-    model: Model,
-    decode: str,
-    threshold: float | dict[str, float],
-    spans_key: str | None,
-    keep_candidates: bool,
-    temperature: dict[str, float],
-    overwrite: bool,
-    tag_loss: float,
-    span_loss: float,
-    scorer: Callable | None,
-) -> "DualNer":
-    """Construct a `dualner` component. The settings are those of `DualNer`."""
-    prefer_default(nlp)
-    return DualNer(
-        nlp,
-        model,
-        name,
-        decode=decode,
-        threshold=threshold,
-        spans_key=spans_key,
-        keep_candidates=keep_candidates,
-        temperature=temperature,
-        overwrite=overwrite,
-        tag_loss=tag_loss,
-        span_loss=span_loss,
-        scorer=scorer,
-    )
-
-
 class DualNer(TypedPipe):
     """Named entity recogniser with a tag head and start/end heads over one encoder.
 
@@ -118,6 +86,7 @@ class DualNer(TypedPipe):
         span_loss: float = 1.0,
         scorer: Callable | None = dualner_score,
     ) -> None:
+        prefer_default(nlp)
         self.vocab = nlp.vocab
         self.model = model
         self.name = name
@@ -308,3 +277,6 @@ class DualNer(TypedPipe):
         super().from_disk(path, exclude=exclude)
         check_settings(self.cfg)
         return self
+
+
+make_dualner = DualNer  # the entry point of what is installed already

@@ -20,7 +20,7 @@ from thinc.types import Floats2d
 
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.teaching.network import Recogniser
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 
 def config_of(component: dict) -> Config:
@@ -80,7 +80,7 @@ def test_other_encoders_learn(encoder_path: Path, kind: str, ours: bool) -> None
     nlp = make_other_nlp(kind, encoder_path)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    sgd = make_adamw(3e-3) if ours else Adam(3e-3)
+    sgd = AdamW(3e-3) if ours else Adam(3e-3)
     losses = [nlp.update(examples, sgd=sgd, losses={})["dualner"] for _ in range(25)]
     assert losses[-1] < 0.6 * losses[0]
     odd = odd_docs(nlp)[:3] + odd_docs(nlp)[5:]
@@ -106,7 +106,7 @@ def test_the_width_of_an_encoder_is_seen_from_a_sample() -> None:
     nlp.add_pipe("dualner", config={"model": model})
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    assert nlp.update(examples, sgd=make_adamw(1e-3), losses={})["dualner"] > 0
+    assert nlp.update(examples, sgd=AdamW(1e-3), losses={})["dualner"] > 0
     assert all(token.ent_iob for token in nlp("Anna lives in Berlin"))
 
 
@@ -116,7 +116,7 @@ def test_replace_listeners_keeps_predictions(encoder_path: Path) -> None:
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
     for _ in range(25):
-        nlp.update(examples, sgd=make_adamw(3e-3))
+        nlp.update(examples, sgd=AdamW(3e-3))
     before = entities(nlp)
     assert any(before)
     nlp.replace_listeners("transformer", "dualner", ["model.tok2vec"])

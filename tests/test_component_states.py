@@ -19,7 +19,7 @@ from spacy.tokens import Doc
 from spacy_dualner.component import DualNer
 from spacy_dualner.decoding.confidence import Calibrator
 from spacy_dualner.pipeline import find_encoder
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 TYPES = ("LOC", "ORG", "PER")
 # Settings of the component other than the defaults.
@@ -55,7 +55,7 @@ def trained(nlp: Language, trained: bytes) -> None:
 
 def loaded_and_trained_on(nlp: Language, trained: bytes) -> None:
     nlp.from_bytes(trained)
-    nlp.update(make_examples(nlp), sgd=make_adamw(1e-3))
+    nlp.update(make_examples(nlp), sgd=AdamW(1e-3))
 
 
 def settings_changed(nlp: Language, trained: bytes) -> None:
@@ -242,7 +242,7 @@ def test_two_pipelines_of_one_file_are_apart(learned: bytes, tmp_path: Path) -> 
     before = entities(other)
     one.get_pipe("dualner").cfg["decode"] = "tag"
     for _ in range(3):
-        one.update(make_examples(one)[:1], sgd=make_adamw(0.1))
+        one.update(make_examples(one)[:1], sgd=AdamW(0.1))
     assert entities(one) != before
     assert entities(other) == before and other.get_pipe("dualner").cfg["decode"] == "span"
 

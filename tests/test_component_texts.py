@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_dualner.model import heads_module
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 TEXTS = {
     "nothing": "",
@@ -141,7 +141,7 @@ def test_any_text_can_be_learned_from(encoder_path: Path) -> None:
         gold.set_ents([gold.char_span(gold[i].idx, gold[i].idx + len(gold[i]), "LOC")
                        for i in words], default="outside")  # fmt: skip
         examples.append(Example(nlp.make_doc(text), gold))
-    sgd = make_adamw(1e-4)
+    sgd = AdamW(1e-4)
     nlp.initialize(lambda: examples)
     for batch in (examples, *([example] for example in examples)):
         (loss,) = nlp.update(batch, sgd=sgd, losses={}).values()

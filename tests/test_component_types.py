@@ -33,7 +33,7 @@ from spacy_dualner.errors import DualNerError
 from spacy_dualner.model import heads_module
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import teach
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 # "far" and "here" are of types that the pipeline does not know.
 TYPE = {"far": "B-PET", "here": "B-AGE"}
@@ -123,7 +123,7 @@ def test_a_random_recogniser_finds_no_new_type_either(nlp: Language) -> None:
 
 @pytest.mark.parametrize("ours", [True, False])
 def test_update_learns_new_types_and_keeps_the_old(own: Language, ours: bool) -> None:
-    sgd = make_adamw(3e-3) if ours else Adam(3e-3)
+    sgd = AdamW(3e-3) if ours else Adam(3e-3)
     own.update(make_examples(own), sgd=sgd)
     widened(own)
     learn(own, sgd)
@@ -131,7 +131,7 @@ def test_update_learns_new_types_and_keeps_the_old(own: Language, ours: bool) ->
 
 
 def test_the_optimizer_keeps_what_it_knows_of_the_encoder(own: Language) -> None:
-    sgd = make_adamw(1e-4)
+    sgd = AdamW(1e-4)
     own.update(make_examples(own), sgd=sgd)
     pipe = own.get_pipe("dualner")
     encoder = pipe.model.get_ref("tok2vec").shims[0].transformer
@@ -148,7 +148,7 @@ def test_the_optimizer_keeps_what_it_knows_of_the_encoder(own: Language) -> None
 
 def test_resume_training(own: Language) -> None:
     widened(own)
-    sgd = own.resume_training(sgd=make_adamw(3e-3))
+    sgd = own.resume_training(sgd=AdamW(3e-3))
     learn(own, sgd)
     assert entities(own) == NEW_GOLD
 
@@ -157,7 +157,7 @@ def test_a_sourced_component_learns_new_types(own: Language) -> None:
     other = spacy.blank("xx")
     other.add_pipe("dualner", source=own)
     widened(other)
-    learn(other, make_adamw(3e-3))
+    learn(other, AdamW(3e-3))
     assert entities(other) == NEW_GOLD
 
 
@@ -217,7 +217,7 @@ def test_a_widened_pipeline_travels(
     own: Language, encoder_path: Path, tmp_path: Path, way: Callable
 ) -> None:
     widened(own)
-    learn(own, make_adamw(3e-3))
+    learn(own, AdamW(3e-3))
     again = way(own, tmp_path, encoder_path)
     assert again.get_pipe("dualner").labels == ("LOC", "ORG", "PER", "PET", "AGE")
     assert torch.equal(logits(again), logits(own)) and entities(again) == NEW_GOLD

@@ -15,7 +15,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 
 def test_update_accumulates_until_finish_update(nlp: Language) -> None:
@@ -29,7 +29,7 @@ def test_update_accumulates_until_finish_update(nlp: Language) -> None:
     assert any(key.startswith("0.") for key in once) and any(k.startswith("1.") for k in once)
     # Dropout makes the two passes differ in the encoder, not in kind.
     assert not same(once, twice)
-    pipe.finish_update(make_adamw(1e-3))
+    pipe.finish_update(AdamW(1e-3))
     after = weights(nlp)
     assert not gradients(nlp)
     assert all(not torch.equal(before[key], after[key]) for key in once)
@@ -66,7 +66,7 @@ def test_update_with_an_optimizer_learns(nlp: Language, ours: bool) -> None:
     from thinc.api import Adam
 
     examples = make_examples(nlp)
-    sgd = make_adamw(3e-3) if ours else Adam(3e-3)
+    sgd = AdamW(3e-3) if ours else Adam(3e-3)
     losses: list[float] = []
     for _ in range(12):
         losses.append(nlp.update(examples, sgd=sgd, losses={})["dualner"])
@@ -107,8 +107,8 @@ def test_odd_docs_in_update_and_predict(own: Language) -> None:
     examples = [Example(doc, doc.copy()) for doc in odd_docs(own)]
     for example in examples:
         example.reference.set_ents([], default="outside")
-    own.update(examples, sgd=make_adamw(1e-4), losses={})
-    own.update(examples[:1], sgd=make_adamw(1e-4), losses={})
+    own.update(examples, sgd=AdamW(1e-4), losses={})
+    own.update(examples[:1], sgd=AdamW(1e-4), losses={})
     for doc in own.pipe(odd_docs(own)):
         assert all(token.ent_iob for token in doc)
     assert len(own.get_pipe("dualner").predict([Doc(own.vocab)])) == 0
@@ -132,7 +132,7 @@ def test_other_tokens_than_gold_still_teach(nlp: Language) -> None:
 
 def test_frozen_component_keeps_its_weights(own: Language) -> None:
     before = weights(own)
-    own.update(make_examples(own), sgd=make_adamw(1e-2), exclude=["dualner"])
+    own.update(make_examples(own), sgd=AdamW(1e-2), exclude=["dualner"])
     assert same(before, weights(own))
 
 

@@ -22,7 +22,7 @@ from spacy_dualner.packaging.shrinking import shrink
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import teach
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 REFUSED = {"bart": "encoder and decoder in one", "canine": "change with the other texts"}
 
@@ -46,7 +46,7 @@ def test_a_family_from_training_to_package(
     nlp = make_nlp(write_family(name, tmp_path / "encoder"))
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    sgd = make_adamw(3e-3)
+    sgd = AdamW(3e-3)
     losses = [nlp.update(examples, sgd=sgd, losses={})["dualner"] for _ in range(6)]
     assert losses[-1] < losses[0]
     expected = logits(nlp)
@@ -109,7 +109,7 @@ def test_a_large_vocabulary(tmp_path: Path) -> None:
     folder = write_family("xlm-roberta", tmp_path, vocab_size=901_629, hidden_size=8)
     nlp = make_nlp(folder)
     nlp.initialize(lambda: make_examples(nlp))
-    nlp.update(make_examples(nlp), sgd=make_adamw(1e-3))
+    nlp.update(make_examples(nlp), sgd=AdamW(1e-3))
     loaded = make_nlp(folder).from_bytes(nlp.to_bytes())
     assert torch.equal(logits(loaded), logits(nlp))
     rows = find_encoder(loaded, "dualner").transformer.get_input_embeddings().num_embeddings

@@ -13,7 +13,7 @@ from spacy.language import Language
 from spacy.util import registry
 
 import spacy_dualner
-from spacy_dualner.component import make_dualner
+from spacy_dualner.component import DualNer
 
 NAMES = {
     "spacy_factories": ["dualner"],
@@ -67,7 +67,7 @@ def test_entry_points_name_what_is_registered(group: str) -> None:
         function = entry_points()[group, name].load()
         if group == "spacy_factories":
             assert Language.get_factory_meta(name).factory == name
-            assert function is make_dualner
+            assert function is DualNer
         else:
             assert registry.get(table, name) is function
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import distribution
 from typing import Any, Literal, NamedTuple, get_args, get_origin
@@ -25,7 +23,7 @@ from experiments.study import schema as study
 from spacy_dualner.cli import dualner_cli
 from spacy_dualner.cli._util import PresetData
 from spacy_dualner.cli.configure import KEYS
-from spacy_dualner.component import make_dualner
+from spacy_dualner.component import DualNer
 from spacy_dualner.packaging.card import Statements
 from spacy_dualner.teaching import config as teaching
 
@@ -42,8 +40,6 @@ GROUPS = {
     "loggers": "Loggers",
     "callbacks": "Callbacks",
 }
-# By which a docstring leaves the arguments to a class.
-THOSE_OF = re.compile(r"The (?:arguments|settings) are those of `(\w+)`\.")
 INTRO = """\
 # Configuration
 
@@ -113,8 +109,8 @@ def configuration_page() -> str:
 def _factory() -> Iterator[str]:
     defaults = Language.get_factory_meta("dualner").default_config
     yield "### `[components.dualner]`\n"
-    yield f'`factory = "dualner"`. {_summary(_described_by(make_dualner))}\n'
-    yield _table(_arguments("dualner", make_dualner, defaults, skip=("nlp", "name")))
+    yield f'`factory = "dualner"`. {_summary(DualNer)}\n'
+    yield _table(_arguments("dualner", DualNer, defaults, skip=("nlp", "name")))
 
 
 def _registered() -> Iterator[str]:
@@ -176,7 +172,7 @@ def _arguments(
 ) -> list[Setting]:
     """A row for each argument of a registered function."""
     parameters = inspect.signature(made).parameters
-    described = _described(_described_by(made))
+    described = _described(made)
     names = [name for name in parameters if name not in skip]
     for name in set(described) - set(parameters) - set(skip):
         _stop(f"{what} has no setting {name}, which its docstring describes")
@@ -190,12 +186,6 @@ def _arguments(
     return rows
 
 
-def _described_by(made: Callable) -> Callable | type:
-    """What describes a function's arguments: itself, or the class that its docstring names."""
-    named = THOSE_OF.search(inspect.getdoc(made) or "")
-    return getattr(sys.modules[made.__module__], named[1]) if named else made
-
-
 def _described(what: Callable | type) -> dict[str, tuple[str, str]]:
     return {
         entry.name: (str(entry.annotation), " ".join(entry.description.split()))
@@ -207,7 +197,7 @@ def _described(what: Callable | type) -> dict[str, tuple[str, str]]:
 
 def _summary(what: Callable | type) -> str:
     texts = [s.value for s in sections(what) if s.kind is Kind.text]
-    return THOSE_OF.sub("", texts[0]).strip() if texts else _stop(f"{what} has no docstring")
+    return texts[0].strip() if texts else _stop(f"{what} has no docstring")
 
 
 def _table(rows: list[Setting]) -> str:

@@ -37,7 +37,7 @@ from spacy_dualner.labels.layout import Layout
 from spacy_dualner.labels.words import DocWords
 from spacy_dualner.pipeline import find_component, load_pipeline, predict_words
 from spacy_dualner.training.batching import make_batcher
-from spacy_dualner.training.optimizer import make_adamw, warmup_linear
+from spacy_dualner.training.optimizer import AdamW, warmup_linear
 
 NAME = "dualner"
 BATCH = 16
@@ -178,7 +178,7 @@ def train(nlp: Language, docs: Sequence[Doc], seed: int) -> None:
     rates = (
         RATE * warmup_linear(step, max(1, n_steps // 8), n_steps) for step in range(n_steps + 1)
     )
-    sgd = make_adamw(rates, heads_factor=5.0)
+    sgd = AdamW(rates, heads_factor=5.0)
     examples = [Example(Doc(nlp.vocab, words=[t.text for t in doc]), doc) for doc in docs]
     batches = make_batcher(BATCH)
     step = 0

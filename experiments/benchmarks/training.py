@@ -38,7 +38,7 @@ from spacy_dualner.model import heads_module
 from spacy_dualner.pipeline import find_component
 from spacy_dualner.teaching.teach import Teaching
 from spacy_dualner.training.batching import length_groups
-from spacy_dualner.training.optimizer import AdamW, make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 TRAINER, STAGE1, STAGE2 = "Hugging Face Trainer", "stage 1", "stage 2"
 
@@ -163,7 +163,7 @@ def stage1(
                 )
 
     endless = batches()
-    optimizer = make_adamw(2e-5)
+    optimizer = AdamW(2e-5)
 
     def run() -> None:
         loop = train_while_improving(

@@ -36,13 +36,6 @@ def parse_langs(langs: str) -> dict[str, int]:
 
 
 @registry.readers("spacy-dualner.Corpus.v1")
-def make_corpus(
-    path: Path, langs: str = "", limit: int = 0, optional: bool = False, cut: float = 0.0
-) -> "Corpus":
-    """Read `path/xx.spacy` of some languages. The arguments are those of `Corpus`."""
-    return Corpus(path, langs=langs, limit=limit, optional=optional, cut=cut)
-
-
 class Corpus:
     """Examples with gold tokens from a folder that holds one `xx.spacy` per language.
 
@@ -181,3 +174,6 @@ class _Sentences:
         if len(self._too_long) == self._n_read:
             raise DataError(self.path, message)
         warnings.warn(f"{self.path}: {message}", stacklevel=2)
+
+
+make_corpus = Corpus  # the entry point of what is installed already

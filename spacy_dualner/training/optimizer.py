@@ -76,16 +76,11 @@ def warmup_epochs(
 
 
 @registry.optimizers("spacy-dualner.AdamW.v1")
-def make_adamw(
-    learn_rate: Any,
-    weight_decay: float = 0.01,
-    grad_clip: float = 1.0,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    heads_factor: float = 1.0,
-) -> Optimizer:
+class AdamW(Optimizer):
     """AdamW without decay on biases and norms, clipping by global norm, heads at their own rate.
+
+    It steps over a whole `dualner` model at once. Other components, and parameters that are not
+    torch's, are updated one by one as by spaCy's Adam with the same rate.
 
     learn_rate (Union[float, Iterable[float]]): Rate of the encoder, or a schedule.
     weight_decay (float): Decoupled decay of weight matrices.
@@ -95,34 +90,17 @@ def make_adamw(
     eps (float): Added to the root of the second moment.
     heads_factor (float): The heads' rate as a multiple of the encoder's.
     """
-    return AdamW(
-        learn_rate,
-        weight_decay=weight_decay,
-        grad_clip=grad_clip,
-        beta1=beta1,
-        beta2=beta2,
-        eps=eps,
-        heads_factor=heads_factor,
-    )
-
-
-class AdamW(Optimizer):
-    """A spaCy optimizer that steps over a whole `dualner` model at once.
-
-    Other components, and parameters that are not torch's, are updated one by one as by spaCy's
-    Adam with the same rate. The arguments are those of `make_adamw`.
-    """
 
     def __init__(
         self,
         learn_rate: Any,
         *,
-        weight_decay: float,
-        grad_clip: float,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        heads_factor: float,
+        weight_decay: float = 0.01,
+        grad_clip: float = 1.0,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        heads_factor: float = 1.0,
     ) -> None:
         super().__init__(
             learn_rate,
@@ -191,3 +169,6 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the base rate; each group gets its own multiple of it."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
+
+
+make_adamw = AdamW  # the entry point of what is installed already

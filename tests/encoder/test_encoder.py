@@ -37,7 +37,7 @@ from spacy_dualner.encoder.transformer import Transformer_v1, encoder_shim
 from spacy_dualner.encoder.windows import make_blocks
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.pipeline import find_encoder
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -573,7 +573,7 @@ def test_frozen_embeddings_stay_and_all_else_learns(encoder_path: Path) -> None:
     transformer = find_encoder(nlp, "dualner").transformer
     embedding = transformer.get_input_embeddings().weight
     before = {name: weight.clone() for name, weight in transformer.named_parameters()}
-    nlp.update(examples, sgd=make_adamw(3e-3))
+    nlp.update(examples, sgd=AdamW(3e-3))
     changed = {n for n, w in transformer.named_parameters() if not torch.equal(w, before[n])}
     assert {n for n, w in transformer.named_parameters() if w is not embedding} == changed
     loaded = find_encoder(

@@ -86,13 +86,13 @@ def make_nlp(encoder: Path, **settings: object) -> Language:
 
 def train_nlp(encoder: Path, steps: int = 60, **settings: object) -> Language:
     """A pipeline that knows the test sentences by heart."""
-    from spacy_dualner.training.optimizer import make_adamw
+    from spacy_dualner.training.optimizer import AdamW
 
     torch.manual_seed(0)
     nlp = make_nlp(encoder, **settings)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    optimizer = make_adamw(3e-3)
+    optimizer = AdamW(3e-3)
     for _ in range(steps):
         nlp.update(examples, sgd=optimizer)
     return nlp

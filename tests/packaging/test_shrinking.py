@@ -26,7 +26,7 @@ from spacy_dualner.errors import DualNerError
 from spacy_dualner.packaging.shrink_settings import ShrinkSettings
 from spacy_dualner.packaging.shrinking import shrink, trim, used_ids
 from spacy_dualner.pipeline import find_encoder
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 TEXTS = [words for words, _ in SENTENCES]
 ENCODERS = ["encoder_path", "bpe_path", "bert_path"]
@@ -267,7 +267,7 @@ def test_saving_again_and_training(small: Path, tmp_path: Path) -> None:
     again = spacy.load(tmp_path / "again")
     assert precisions(stored(find_encoder(again, "dualner"))) == {torch.float16}
     assert entities(again) == entities(spacy.load(small))
-    again.update(make_examples(again), sgd=make_adamw(1e-3))
+    again.update(make_examples(again), sgd=AdamW(1e-3))
     again.to_disk(tmp_path / "taught")
     trained = find_encoder(spacy.load(tmp_path / "taught"), "dualner")
     assert precisions(stored(trained)) == {torch.float32}

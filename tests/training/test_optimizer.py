@@ -15,7 +15,7 @@ from spacy.util import registry
 from thinc.api import Optimizer
 
 from spacy_dualner.model import heads_module
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_steps_equal_those_of_torch_by_hand(nlp, modules, grad_clip, heads_facto
 
     The large eps makes the size of the gradients, and so their clipping, tell.
     """
-    optimizer = make_adamw(
+    optimizer = AdamW(
         0.01, weight_decay=0.3, grad_clip=grad_clip, eps=0.1, heads_factor=heads_factor
     )
     theirs = [copy.deepcopy(module) for module in modules]
@@ -91,7 +91,7 @@ def test_steps_equal_those_of_torch_by_hand(nlp, modules, grad_clip, heads_facto
 
 def test_gradients_of_several_updates_are_stepped_over_together(nlp, modules) -> None:
     """`nlp.update` without an optimizer only accumulates, as spaCy's loop does."""
-    optimizer, pipe = make_adamw(0.01), nlp.get_pipe("dualner")
+    optimizer, pipe = AdamW(0.01), nlp.get_pipe("dualner")
     weight = modules[1].tag.weight
     before = weight.detach().clone()
     for _ in range(2):
@@ -110,7 +110,7 @@ def test_decay_shrinks_matrices_and_leaves_vectors(nlp, modules) -> None:
     with torch.no_grad():
         bias.fill_(1.0)
     before = embedding[unused].detach().clone()
-    steps(nlp, make_adamw(0.01, weight_decay=0.5), 1)
+    steps(nlp, AdamW(0.01, weight_decay=0.5), 1)
     torch.testing.assert_close(embedding[unused], before * (1 - 0.01 * 0.5))
     # A first step of Adam is one rate long; decay would have made it longer on one side.
     assert float((bias - 1).detach().abs().max()) <= 0.01 + 1e-6
@@ -121,7 +121,7 @@ def test_frozen_parameters_stay(nlp, modules) -> None:
     embedding = encoder.get_input_embeddings().weight
     embedding.requires_grad_(False)
     before = embedding.detach().clone()
-    steps(nlp, make_adamw(0.01, weight_decay=0.5), 2)
+    steps(nlp, AdamW(0.01, weight_decay=0.5), 2)
     embedding.requires_grad_(True)
     assert torch.equal(embedding, before)
 
@@ -129,7 +129,7 @@ def test_frozen_parameters_stay(nlp, modules) -> None:
 def test_the_rate_follows_its_schedule(nlp, modules) -> None:
     """The rate at each step is the schedule's, also when it is 0."""
     weight = modules[0].get_input_embeddings().weight
-    optimizer = make_adamw(iter([0.0, 0.01, 0.0]))
+    optimizer = AdamW(iter([0.0, 0.01, 0.0]))
     moved = []
     for _ in range(3):
         before = weight.detach().clone()
@@ -144,7 +144,7 @@ def test_weights_that_were_replaced_are_trained_too(encoder_path) -> None:
     nlp = make_nlp(encoder_path)
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
-    model, optimizer = nlp.get_pipe("dualner").model, make_adamw(0.01)
+    model, optimizer = nlp.get_pipe("dualner").model, AdamW(0.01)
     nlp.update(examples, sgd=optimizer)
     for replace in (
         lambda: nlp.from_bytes(nlp.to_bytes()),
@@ -208,7 +208,7 @@ def test_parameters_that_are_not_torchs_move_as_well() -> None:
         for name in node.param_names
     }
     heads = copy.deepcopy(heads_module(model).state_dict())
-    optimizer, losses = make_adamw(0.01, weight_decay=0.0), []
+    optimizer, losses = AdamW(0.01, weight_decay=0.0), []
     for _ in range(25):
         losses.append(nlp.update(examples, sgd=optimizer)["dualner"])
     nodes = {node.id: node for node in model.walk()}
@@ -230,7 +230,7 @@ def test_other_components_take_the_same_optimizer() -> None:
         for token in eg.reference:
             token.tag_ = "X" if token.is_alpha else "Y"
     nlp.initialize(lambda: examples)
-    optimizer = make_adamw(0.01)
+    optimizer = AdamW(0.01)
     first = nlp.update(examples, sgd=optimizer)
     for _ in range(25):
         last = nlp.update(examples, sgd=optimizer)

@@ -19,7 +19,7 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 
 from spacy_dualner.component import DualNer
-from spacy_dualner.training.optimizer import make_adamw
+from spacy_dualner.training.optimizer import AdamW
 
 NAMES = ["whole", "halves", "quarters", "with nothing in one"]
 CUTS: dict[str, list[Sequence[int]]] = {
@@ -88,7 +88,7 @@ def test_a_step_in_pieces_is_that_of_the_batch(
     for cuts in (CUTS["whole"], CUTS[name]):
         nlp = without_dropout(make_nlp(encoder_path).from_bytes(steady))
         # With so large an eps steps are as large as gradients, as they are not in plain Adam.
-        sgd = make_adamw(1e-2, grad_clip=grad_clip, eps=1e-2)
+        sgd = AdamW(1e-2, grad_clip=grad_clip, eps=1e-2)
         losses = [step(nlp, cuts, sgd) for _ in range(3)]
         results.append((losses, weights(nlp)))
     (losses, whole), (losses_of_pieces, in_pieces) = results
@@ -105,7 +105,7 @@ def test_one_piece_is_bit_for_bit_what_spacy_computes(
     for update in (DualNer.update, TrainablePipe.update):
         monkeypatch.setattr(DualNer, "update", update)
         nlp = make_nlp(encoder_path).from_bytes(steady)
-        sgd = make_adamw(1e-3)
+        sgd = AdamW(1e-3)
         torch.manual_seed(1)
         losses = [nlp.update(make_examples(nlp), sgd=sgd, losses={}, drop=0.2) for _ in range(3)]
         losses.append(nlp.get_pipe("dualner").update(make_examples(nlp), losses={}))

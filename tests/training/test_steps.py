@@ -21,7 +21,7 @@ from spacy.util import registry
 from spacy_dualner.data.docbin import DocBinWriter
 from spacy_dualner.training.batching import make_batcher
 from spacy_dualner.training.corpus import Corpus
-from spacy_dualner.training.optimizer import make_adamw, warmup_epochs, warmup_linear
+from spacy_dualner.training.optimizer import AdamW, warmup_epochs, warmup_linear
 from spacy_dualner.training.steps import (
     count_steps,
     evaluated_steps,
@@ -68,7 +68,7 @@ def test_warmup_counts_the_steps_of_the_corpus(tmp_path, settings, sentences) ->
 
 def test_the_optimizer_takes_the_schedule(tmp_path) -> None:
     corpus = Corpus(write_corpus(tmp_path / "train", {"en": 8}))
-    optimizer = make_adamw(warmup_epochs(0.1, 2, 2, 2, corpus))
+    optimizer = AdamW(warmup_epochs(0.1, 2, 2, 2, corpus))
     rates = []
     for _ in range(8):
         rates.append(optimizer.learn_rate)

@@ -8,8 +8,7 @@ from spacy.util import registry
 from thinc.api import Model, PyTorchWrapper_v3
 from thinc.types import Floats2d
 
-from .encoder.heads import CALIBRATORS, Heads
-from .encoder.heads_shim import heads_module, make_shim
+from .encoder.heads import CALIBRATORS, Heads, heads_module, make_shim
 from .encoder.transformer import LAYER_NAME, fitting_docs, unflatten
 from .labels.scheme import LabelScheme
 

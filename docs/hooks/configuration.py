@@ -94,7 +94,7 @@ def configuration_page() -> str:
             *_registered(),
             STAGE2,
             *_schema("[teaching]", teaching.ConfigSchemaTeaching, teaching.DEFAULTS["teaching"]),
-            *_schema("[corpora]", teaching.ConfigSchemaCorpora, teaching.DEFAULTS["corpora"]),
+            *_schema("[corpora]", teaching.ConfigSchemaCorpora),
             STUDY,
             *_schema("[study]", study.ConfigSchemaStudy),
             *_schema("[data]", study.ConfigSchemaData),
@@ -126,7 +126,7 @@ def _registered() -> Iterator[str]:
             yield _table(_arguments(point.name, made, {}))
 
 
-def _schema(title: str, schema: type[BaseModel], defaults: Mapping | None = None) -> Iterator[str]:
+def _schema(title: str, schema: type[BaseModel], defaults: Mapping = {}) -> Iterator[str]:
     """A block's settings, then the blocks within it, which a config may leave out."""
     rows, blocks = [], {}
     for name, field in schema.model_fields.items():
@@ -135,7 +135,8 @@ def _schema(title: str, schema: type[BaseModel], defaults: Mapping | None = None
         if isinstance(block, type) and issubclass(block, BaseModel):
             blocks[f"{title[:-1]}.{name}]"] = block, meaning
         else:
-            default = _default_of(field, name, defaults)
+            default = REQUIRED if field.is_required() else _value(field.default)
+            default = _value(defaults[name]) if name in defaults else default
             rows.append(Setting(f"`{name}`", _type_of(field), default, meaning))
     yield f"### `{title}`\n"
     yield _table(rows)
@@ -223,12 +224,6 @@ def _type_of(field: FieldInfo) -> str:
         if getattr(rule, key, None) is not None
     ]
     return ", ".join([f"`{name}`", *bounds])
-
-
-def _default_of(field: FieldInfo, name: str, defaults: Mapping | None) -> str:
-    if defaults is not None:
-        return _value(defaults.get(name, inspect.Parameter.empty))
-    return REQUIRED if field.is_required() else _value(field.default)
 
 
 def _value(value: Any) -> str:

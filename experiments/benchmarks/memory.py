@@ -33,7 +33,7 @@ from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.data.tags import Sentence
-from spacy_dualner.encoder.kernels import keep_few_kernels
+from spacy_dualner.encoder.encode import keep_few_kernels
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.teach import Teaching
 

@@ -9,9 +9,8 @@ from typing import Any
 from spacy.errors import Errors
 from spacy.tokens import Doc
 
-from ..encoder.heads import CALIBRATORS
-from ..encoder.heads_shim import widen
-from ..encoder.packed_pipe import PackedPipe
+from ..encoder.heads import CALIBRATORS, widen
+from ..encoder.packing import PackedPipe
 from ..errors import DualNerError
 from ..labels.gold_types import foreign_types, types_of
 from ..labels.scheme import LabelScheme

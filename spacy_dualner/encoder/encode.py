@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -100,3 +101,15 @@ def autocast(device: torch.device, enabled: bool) -> AbstractContextManager[Any]
     enabled (bool): Whether mixed precision is wanted.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and bf16_pays(device))
+
+
+def keep_few_kernels() -> None:
+    """Have oneDNN's bfloat16 kernels forgotten after use: nearly every block has another shape.
+
+    They would grow by hundreds of megabytes. It acts before the first of them is made; what the
+    environment says already stands.
+    """
+    # PyTorch keeps kernels in the one, oneDNN in the other, each 1,024 unless told otherwise. A
+    # block of one shape takes fewer than 64, forward and backward.
+    for variable in ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY"):
+        os.environ.setdefault(variable, "64")

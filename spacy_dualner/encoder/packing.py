@@ -7,7 +7,7 @@ is the same to the byte.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from io import BufferedReader, RawIOBase
 from mmap import ACCESS_READ, mmap
@@ -18,6 +18,7 @@ from zipfile import ZipFile
 import srsly
 import torch
 from spacy.errors import Errors
+from spacy.pipeline.trainable_pipe import TrainablePipe
 from srsly.msgpack import Packer, msgpack_decoders
 from thinc.api import Model
 from thinc.util import convert_recursive, is_xp_array
@@ -109,6 +110,31 @@ def load_model(model: Model, msg: dict[str, Any]) -> None:
         model.from_dict(msg)
     except AttributeError:
         raise ValueError(Errors.E149) from None
+
+
+class PackedPipe(TrainablePipe):
+    """spaCy's `TrainablePipe`, with the same files and bytes, in less memory."""
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> PackedPipe:
+        exclude = list(exclude)
+        super().from_bytes(bytes_data, exclude=[*exclude, "model"])
+        packed = {} if "model" in exclude else unpack(bytes_data)
+        if "model" in packed:
+            load_model(self.model, unpack(packed["model"]))
+        return self
+
+    def to_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> None:
+        exclude = list(exclude)
+        super().to_disk(path, exclude=[*exclude, "model"])
+        if "model" not in exclude:
+            write_model(self.model, Path(path) / "model")
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> PackedPipe:
+        exclude = list(exclude)
+        super().from_disk(path, exclude=[*exclude, "model"])
+        if "model" not in exclude:
+            read_model(self.model, Path(path) / "model")
+        return self
 
 
 def load_tensors(file: Any, **how: Any) -> Any:

@@ -11,7 +11,7 @@ from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 
 from ..labels.words import DocWords
-from .kernels import keep_few_kernels
+from .encode import keep_few_kernels
 from .loading import load_encoder
 from .shim import EncoderShim
 from .subwords import Ints

@@ -18,32 +18,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "corpora": ConfigSchemaCorpora,
 }
 
+# What a schema cannot hold: the others are the defaults of its fields.
 DEFAULTS = Config().from_str(
     """
-[corpora]
-target = null
-dev = null
-
-[teaching]
-component = "dualner"
-method = "dual"
-local_layers = 1
-fused_layers = 2
-alpha = 0.5
-mse_norm = "pairs"
-select = "mean"
-held_back = 300
-batch_size = 128
-accumulate_gradient = 1
-piece_size = 0
-max_epochs = 8
-warmup_steps = 300
-eval_frequency = 250
-dropout = 0.1
-mixed_precision = false
-max_memory_mb = 2000
-seed = 0
-
 [teaching.optimizer]
 @optimizers = "spacy-dualner.AdamW.v1"
 learn_rate = 2e-5
@@ -97,13 +74,9 @@ def resolve_config(config: Config) -> TeachingConfig:
             '"dual" or "selfkl".'
         )
     objective = Objective(settings.method, settings.alpha, settings.mse_norm)
-    return TeachingConfig(
-        settings,
-        corpora,
-        settings.optimizer,
-        objective,
-        {name: dict(full[name]) for name in SCHEMAS},
-    )
+    plain = settings.model_dump(exclude={"optimizer", "logger"})
+    source = {"teaching": sorted((full["teaching"] | plain).items()), "corpora": full["corpora"]}
+    return TeachingConfig(settings, corpora, settings.optimizer, objective, source)
 
 
 def _validated(section: Config, schema: type[BaseModel]) -> Any:

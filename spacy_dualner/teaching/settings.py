@@ -27,40 +27,48 @@ class ConfigSchemaTeaching(BaseModel):
     """The `[teaching]` block."""
 
     model: StrictStr = Field(..., title="Path of the stage-1 pipeline")
-    component: StrictStr = Field(..., title="Name of its dualner component")
+    component: StrictStr = Field(default="dualner", title="Name of its dualner component")
     method: Literal["dual", "selfkl", "filter", "gold"] = Field(
-        default=...,
+        default="dual",
         title="Crossed pseudo labels, KL per head, FILTER on translated source text, or annotated "
         "text alone",
     )
-    local_layers: StrictInt = Field(..., title="FILTER: first layers that see one side", ge=0)
-    fused_layers: StrictInt = Field(..., title="FILTER: layers after them that see both", ge=1)
-    alpha: StrictFloat = Field(..., title="Weight of the entity-aware regulariser", ge=0)
-    mse_norm: Literal["pairs", "set"] = Field(..., title="How the regulariser is normalised")
-    select: Literal["mean", "source", "agreement"] = Field(
-        default=..., title="What the best student is picked by"
+    local_layers: StrictInt = Field(default=1, title="FILTER: first layers that see one side", ge=0)
+    fused_layers: StrictInt = Field(
+        default=2, title="FILTER: layers after them that see both", ge=1
     )
-    held_back: StrictInt = Field(..., title="Sentences per language kept for agreement", ge=1)
-    batch_size: StrictInt = Field(..., title="Sentences a step, over all processes", ge=1)
+    alpha: StrictFloat = Field(default=0.5, title="Weight of the entity-aware regulariser", ge=0)
+    mse_norm: Literal["pairs", "set"] = Field(
+        default="pairs", title="How the regulariser is normalised"
+    )
+    select: Literal["mean", "source", "agreement"] = Field(
+        default="mean", title="What the best student is picked by"
+    )
+    held_back: StrictInt = Field(
+        default=300, title="Sentences per language kept for agreement", ge=1
+    )
+    batch_size: StrictInt = Field(default=128, title="Sentences a step, over all processes", ge=1)
     accumulate_gradient: StrictInt = Field(
-        ..., title="Pieces that a step is computed in, at least", ge=1
+        default=1, title="Pieces that a step is computed in, at least", ge=1
     )
     piece_size: StrictInt = Field(
-        ..., title="Padded sub-words of a piece at most; 0: what the device has memory for", ge=0
+        default=0,
+        title="Padded sub-words of a piece at most; 0: what the device has memory for",
+        ge=0,
     )
-    max_epochs: StrictInt = Field(..., title="Passes over source and target text", ge=1)
+    max_epochs: StrictInt = Field(default=8, title="Passes over source and target text", ge=1)
     warmup_steps: StrictInt = Field(
-        ..., title="Steps to the peak learning rate, at most a quarter of all", ge=0
+        default=300, title="Steps to the peak learning rate, at most a quarter of all", ge=0
     )
     eval_frequency: StrictInt = Field(
-        ..., title="Steps between evaluations, at most an epoch", ge=1
+        default=250, title="Steps between evaluations, at most an epoch", ge=1
     )
-    dropout: StrictFloat = Field(..., title="Dropout on the word vectors", ge=0, lt=1)
-    mixed_precision: bool = Field(..., title="bfloat16 where the machine has it")
+    dropout: StrictFloat = Field(default=0.1, title="Dropout on the word vectors", ge=0, lt=1)
+    mixed_precision: bool = Field(default=False, title="bfloat16 where the machine has it")
     max_memory_mb: StrictInt = Field(
-        default=..., title="Tokenised text kept in memory; more is memory-mapped from a file", ge=0
+        default=2000, title="Tokenised text kept in memory; more is memory-mapped from a file", ge=0
     )
-    seed: StrictInt = Field(..., title="Random seed")
+    seed: StrictInt = Field(default=0, title="Random seed")
     teacher: TeacherSettings = Field(default=TeacherSettings(), title="What the teacher reads")
     optimizer: Optimizer = Field(..., title="AdamW.v1; its learn_rate is the peak")
     logger: Callable = Field(..., title="One of spaCy's loggers")
@@ -72,7 +80,9 @@ class ConfigSchemaCorpora(BaseModel):
     """The `[corpora]` block."""
 
     source: Callable = Field(..., title="Annotated sentences, of one or several languages")
-    target: Callable | None = Field(..., title="Unlabelled sentences; null for none")
-    dev: Callable | None = Field(..., title="Annotated development sentences; null for none")
+    target: Callable | None = Field(default=None, title="Unlabelled sentences; null for none")
+    dev: Callable | None = Field(
+        default=None, title="Annotated development sentences; null for none"
+    )
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)

@@ -15,7 +15,7 @@ from spacy.language import Language
 from wasabi import Printer
 
 from ..data.outputs import check_output, locked, written_aside
-from ..encoder.kernels import keep_few_kernels
+from ..encoder.encode import keep_few_kernels
 from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..errors import DualNerError
 from ..pipeline import load_pipeline

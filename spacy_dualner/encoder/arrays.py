@@ -103,6 +103,11 @@ class SentenceArrays:
             [self.lang_names[i] for i in present],
         )
 
+    def sample(self, sentences: Ints, most: int) -> SubwordBatch:
+        """Some of the sentences (Ints1d), evenly spread, or all where there are no more."""
+        n = min(most, len(sentences))
+        return self.select(sentences[np.arange(n) * len(sentences) // n])[0]
+
     def of_lang(self, name: str) -> Ints:
         """Sentence numbers of a language."""
         if name not in self.lang_names:

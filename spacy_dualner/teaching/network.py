@@ -14,7 +14,7 @@ from ..encoder.arrays import SentenceArrays
 from ..encoder.encode import encode_words
 from ..encoder.heads import Heads
 from ..encoder.pairs import PairBlock, encode_pairs
-from ..encoder.subwords import Ints, WordTokenizer
+from ..encoder.subwords import Ints, SubwordBatch, WordTokenizer
 from ..encoder.windows import Block, Shape, make_blocks
 from ..errors import DualNerError
 from ..labels.layout import Layout
@@ -71,6 +71,13 @@ class Recogniser:
         self.network = Network(shim.transformer, heads_module(pipe.model), shim.pooling)
 
 
+def predict(network: nn.Module, batch: SubwordBatch, shape: Shape) -> tuple[Tensor, Layout]:
+    """A network's logits of sentences `[words, 4C + 3]`, without gradient, and their layout."""
+    with torch.no_grad():
+        _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
+    return logits.float(), Layout(batch.sentence_lengths, logits.device)
+
+
 def predict_tags(
     network: nn.Module, corpus: SentenceArrays, sentences: Ints, shape: Shape
 ) -> dict[str, list[Ints]]:
@@ -83,13 +90,11 @@ def predict_tags(
     RETURNS (Dict[str, List[Ints1d]]): For `span` and `tag`, tag classes of each sentence's words.
     """
     found: dict[str, list[Ints]] = {decode: [] for decode in HEAD_DECODINGS}
-    with torch.no_grad():
-        for at in range(0, len(sentences), 1000):
-            batch, _ = corpus.select(sentences[at : at + 1000])
-            _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
-            layout = Layout(batch.sentence_lengths, logits.device)
-            ends = np.cumsum(batch.sentence_lengths)[:-1]
-            for decode, rows in found.items():
-                tags = layout.gather(read_tags(logits, layout, decode)).cpu().numpy()
-                rows.extend(np.split(tags, ends))
+    for at in range(0, len(sentences), 1000):
+        batch, _ = corpus.select(sentences[at : at + 1000])
+        logits, layout = predict(network, batch, shape)
+        ends = np.cumsum(batch.sentence_lengths)[:-1]
+        for decode, rows in found.items():
+            tags = layout.gather(read_tags(logits, layout, decode)).cpu().numpy()
+            rows.extend(np.split(tags, ends))
     return found

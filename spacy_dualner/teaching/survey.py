@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
-import torch
 from torch import nn
 
 from ..decoding.read import read_spans
 from ..encoder.arrays import SentenceArrays
 from ..encoder.subwords import Ints
-from ..encoder.windows import Shape, make_blocks
-from ..labels.layout import Layout
+from ..encoder.windows import Shape
+from .network import predict
 
 SAMPLE = 500
 """Sentences of each language that are looked at."""
@@ -23,11 +21,7 @@ NEXT_TO_NOTHING = 0.02
 
 
 class Finds(NamedTuple):
-    """What was found in a sample of a language.
-
-    sentences (int): Unlabelled sentences looked at.
-    entities (int): Entities found in them.
-    """
+    """How many unlabelled sentences of a language were looked at, and entities found in them."""
 
     sentences: int
     entities: int
@@ -62,13 +56,9 @@ def survey(
     network.eval()
     found = {}
     for name, sentences in target.items():
-        if not len(sentences):
-            continue
-        n = min(SAMPLE, len(sentences))
-        batch, _ = corpus.select(sentences[np.arange(n) * len(sentences) // n])
-        with torch.no_grad():
-            _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
-        spans = read_spans(logits.float(), Layout(batch.sentence_lengths, logits.device), "span")
-        found[name] = Finds(n, len(spans.start))
+        if len(sentences):
+            batch = corpus.sample(sentences, SAMPLE)
+            spans = read_spans(*predict(network, batch, shape), "span")
+            found[name] = Finds(len(batch.sentence_lengths), len(spans.start))
     network.train(was_training)
     return found

@@ -19,10 +19,9 @@ from ..decoding.read import read_spans
 from ..encoder.arrays import SentenceArrays
 from ..encoder.heads import split_logits
 from ..encoder.subwords import Ints, SubwordBatch, ragged_arange
-from ..encoder.windows import Shape, make_blocks
-from ..labels.conversions import Spans
-from ..labels.layout import Layout
+from ..encoder.windows import Shape
 from ..labels.words import check_lengths
+from .network import predict
 
 Bools = NDArray[np.bool_]
 
@@ -142,9 +141,9 @@ def _is_apart(network: nn.Module, corpus: SentenceArrays, template: Template, sh
     sentences, n_words, text = template
     if not any(map(str.isalpha, text)):
         return False
-    n = min(SAMPLE, len(sentences))
-    batch, _ = corpus.select(sentences[np.arange(n) * len(sentences) // n])
+    batch = corpus.sample(sentences, SAMPLE)
     lengths = batch.sentence_lengths
+    n = len(lengths)
     of_template = ragged_arange(np.zeros(n, dtype=np.int64), lengths) < n_words
     after = _found(network, without_words(batch, of_template), shape)
     follows = [kind for start, _, kind in after if start == 0]
@@ -156,13 +155,11 @@ def _is_apart(network: nn.Module, corpus: SentenceArrays, template: Template, sh
 
 def _found(network: nn.Module, batch: SubwordBatch, shape: Shape) -> Iterator[tuple[int, int, int]]:
     """First and last word, counted in their sentence, and type of the entities in sentences."""
-    with torch.no_grad():
-        _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
-    layout = Layout(batch.sentence_lengths, logits.device)
-    spans = Spans(*(column.cpu() for column in read_spans(logits.float(), layout, "span")))
-    _, start = layout.locate(spans.start.numpy())
-    end = start + (spans.end - spans.start).numpy()
-    return zip(start.tolist(), end.tolist(), spans.type.tolist(), strict=True)
+    logits, layout = predict(network, batch, shape)
+    first, last, type_ = (values.cpu().numpy() for values in read_spans(logits, layout, "span"))
+    _, start = layout.locate(first)
+    end = start + last - first
+    return zip(start.tolist(), end.tolist(), type_.tolist(), strict=True)
 
 
 def _text(corpus: SentenceArrays, sentence: int, n_words: int, tokenizer: Any) -> str:

@@ -18,22 +18,14 @@ _NO_WORD = 1.0
 
 
 class Calibrator(NamedTuple):
-    """A network with one hidden layer, from what the heads say about an entity to log odds.
+    """A network with one hidden layer, from what the heads say about an entity to log odds."""
 
-    mean (Floats1d): Of each feature on the development data, `[4 (4C + 3) + 1]`.
-    scale (Floats1d): Standard deviation of each.
-    hidden_weight (Floats2d): `[hidden, features]`.
-    hidden_bias (Floats1d): `[hidden]`.
-    output_weight (Floats1d): `[hidden]`.
-    output_bias (Floats1d): `[1]`.
-    """
-
-    mean: Tensor
-    scale: Tensor
-    hidden_weight: Tensor
-    hidden_bias: Tensor
-    output_weight: Tensor
-    output_bias: Tensor
+    mean: Tensor  # of each feature on the development data, `[4 (4C + 3) + 1]`
+    scale: Tensor  # standard deviation of each
+    hidden_weight: Tensor  # `[hidden, features]`
+    hidden_bias: Tensor  # `[hidden]`
+    output_weight: Tensor  # `[hidden]`
+    output_bias: Tensor  # `[1]`
 
     def log_odds(self, features: Tensor) -> Tensor:
         """Log odds that each entity is right: `[entities, features]` to `[entities]`."""

@@ -227,16 +227,11 @@ class _Order:
 
 
 class _Words(NamedTuple):
-    """Scores of words in the order of a sweep.
+    """Scores of words in the order of a sweep."""
 
-    begin (Floats2d): From closed to within an entity, `[places, C]`.
-    inside (Floats2d): From within an entity to within it, `[places, C]`.
-    close (Floats2d): From each state to closed, `[places, C + 1]`.
-    """
-
-    begin: Floats
-    inside: Floats
-    close: Floats
+    begin: Floats  # from closed to within an entity, `[places, C]`
+    inside: Floats  # from within an entity to within it, `[places, C]`
+    close: Floats  # from each state to closed, `[places, C + 1]`
 
 
 def _words(lattice: Lattice, stay: Tensor, places: Ints) -> _Words:

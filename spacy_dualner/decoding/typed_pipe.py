@@ -19,12 +19,9 @@ from .decodings import DECODINGS, check_decoding
 
 
 class TypedPipe(PackedPipe):
-    """What a component with a DualNer.v1 model knows of its types, and what was fitted to them.
+    """What a component with a DualNer.v1 model knows of its types, and what was fitted to them."""
 
-    cfg (Dict[str, Any]): `labels`, in the order of the heads' rows, and `temperature`.
-    """
-
-    cfg: dict[str, Any]
+    cfg: dict[str, Any]  # `labels`, in the order of the heads' rows, and `temperature`
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -24,24 +24,15 @@ _LONG = {"ids": np.int32, "word_lengths": np.int16, "tags": np.int16}
 
 @dataclass
 class SentenceArrays:
-    """The sub-words and gold tags of a corpus. Made by `ArraysBuilder`.
+    """The sub-words and gold tags of a corpus. Made by `ArraysBuilder`."""
 
-    ids (Array1d[int32]): Sub-word ids of all words, end to end.
-    word_lengths (Array1d[int16]): Number of sub-words of each word.
-    tags (Array1d[int16]): Tag class of each word, IGNORE where there is no gold tag.
-    word_bounds (Ints1d): Where each sentence's words begin, and the last one's end.
-    subword_bounds (Ints1d): The same for sub-words.
-    langs (Array1d[int16]): Language of each sentence, as an index into `lang_names`.
-    lang_names (List[str]): Names of the languages.
-    """
-
-    ids: NDArray[np.int32]
-    word_lengths: NDArray[np.int16]
-    tags: NDArray[np.int16]
-    word_bounds: Ints
-    subword_bounds: Ints
-    langs: NDArray[np.int16]
-    lang_names: list[str]
+    ids: NDArray[np.int32]  # sub-word ids of all words, end to end
+    word_lengths: NDArray[np.int16]  # number of sub-words of each word
+    tags: NDArray[np.int16]  # tag class of each word, IGNORE where there is no gold tag
+    word_bounds: Ints  # where each sentence's words begin, and the last one's end
+    subword_bounds: Ints  # the same for sub-words
+    langs: NDArray[np.int16]  # language of each sentence, as an index into `lang_names`
+    lang_names: list[str]  # names of the languages
 
     def __post_init__(self) -> None:
         check_lengths("word", self.word_bounds[-1], len(self.word_lengths))

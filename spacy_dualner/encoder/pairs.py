@@ -24,30 +24,20 @@ _CLOSE = 1e-3
 
 @dataclass(frozen=True)
 class Fusion:
-    """Which layers see both sides.
+    """Which layers see both sides."""
 
-    local_layers (int): The first m layers, which see one side.
-    fused_layers (int): The next k layers, which see both.
-    """
-
-    local_layers: int
-    fused_layers: int
+    local_layers: int  # the first m layers, which see one side
+    fused_layers: int  # the next k layers, which see both
 
 
 @dataclass(frozen=True)
 class PairBlock:
-    """Sentences and their translations, row by row.
+    """Sentences and their translations, row by row."""
 
-    source (Block): The sentences.
-    target (Block): The translations; the k-th row is of the k-th row of `source`.
-    n_source (int): Words of all sentences; those of the translations are numbered after them.
-    fusion (Fusion): Which layers see both.
-    """
-
-    source: Block
-    target: Block
-    n_source: int
-    fusion: Fusion
+    source: Block  # the sentences
+    target: Block  # the translations; the k-th row is of the k-th row of `source`
+    n_source: int  # words of all sentences; those of the translations are numbered after them
+    fusion: Fusion  # which layers see both
 
 
 def make_pairs(

@@ -28,18 +28,12 @@ _LEAST_BYTES = 0.5e9
 
 @dataclass(frozen=True)
 class PieceSize:
-    """How much of a batch is computed at once.
+    """How much of a batch is computed at once."""
 
-    shape (Shape): How sentences are cut and padded.
-    most (float): What a piece may cost; a sentence is never cut to fit.
-    subword (float): What each padded sub-word costs.
-    pair (float): What it costs more for each sub-word in its row, as in attention.
-    """
-
-    shape: Shape
-    most: float
-    subword: float = 1.0
-    pair: float = 0.0
+    shape: Shape  # how sentences are cut and padded
+    most: float  # what a piece may cost; a sentence is never cut to fit
+    subword: float = 1.0  # what each padded sub-word costs
+    pair: float = 0.0  # what it costs more for each sub-word in its row, as in attention
 
     def cut(self, lengths: Ints) -> list[Ints]:
         """Halve a batch by cost until every piece fits; one that fits is left as it is.

@@ -16,16 +16,11 @@ from ..labels.words import DocWords, Hashes, Ints
 
 
 class SubwordBatch(NamedTuple):
-    """The sub-words of some sentences, end to end.
+    """The sub-words of some sentences, end to end."""
 
-    ids (Ints1d): Sub-word ids of all words, without special tokens.
-    word_lengths (Ints1d): Number of sub-words of each word, at least 1.
-    sentence_lengths (Ints1d): Number of words of each sentence; 0 for an empty one.
-    """
-
-    ids: Ints
-    word_lengths: Ints
-    sentence_lengths: Ints
+    ids: Ints  # sub-word ids of all words, without special tokens
+    word_lengths: Ints  # number of sub-words of each word, at least 1
+    sentence_lengths: Ints  # number of words of each sentence; 0 for an empty one
 
 
 def ragged_arange(starts: Ints, lengths: Ints) -> Ints:

@@ -26,18 +26,12 @@ _MARK = (
 
 @dataclass(frozen=True)
 class Example:
-    """An entity, or an annotated and a found one that belong together.
+    """An entity, or an annotated and a found one that belong together."""
 
-    lang (str): The language of the text.
-    judged (Judged): Its sentence.
-    pair (Pair): The entity.
-    from_right (bool): Whether the language is written from right to left.
-    """
-
-    lang: str
-    judged: Judged
-    pair: Pair
-    from_right: bool
+    lang: str  # the language of the text
+    judged: Judged  # its sentence
+    pair: Pair  # the entity
+    from_right: bool  # whether the language is written from right to left
 
     @property
     def sure(self) -> float:

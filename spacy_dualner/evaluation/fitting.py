@@ -20,19 +20,13 @@ BATCH_SIZE = 256
 
 @dataclass
 class Fit:
-    """A fitted calibration.
+    """A fitted calibration."""
 
-    temperature (float): Divides the heads' log scores.
-    calibrator (Optional[Calibrator]): The network, if it is used.
-    held_out (Dict[str, float]): Log loss of either on every fifth sentence, when fitted on the
-        others.
-    power (Optional[float]): Of the heads' agreement, that gives the precision in a text without
-        annotations.
-    """
-
-    temperature: float = 1.0
-    calibrator: Calibrator | None = None
+    temperature: float = 1.0  # divides the heads' log scores
+    calibrator: Calibrator | None = None  # the network, if it is used
+    # Log loss of either on every fifth sentence, when fitted on the others.
     held_out: dict[str, float] = field(default_factory=dict)
+    # Of the heads' agreement, that gives the precision in a text without annotations.
     power: float | None = None
 
 

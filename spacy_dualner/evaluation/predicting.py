@@ -15,19 +15,13 @@ from .raw_text import as_written, is_annotated, place_of, places
 
 
 class Judged(NamedTuple):
-    """A sentence, as it is annotated and as a pipeline predicts it: text and tokens are the same.
+    """A sentence, as it is annotated and as a pipeline predicts it: text and tokens are the same."""
 
-    gold, doc (Doc): The annotated and the predicted one.
-    annotated (List[Place]): Entities, in characters of the text.
-    found (List[Place]): Those of `doc.ents`, but for those in words that have no annotation.
-    sure (Dict[Place, float]): Confidence of each that was found, below the threshold as well; empty
-        where no component says.
-    """
-
-    gold: Doc
-    doc: Doc
-    annotated: list[Place]
-    found: list[Place]
+    gold: Doc  # the annotated one
+    doc: Doc  # the predicted one
+    annotated: list[Place]  # entities, in characters of the text
+    found: list[Place]  # those of `doc.ents`, but for those in words that have no annotation
+    # Confidence of each that was found, below the threshold as well; empty where no component says.
     sure: dict[Place, float]
 
 

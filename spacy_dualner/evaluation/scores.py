@@ -136,14 +136,10 @@ def evaluate_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner"
 
 @dataclass
 class PredictedTags:
-    """BIO tags of the words of sentences, annotated and predicted.
+    """BIO tags of the words of sentences, annotated and predicted."""
 
-    gold (List[List[str]]): Annotated tags of each sentence.
-    predicted (Dict[str, List[List[str]]]): Predicted tags, by decoding.
-    """
-
-    gold: list[list[str]]
-    predicted: dict[str, list[list[str]]]
+    gold: list[list[str]]  # annotated tags of each sentence
+    predicted: dict[str, list[list[str]]]  # predicted tags, by decoding
 
     def scores(self) -> dict[str, Any]:
         """What `evaluate_docs` returns."""

@@ -33,16 +33,11 @@ BATCH_SIZE = 1000
 
 @dataclass
 class Sentences:
-    """Sentences and what the heads say of their words.
+    """Sentences and what the heads say of their words."""
 
-    logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences.
-    tags (Ints1d): Annotated tags, `[places]`; IGNORE where the annotation is missing.
-    """
-
-    logits: Tensor
-    layout: Layout
-    tags: Tensor
+    logits: Tensor  # `[words, 4C + 3]`
+    layout: Layout  # the sentences
+    tags: Tensor  # annotated tags, `[places]`; IGNORE where the annotation is missing
 
     @classmethod
     def predict(cls, nlp: Language, component: str, docs: Iterable[Doc]) -> Sentences:

@@ -38,16 +38,11 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a threshold makes of some entities.
+    """What a threshold makes of some entities."""
 
-    right (int): Those reported that are right.
-    reported (int): Those reported.
-    annotated (int): Those annotated.
-    """
-
-    right: int
-    reported: int
-    annotated: int
+    right: int  # those reported that are right
+    reported: int  # those reported
+    annotated: int  # those annotated
 
     @property
     def precision(self) -> Share | None:
@@ -62,24 +57,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What `find_thresholds` found.
+    """What `find_thresholds` found."""
 
-    table (Dict[str, float]): By type, for the component's setting.
-    short (List[str]): Types of which no threshold is enough.
-    unseen (List[str]): Types that were not found in the text; they keep the threshold they had.
-    types (Dict[str, Outcome]): By type.
-    languages (Dict[str, Outcome]): By language, of all types.
-    every (Outcome): Of all types in all languages.
-    share_known (float): About which share of the text confidences were calibrated on.
-    """
-
-    table: dict[str, float]
-    short: list[str]
-    unseen: list[str]
-    types: dict[str, Outcome]
-    languages: dict[str, Outcome]
-    every: Outcome
-    share_known: float
+    table: dict[str, float]  # by type, for the component's setting
+    short: list[str]  # types of which no threshold is enough
+    unseen: list[str]  # types that were not found in the text; they keep the threshold they had
+    types: dict[str, Outcome]  # by type
+    languages: dict[str, Outcome]  # by language, of all types
+    every: Outcome  # of all types in all languages
+    share_known: float  # about which share of the text confidences were calibrated on
 
 
 def find_thresholds(

@@ -69,13 +69,8 @@ class Layout:
 
 
 class Part(NamedTuple):
-    """Neighbouring sentences of a row.
+    """Neighbouring sentences of a row."""
 
-    layout (Layout): Those sentences as a row.
-    words (slice): Their words in the whole row.
-    first (int): Their first place in the whole row.
-    """
-
-    layout: Layout
-    words: slice
-    first: int
+    layout: Layout  # those sentences as a row
+    words: slice  # their words in the whole row
+    first: int  # their first place in the whole row

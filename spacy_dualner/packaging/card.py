@@ -99,19 +99,14 @@ def write_card(
 class Card:
     """A pipeline's card.
 
-    origin (Origin): How the pipeline came to be.
-    meta (Dict[str, Any]): Its meta.json, name, licence and author filled in.
-    statements (Statements): What the author says.
-    results (Optional[Dict[str, Any]]): What `evaluate` gives for it.
-    baseline (Optional[Baseline]): The same of another pipeline.
     Raises DualNerError where a baseline has no scores to go with, or of other languages.
     """
 
-    origin: Origin
-    meta: dict[str, Any]
-    statements: Statements
-    results: dict[str, Any] | None = None
-    baseline: Baseline | None = None
+    origin: Origin  # how the pipeline came to be
+    meta: dict[str, Any]  # its meta.json, name, licence and author filled in
+    statements: Statements  # what the author says
+    results: dict[str, Any] | None = None  # what `evaluate` gives for it
+    baseline: Baseline | None = None  # the same of another pipeline
 
     def __post_init__(self) -> None:
         scored, before = _languages(self.results), self.baseline

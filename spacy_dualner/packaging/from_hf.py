@@ -39,15 +39,11 @@ _REMEDY = "Name a folder that holds one, or its name on the hub."
 
 
 class Agreement(NamedTuple):
-    """How the start and end heads were made.
+    """How the start and end heads were made."""
 
-    n_sentences (int): Sentences whose tags they were fitted to; 0 where there was no text.
-    share (Optional[float]): How often both predict what the tags say, of the words where either
-        has an entity begin or end, on every tenth sentence, which they were not fitted to. None
-        where no such word is.
-    """
-
-    n_sentences: int
+    n_sentences: int  # sentences whose tags they were fitted to; 0 where there was no text
+    # How often both predict what the tags say, of the words where either has an entity begin or
+    # end, on every tenth sentence, which they were not fitted to. None where no such word is.
     share: float | None
 
 

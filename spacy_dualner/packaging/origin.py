@@ -27,26 +27,16 @@ _TEACHING = {
 
 @dataclass(frozen=True)
 class Origin:
-    """How a pipeline came to be. What nothing tells is empty or missing.
+    """How a pipeline came to be. What nothing tells is empty or missing."""
 
-    types (List[str]): Its entity types.
-    decode (str): What entities are read from: `span`, `tag` or `joint`.
-    encoder (str): Hub name or folder of the encoder, without any path of the machine.
-    losses (Dict[str, float]): Weights of the losses of stage 1, `tag` and `span`.
-    source (Dict[str, Optional[int]]): Languages of annotated text, with their sentences if known.
-    target (Dict[str, Optional[int]]): The same of text without annotations.
-    stage1 (Dict[str, Any]): Settings of `spacy train`, by the names in the record of `teach`.
-    stage2 (Optional[Dict[str, Any]]): The record of `teach`; None where there was no stage 2.
-    """
-
-    types: list[str]
-    decode: str
-    encoder: str
-    losses: dict[str, float]
-    source: Mapping[str, int | None]
-    target: Mapping[str, int | None]
-    stage1: Settings
-    stage2: Settings | None
+    types: list[str]  # its entity types
+    decode: str  # what entities are read from: `span`, `tag` or `joint`
+    encoder: str  # hub name or folder of the encoder, without any path of the machine
+    losses: dict[str, float]  # weights of the losses of stage 1, `tag` and `span`
+    source: Mapping[str, int | None]  # languages of annotated text, with their sentences if known
+    target: Mapping[str, int | None]  # the same of text without annotations
+    stage1: Settings  # settings of `spacy train`, by the names in the record of `teach`
+    stage2: Settings | None  # the record of `teach`; None where there was no stage 2
 
     @property
     def stages(self) -> dict[str, Settings]:

@@ -21,6 +21,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
 # What a schema cannot hold: the others are the defaults of its fields.
 DEFAULTS = Config().from_str(
     """
+[teaching]
+
 [teaching.optimizer]
 @optimizers = "spacy-dualner.AdamW.v1"
 learn_rate = 2e-5

@@ -23,26 +23,16 @@ from .pairing import find_partners
 
 @dataclass
 class TeachingData:
-    """What stage 2 is run on. Made by `read_data`.
+    """What stage 2 is run on. Made by `read_data`."""
 
-    corpus (SentenceArrays): Source sentences, then target sentences.
-    n_source (int): How many of them are source sentences.
-    source_langs (List[str]): Languages of those.
-    dev (SentenceArrays): Annotated development sentences; may be empty.
-    target (Dict[str, Ints1d]): Numbers of each target language's sentences that have words.
-    partners (Optional[Ints1d]): FILTER: the source sentence of each translation.
-    held_back (Ints1d): Numbers of target sentences that are scored and not trained on.
-    trained_on (Ints1d): Numbers of those that are; of FILTER the translations alone.
-    """
-
-    corpus: SentenceArrays
-    n_source: int
-    source_langs: list[str]
-    dev: SentenceArrays
-    target: dict[str, Ints]
-    partners: Ints | None
-    held_back: Ints
-    trained_on: Ints
+    corpus: SentenceArrays  # source sentences, then target sentences
+    n_source: int  # how many of them are source sentences
+    source_langs: list[str]  # languages of those
+    dev: SentenceArrays  # annotated development sentences; may be empty
+    target: dict[str, Ints]  # numbers of each target language's sentences that have words
+    partners: Ints | None  # FILTER: the source sentence of each translation
+    held_back: Ints  # numbers of target sentences that are scored and not trained on
+    trained_on: Ints  # numbers of those that are; of FILTER the translations alone
 
     @property
     def n_target(self) -> int:

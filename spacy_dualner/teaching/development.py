@@ -24,23 +24,16 @@ NEAR_ZERO = 0.05
 
 @dataclass
 class Development:
-    """Scores students.
+    """Scores students."""
 
-    select (str): `mean` over all development languages, `source` languages only, or `agreement`
-        between the two heads on unlabelled sentences.
-    source_langs (Sequence[str]): The annotated languages.
-    dev (SentenceArrays): Annotated development sentences; may be empty.
-    held_back (SentenceArrays): Unlabelled sentences that are not trained on; may be empty.
-    scheme (LabelScheme): Entity types.
-    shape (Shape): How to cut and pad.
-    """
-
+    # `mean` over all development languages, `source` languages only, or `agreement` between the two
+    # heads on unlabelled sentences.
     select: str
-    source_langs: Sequence[str]
-    dev: SentenceArrays
-    held_back: SentenceArrays
-    scheme: LabelScheme
-    shape: Shape
+    source_langs: Sequence[str]  # the annotated languages
+    dev: SentenceArrays  # annotated development sentences; may be empty
+    held_back: SentenceArrays  # unlabelled sentences that are not trained on; may be empty
+    scheme: LabelScheme  # entity types
+    shape: Shape  # how to cut and pad
 
     def __post_init__(self) -> None:
         names = self.dev.lang_names

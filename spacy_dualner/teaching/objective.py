@@ -20,18 +20,14 @@ from .regulariser import Norm, entity_regulariser, gather_entities
 
 @dataclass(frozen=True)
 class Objective:
-    """Which losses stage 2 is made of. The defaults are the paper's.
+    """Which losses stage 2 is made of. The defaults are the paper's."""
 
-    method (str): `dual`, pseudo labels crossed over between the heads; `selfkl`, each head after
-        the teacher's own distribution; `filter`, that for target words alone; or `gold`, what is
-        annotated and no teacher, as in stage 1.
-    alpha (float): Weight of the entity-aware regulariser.
-    mse_norm (str): How that is normalised, `pairs` or `set`.
-    """
-
+    # `dual`, pseudo labels crossed over between the heads; `selfkl`, each head after the teacher's
+    # own distribution; `filter`, that for target words alone; or `gold`, what is annotated and no
+    # teacher, as in stage 1.
     method: Literal["dual", "selfkl", "filter", "gold"] = "dual"
-    alpha: float = 0.5
-    mse_norm: Norm = "pairs"
+    alpha: float = 0.5  # weight of the entity-aware regulariser
+    mse_norm: Norm = "pairs"  # how that is normalised, `pairs` or `set`
 
     @property
     def taught(self) -> bool:
@@ -41,22 +37,14 @@ class Objective:
 
 @dataclass
 class Piece:
-    """Words of one piece of a batch.
+    """Words of one piece of a batch."""
 
-    gold (Ints1d): Tag class of each word, IGNORE where there is no gold tag.
-    layout (Layout): Their sentences.
-    is_source (Bools1d): Whether each is of an annotated sentence.
-    n_source (Tensor): Source words of the whole batch.
-    n_target (Tensor): Target words of the whole batch.
-    share (float): This piece's share of the regulariser: 1 / pieces.
-    """
-
-    gold: Tensor
-    layout: Layout
-    is_source: Tensor
-    n_source: Tensor
-    n_target: Tensor
-    share: float
+    gold: Tensor  # tag class of each word, IGNORE where there is no gold tag
+    layout: Layout  # their sentences
+    is_source: Tensor  # whether each is of an annotated sentence
+    n_source: Tensor  # source words of the whole batch
+    n_target: Tensor  # target words of the whole batch
+    share: float  # this piece's share of the regulariser: 1 / pieces
 
 
 def found_entities(values: HeadValues, layout: Layout) -> Spans:

@@ -11,18 +11,12 @@ from .settings import ConfigSchemaTeaching
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps of a run. Made by `of`.
+    """Steps of a run. Made by `of`."""
 
-    epoch (int): Steps of an epoch.
-    total (int): Steps of the run.
-    warmup (int): Steps to the peak learning rate.
-    evaluation (int): Steps between evaluations; the last one is evaluated as well.
-    """
-
-    epoch: int
-    total: int
-    warmup: int
-    evaluation: int
+    epoch: int  # steps of an epoch
+    total: int  # steps of the run
+    warmup: int  # steps to the peak learning rate
+    evaluation: int  # steps between evaluations; the last one is evaluated as well
 
     @classmethod
     def of(cls, settings: ConfigSchemaTeaching, n_sentences: int) -> Schedule:

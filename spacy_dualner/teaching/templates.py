@@ -52,15 +52,10 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Template(NamedTuple):
-    """A beginning.
+    """A beginning."""
 
-    sentences (Ints1d): Numbers of the sentences that begin with it.
-    n_words (int): How many words it has.
-    text (str): It.
-    """
-
-    sentences: Ints
-    n_words: int
+    sentences: Ints  # numbers of the sentences that begin with it
+    n_words: int  # how many words it has
     text: str
 
     def remark(self, lang: str) -> str:

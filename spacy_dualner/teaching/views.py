@@ -22,22 +22,14 @@ Blocks = Sequence[Block] | PairBlock
 
 @dataclass
 class View:
-    """Some sentences, ready for the networks.
+    """Some sentences, ready for the networks."""
 
-    gold (Ints1d): Tag class of each word, IGNORE where there is no gold tag.
-    sentence_lengths (Ints1d): Number of words of each sentence.
-    is_source (Bools1d): Whether each word is of an annotated sentence.
-    unread (Bools1d): Which words the teacher does not see.
-    teacher (Blocks): What the teacher sees.
-    student (Blocks): What the student sees: all words.
-    """
-
-    gold: Ints
-    sentence_lengths: Ints
-    is_source: NDArray[np.bool_]
-    unread: NDArray[np.bool_]
-    teacher: Blocks
-    student: Blocks
+    gold: Ints  # tag class of each word, IGNORE where there is no gold tag
+    sentence_lengths: Ints  # number of words of each sentence
+    is_source: NDArray[np.bool_]  # whether each word is of an annotated sentence
+    unread: NDArray[np.bool_]  # which words the teacher does not see
+    teacher: Blocks  # what the teacher sees
+    student: Blocks  # what the student sees: all words
 
     @property
     def n_words(self) -> int:

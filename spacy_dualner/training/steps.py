@@ -26,14 +26,10 @@ LEAST_INTERVAL = 20
 
 
 class Steps(NamedTuple):
-    """Steps of a run of `spacy train`.
+    """Steps of a run of `spacy train`."""
 
-    total (int): Of the whole run; 0 where nothing bounds it.
-    per_epoch (int): Of one pass over the corpus.
-    """
-
-    total: int
-    per_epoch: int
+    total: int  # of the whole run; 0 where nothing bounds it
+    per_epoch: int  # of one pass over the corpus
 
 
 def count_steps(corpus: Any, batch_size: Any, epochs: int, max_steps: int = 0) -> Steps | None:

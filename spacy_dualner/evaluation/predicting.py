@@ -15,7 +15,7 @@ from .raw_text import as_written, is_annotated, place_of, places
 
 
 class Judged(NamedTuple):
-    """A sentence, as it is annotated and as a pipeline predicts it: text and tokens are the same."""
+    """A sentence as annotated and as a pipeline predicts it: text and tokens are the same."""
 
     gold: Doc  # the annotated one
     doc: Doc  # the predicted one

@@ -1,10 +1,9 @@
-"""Stage 2 on several processes, as `accelerate launch` starts them."""
+"""Stage 2 on several processes that share the work."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from helpers.corpus import stage2_config, write_corpus
 from helpers.pipeline import weights
 from helpers.tiny import train_nlp
 
+from experiments.reliability.processes import Command
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import Teaching
@@ -35,8 +35,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path
     return folder
 
 
-def teach(folder: Path, output: Path, n_processes: int, *more: str, **overrides: object) -> str:
-    """Run the command and return what it printed."""
+def teach(folder: Path, output: Path, n_processes: int, **overrides: object) -> str:
+    """Run the command in so many processes and return what they printed.
+
+    Each has in its environment what the launcher puts there; `test_machines` has the launcher.
+    """
     settings = {
         # 20 sentences: the last batch of an epoch has 2, fewer than three processes.
         "teaching__batch_size": 9,
@@ -48,18 +51,20 @@ def teach(folder: Path, output: Path, n_processes: int, *more: str, **overrides:
     }
     config = output.with_suffix(".cfg")
     stage2_config(folder / "model", folder / "corpus", **settings).to_disk(config)
-    command = [sys.executable, "-m"]
-    if n_processes > 1:
-        command += ["accelerate.commands.launch", "--multi_gpu", "--num_processes", n_processes]
-        command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-        command += ["--main_process_port", "0", "-m"]
-    command += ["spacy", "dualner", "teach", str(config), "--output", str(output), *more]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        list(map(str, command)), env=env, capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    words = ("spacy", "dualner", "teach", config, "--output", output)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(n_processes)}
+    processes: list[Command] = []
+    with ExitStack() as stack:
+        for rank in range(n_processes):
+            own = env | {"RANK": str(rank), "LOCAL_RANK": str(rank), "CUDA_VISIBLE_DEVICES": ""}
+            said = output.with_name(f"said-{rank}")
+            process = Command(output.parent, said, *words, environment=own)
+            processes.append(stack.enter_context(process))
+        for process in processes:
+            assert process.wait(240) == 0, process.read()
+        return "".join(process.read()[0] for process in processes)
 
 
 def losses(output: Path) -> list[float]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-import srsly
 import torch
 from spacy.errors import Errors
 from spacy.pipeline.trainable_pipe import TrainablePipe
@@ -42,20 +41,25 @@ def pack(value: Any, write: Callable[[Any], object]) -> None:
     value (Any): Dicts and lists, of what msgpack can hold.
     write (Callable[[Any], object]): Takes bytes, one part after the other.
     """
+    # One for all: each asks every installed package for encoders, which takes a millisecond.
+    _pack(value, write, Packer(use_bin_type=True))
+
+
+def _pack(value: Any, write: Callable[[Any], object], packer: Packer) -> None:
     if isinstance(value, dict):
-        write(Packer().pack_map_header(len(value)))
+        write(packer.pack_map_header(len(value)))
         for pair in value.items():
             for part in pair:
-                pack(part, write)
+                _pack(part, write, packer)
     elif isinstance(value, (list, tuple)):
-        write(Packer().pack_array_header(len(value)))
+        write(packer.pack_array_header(len(value)))
         for part in value:
-            pack(part, write)
+            _pack(part, write, packer)
     elif isinstance(value, bytes) and len(value) >= _LARGE:
         write(binary_header(len(value)))
         write(value)
     else:
-        write(srsly.msgpack_dumps(value))
+        write(packer.pack(value))
 
 
 def binary_header(length: int) -> bytes:
@@ -161,6 +165,7 @@ def open_view(view: memoryview) -> BufferedReader:
 class _Reader:
     def __init__(self, data: memoryview) -> None:
         self.data, self.at = data, 0
+        self._decode = msgpack_decoders.get("numpy")
 
     def take(self, n: int) -> memoryview:
         part = self.data[self.at : self.at + n]
@@ -192,7 +197,7 @@ class _Reader:
             return [self.read() for _ in range(n)]
         if kind is dict:
             # Arrays are maps too.
-            return msgpack_decoders.get("numpy")({self.read(): self.read() for _ in range(n)})
+            return self._decode({self.read(): self.read() for _ in range(n)})
         part = self.take(n)
         if kind is str:
             return str(part, "utf8")

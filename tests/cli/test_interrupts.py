@@ -207,9 +207,10 @@ def test_annotate_is_stopped(
     options = ("--batch-size", "50", "--n-process", str(n_process))
     arguments = ("dualner", "annotate", "model", long_text, "out.jsonl", *options)
     partial = here / "out.jsonl.partial"
+    journal = partial / "journal.json"
     with Command(here, here / "said", "spacy", *arguments) as annotate:
         if begun:
-            annotate.until((partial / "journal.json").exists)
+            annotate.until(journal.exists)
         else:
             annotate.until(partial.exists)
             if n_process > 1:
@@ -282,7 +283,7 @@ def test_a_study_is_stopped(
     write_study(here, encoder_path)
     runs = here / "out" / "runs"
     words = ("experiments", "study", "study.cfg", "-o", "out", "--jobs", str(jobs))
-    with Command(here, here / "said", *words) as study:
+    with Command(here, here / "said", *words, warm_all=True) as study:
         study.until(lambda: len(list(runs.glob("*/log.txt"))) == jobs)
         time.sleep(0.5)
         assert study.stop(number, group=True) == 128 + number, study.read()

@@ -497,7 +497,7 @@ def test_killed_it_goes_on_to_the_same_results(
     results = tmp_path / "results"
     for wanted in ("runs/tiny-MLT-50-0/history.jsonl", "runs/tiny-DualNER-50-0/checkpoint.pt"):
         arguments = ("experiments", *command(base, results), *ARGUMENTS)
-        with Command(ROOT, tmp_path / "said", *arguments) as study:
+        with Command(ROOT, tmp_path / "said", *arguments, warm_all=True) as study:
             study.until((results / wanted).exists)
             assert study.stop(signal.SIGKILL) == -signal.SIGKILL
     # Nor does it matter how many run at once.

@@ -27,21 +27,31 @@ class Case:
 
     words (Sequence[str]): Module and arguments. `given` is a folder that it only reads.
     outputs (Sequence[str]): Patterns of what it writes; each is old or new at any moment.
-    resume (str): The option that goes on, if one does.
+    resume (Optional[str]): The option that goes on; empty if it does by itself, None if it begins
+        from the beginning.
     again (Sequence[str]): Other arguments, which make an earlier output that is replaced.
     may_stay (Sequence[str]): Patterns of what Ctrl-C and SIGTERM may leave, to go on from.
     others_write (bool): Whether spaCy writes the outputs, so that nothing is promised of them
         before the command ends.
     timeless (bool): Whether outputs are compared without the times that stand in them.
+    in_temp (Sequence[str]): Patterns of what others leave in the folder for temporary files.
+    faults (Sequence[str]): What it is disturbed by.
     """
 
     words: Sequence[str]
     outputs: Sequence[str]
-    resume: str = ""
+    resume: str | None = None
     again: Sequence[str] = ()
     may_stay: Sequence[str] = ()
     others_write: bool = False
     timeless: bool = False
+    in_temp: Sequence[str] = ()
+    faults: Sequence[str] = ("KILL", "TERM", "Ctrl-C")
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is not begun from the beginning after a kill."""
+        return self.resume is not None
 
 
 def _dualner(words: str) -> list[str]:
@@ -57,7 +67,6 @@ _CALIBRATE += " --test-langs en"
 _TRAIN = ["spacy", "train", "given/stage1.cfg", "--paths.train", "given/corpus/train"]
 _TRAIN += ["--paths.dev", "given/corpus/dev", "--corpora.dev.limit", "4", "--output"]
 
-# One more row for `annotate --ray`, when it is there, is one more entry here.
 CASES = {
     "convert": Case(_dualner(_CONVERT), ["corpus/*/*.spacy"], again=["--train-limit", "20"]),
     "convert, shards": Case(
@@ -126,6 +135,19 @@ CASES = {
         again=["-k", "title"],
         may_stay=["out.jsonl.partial"],
     ),
+    "annotate --ray": Case(
+        _dualner(
+            "annotate given/model given/text.jsonl out.jsonl -b 12 --force "
+            "--ray --actors 2 --shard-batches 1"
+        ),
+        ["out.jsonl/*", "out.jsonl.errors.jsonl"],
+        "--resume",
+        may_stay=["out.jsonl", "out.jsonl.partial"],
+        timeless=True,
+        # An actor that still begins when all is done is killed.
+        in_temp=["torchinductor_*", "spacy-dualner-*"],
+        faults=("KILL", "TERM", "Ctrl-C", "actor"),
+    ),
     "select": Case(
         _dualner("select given/model given/text.jsonl out.jsonl -n 20 -b 12 --force"),
         ["out.jsonl"],
@@ -134,12 +156,14 @@ CASES = {
     "study": Case(
         ["experiments", "study", "given/study.cfg", "-o", "out"],
         ["out/corpus", "out/runs/*/result.json", "out/runs/*/predictions.npz"],
+        "",
         may_stay=["out"],
         timeless=True,
     ),
     "study -j 2": Case(
         ["experiments", "study", "given/study.cfg", "-o", "out", "-j", "2"],
         ["out/corpus", "out/runs/*/result.json", "out/runs/*/predictions.npz"],
+        "",
         may_stay=["out"],
         timeless=True,
     ),

@@ -1,319 +1,173 @@
-"""Kill the commands at random moments and at every write, go on, and compare with calm runs.
+"""Kill the commands at every place where they write and at random moments, go on, and compare.
 
-python -m experiments.reliability.kills --kills 1000 --seed 0 OUT
+python -m experiments.reliability.kills --kills 1000 --jobs 2 OUT
 
 OUT holds `results.jsonl`, a line a kill. The same command goes on with it, also after a kill.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
-import shutil
-import signal
+import subprocess
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import forkserver, get_context
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-from spacy_dualner.data.outputs import write_json
+import psutil
 
-from .cases import CASES, Case, prepare
-from .points import Points
-from .processes import Command, NewCommand
-from .state import Tree, besides, part, tree, units, wait_for_end
+from .cases import CASES, prepare
+from .trial import ACTOR, FULL, SIGNALS, Calm, Room, Row, places_of
 
-SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
-FULL = {"disk full": 0}
+# Where a file begins to take room.
 _FILLING = {"open", "os.mkdir", "os.rename"}
-# Of a hundred trials, so many are of processes that are begun anew.
-_NEW = 3
-_MOST_KILLS = 6
-_SECONDS = 240
-# What a run removes that an earlier one left beside an output.
-_SWEPT = (".*.part", "*/.*.part", "*/*/.*.part")
-
-Row = dict[str, Any]
+_DISK = "64m"
+# After so many kills comes a line.
+_OFTEN = 50
 
 
-@dataclass
-class Calm:
-    """Runs of a case that nobody disturbs.
+class Results:
+    """The rows of all trials, which several processes write.
 
-    final (Tree): What is there in the end.
-    older (Tree): What an earlier run with other arguments leaves.
-    points (List[str]): `leader 1 open name`: where files are changed.
-    seconds (float): How long it takes.
+    path (Path): The file.
     """
 
-    final: Tree
-    older: Tree
-    points: list[str]
-    seconds: float
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        with self.path.open("a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file  # type: ignore[misc]
 
-class Trials:
-    """All trials in a folder.
-
-    out (Path): The folder.
-    names (Sequence[str]): The cases.
-    faults (Mapping[str, int]): What happens to a command: signals, or 0 for a disk that is full.
-    """
-
-    def __init__(self, out: Path, names: Sequence[str], faults: Mapping[str, int]) -> None:
-        self.out = out.absolute()
-        self.cases = {name: CASES[name] for name in names}
-        self.faults = faults
-        self.results = self.out / ("full.jsonl" if faults is FULL else "results.jsonl")
-        self.work, self.temp = self.out / "trial" / "work", self.out / "trial" / "tmp"
-        self.said = self.out / "said"
-        self.out.mkdir(parents=True, exist_ok=True)
-        prepare(self.out)
-        self.calm = {name: self._calm(name, case) for name, case in self.cases.items()}
-        for name, calm in self.calm.items():
-            print(f"{name}: {len(calm.points)} points, {calm.seconds:.1f} s", flush=True)
-        self.begin_seconds = self._begin_seconds() if _NEW else 0.0
-
-    def _fresh(self) -> None:
-        shutil.rmtree(self.work.parent, ignore_errors=True)
-        self.work.mkdir(parents=True)
-        self.temp.mkdir()
-        (self.work / "given").symlink_to(self.out / "given")
-
-    def _start(self, case: Case, words: Sequence[str], hook: Points, new: bool = False) -> Command:
-        shutil.rmtree(self.said, ignore_errors=True)
-        self.said.mkdir()
-        kind = NewCommand if new else Command
-        environment = {"TMPDIR": str(self.temp)}
-        return kind(self.work, self.said, *words, environment=environment, hook=hook, warm_all=True)
-
-    def _calm(self, name: str, case: Case) -> Calm:
-        """What an earlier process found, or else now is found, in two runs."""
-        known = self.out / "calm" / f"{name}.json"
-        if known.exists():
-            return Calm(**json.loads(known.read_text()))
-        trees, seconds = [], 0.0
-        log = self.said / "points"
-        for again in (case.again, ()):
-            self._fresh()
-            began = time.perf_counter()
-            hook = Points(self.work.parent, log)
-            with self._start(case, [*case.words, *again], hook) as command:
-                assert command.wait() == 0, command.read()
-            seconds = time.perf_counter() - began
-            assert not any(self.temp.iterdir()), sorted(self.temp.iterdir())
-            trees.append(tree(self.work, timeless=case.timeless))
-            if again:
-                older = self.out / "older" / name
-                shutil.rmtree(older, ignore_errors=True)
-                older.parent.mkdir(exist_ok=True)
-                self.work.rename(older)
-        # Of many like ones the first and the last.
-        lines = log.read_text().splitlines()
-        kinds = [(line.split()[0], *line.split()[2:]) for line in lines]
-        ends = dict(zip(kinds, lines, strict=True)).values()
-        begins = dict(zip(reversed(kinds), reversed(lines), strict=True)).values()
-        points = sorted({*begins, *ends}, key=lines.index)
-        calm = Calm(trees[-1], trees[0] if case.again else {}, points, seconds)
-        known.parent.mkdir(exist_ok=True)
-        write_json(known, asdict(calm))
-        return calm
-
-    def _begin_seconds(self) -> float:
-        """What a new process takes longer than one that is forked."""
-        name, case = next(iter(self.cases.items()))
-        self._fresh()
-        began = time.perf_counter()
-        with self._start(case, case.words, Points(self.work.parent), new=True) as command:
-            assert command.wait() == 0, command.read()
-        return max(0.0, time.perf_counter() - began - self.calm[name].seconds)
-
-    def run(self, kills: int, seed: int) -> None:
-        """Trial after trial, until there were so many kills."""
-        rows = self._read()
-        done = {(row["trial"], row["case"]) for row in rows}
-        n_kills = sum(map(_hit, rows))
-        for number, (name, at) in enumerate(self._plan(seed)):
-            if n_kills >= kills:
-                break
-            if (number, name) in done:
-                continue
-            rng = random.Random(f"{seed} {number}")
-            rows = self._trial(name, at, rng)
-            for row in rows:
-                row |= {"trial": number, "case": name}
-            self._write(rows)
-            n_kills += sum(map(_hit, rows))
-            for problem in {p for row in rows for p in row["problems"]}:
-                print(f"trial {number}, {name}: {problem}", flush=True)
-
-    def _plan(self, seed: int) -> Iterator[tuple[str, str]]:
-        """Each point once, in turn with random moments; then these alone."""
-        rng = random.Random(seed)
-        points = [(name, point) for name, calm in self.calm.items() for point in calm.points]
-        rng.shuffle(points)
-        if self.faults is FULL:
-            yield from (place for place in points if place[1].split()[2] in _FILLING)
-            return
-        # As much time for each.
-        weights = [1 / calm.seconds for calm in self.calm.values()]
-        while True:
-            if points:
-                yield points.pop()
-            yield rng.choices(list(self.cases), weights)[0], ""
-
-    def _trial(self, name: str, at: str, rng: random.Random) -> list[Row]:
-        """Kill a command, and what goes on from there, some times; then let it end."""
-        case, calm = self.cases[name], self.calm[name]
-        self._fresh()
-        older: Tree = {}
-        if case.again and rng.random() < 0.5:
-            shutil.rmtree(self.work)
-            shutil.copytree(self.out / "older" / name, self.work, symlinks=True)
-            older = calm.older
-        rows: list[Row] = []
-        words = list(case.words)
-        for n in range(1 if self.faults is FULL else rng.randint(1, _MOST_KILLS)):
-            if n:
-                at = rng.choice([*calm.points, ""]) if rng.random() < 0.3 else ""
-            row = self._kill(case, words, at, calm, rng)
-            row["problems"] += self._compare(case, calm, older, row["signal"] == "KILL")
-            rows.append(row)
-            words = [*case.words, *filter(None, [case.resume])]
-        with self._start(case, words, Points(self.work.parent)) as command:
-            status = command.wait(_SECONDS)
-            said = command.read()
-            left = wait_for_end(command.pid, self.work.parent)
-        row = rows[-1]
-        if status:
-            row["problems"].append(f"goes on with status {status}: {' '.join(said)[-500:]}")
-        now = tree(self.work, timeless=case.timeless)
-        for what in sorted({n for n, _ in now.items() ^ calm.final.items()}):
-            row["problems"].append(f"other than undisturbed: {what}")
-        for path in sorted(self.temp.iterdir()):
-            row["problems"].append(f"left in TMPDIR: {path.name}")
-        if left:
-            row["problems"].append(f"{len(left)} processes left in the end")
-        return rows
-
-    def _kill(self, case: Case, words: list[str], at: str, calm: Calm, rng: random.Random) -> Row:
-        kind = rng.choice(list(self.faults))
-        number, group = self.faults[kind], rng.random() < 0.5
-        new = not at and rng.random() < _NEW / 100
-        log = self.said / "points"
-        hook = Points(self.work.parent, log)
-        inside = rng.random() < 0.5
-        if at:
-            place = " ".join(at.split()[:2])
-            hook = Points(self.work.parent, log, place, inside, number, group)
-        began = time.perf_counter()
-        row: Row = {"signal": kind, "group": group, "new": new, "at": at, "problems": []}
-        with self._start(case, words, hook, new) as command:
-            if not at:
-                while not new and not log.exists():
-                    time.sleep(0.001)
-                began = time.perf_counter()
-                moment = rng.uniform(0, calm.seconds + (self.begin_seconds if new else 0))
-                row["at"] = f"{moment:.3f} s"
-                ended = command.ends_within(moment)
-                row["late"] = ended
-                if not ended:
-                    (os.killpg if group else os.kill)(command.pid, number)
-            else:
-                row["inside"] = inside
-            try:
-                row["status"] = command.wait(_SECONDS)
-            except AssertionError:
-                row["problems"].append("does not end")
-                os.killpg(command.pid, signal.SIGKILL)
-                row["status"] = command.wait()
-            left = wait_for_end(command.pid, self.work.parent)
-            row["seconds"] = round(time.perf_counter() - began, 2)
-            row["said"] = [text[-800:] for text in command.read()]
-        for pid in left:
-            row["problems"].append(f"process {pid} left")
-            os.kill(pid, signal.SIGKILL)
-        row["problems"] += self._ending(case, row, -number)
-        return row
-
-    def _ending(self, case: Case, row: Row, died: int) -> Iterator[str]:
-        """What is wrong with how a command that got a signal ended."""
-        status, (out, err) = row["status"], row["said"]
-        if status in (0, -signal.SIGKILL) or case.others_write:
-            return
-        if not died:
-            if status != 1 or ("Make room" not in out and "No space left" not in out):
-                yield f"status {status} on a full disk: {out[-200:]}"
-        elif status == died or (status == 128 - died and not (out + err).strip()):
-            row["outside"] = True  # before or after what the command does; typer is silent then
-            return
-        elif status != 128 - died:
-            yield f"status {status} after {row['signal']}"
-        elif out.count("Interrupted") != 1:
-            yield "does not say once that it was interrupted"
-        for word in ("Traceback", "Exception ignored", "leaked"):
-            if word in err + out:
-                yield f"{word}"
-
-    def _compare(self, case: Case, calm: Calm, older: Tree, killed: bool) -> list[str]:
-        """What is wrong on disk after a signal."""
-        now = tree(self.work, timeless=case.timeless)
-        problems = []
-        for unit in units(case.outputs, now, calm.final, older):
-            own = part(now, unit)
-            known = [part(calm.final, unit), part(older, unit)]
-            if case.others_write or own in known or (not own and not known[1]):
-                continue
-            problems.append(f"{unit} is {'half-written' if own else 'gone'}")
-        if not killed:
-            # What a command cannot clean up any more goes with the next run.
-            extra = besides(now, [calm.final, older], [*case.may_stay, *_SWEPT])
-            problems += [f"stays: {name}" for name in extra]
-            others = [
-                path.name for path in self.temp.iterdir() if not path.match("spacy-dualner-*")
-            ]
-            problems += [f"stays in TMPDIR: {name}" for name in others]
-        return problems
-
-    def _read(self) -> list[Row]:
-        """The rows of whole trials; a last line that was cut short goes."""
-        if not self.results.exists():
-            return []
-        content = self.results.read_bytes()
+    def _rows(self, file: BinaryIO) -> list[Row]:
+        """Those of whole trials; a last line that was cut short goes."""
+        file.seek(0)
+        content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
-        os.truncate(self.results, len(whole))
-        return [json.loads(line) for line in whole.splitlines()]
+        file.truncate(len(whole))
+        return [row for line in whole.splitlines() for row in json.loads(line)]
 
-    def _write(self, rows: list[Row]) -> None:
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        with self.results.open("ab", buffering=0) as file:
-            file.write(lines.encode())
+    def read(self) -> list[Row]:
+        """All rows."""
+        with self._locked() as file:
+            return self._rows(file)
+
+    def add(self, rows: list[Row]) -> list[Row]:
+        """Write those of a trial. Returns all, these included."""
+        with self._locked() as file:
+            known = self._rows(file)
+            file.write(f"{json.dumps(rows)}\n".encode())
             os.fsync(file.fileno())
-
-    def table(self) -> str:
-        """Kills and problems by command and signal, as Markdown."""
-        rows = [row for row in self._read() if row["case"] in self.cases]
-        lines = [
-            "| command | " + " | ".join(self.faults) + " | points hit | differing |",
-            "| --- |" + " ---: |" * (len(self.faults) + 2),
-        ]
-        for name, calm in self.calm.items():
-            own = [row for row in rows if row["case"] == name]
-            counts = Counter(row["signal"] for row in own if _hit(row))
-            hit = {row["at"] for row in own if _hit(row)} & set(calm.points)
-            bad = sum(bool(row["problems"]) for row in own)
-            cells = [*(counts[s] for s in self.faults), f"{len(hit)} of {len(calm.points)}", bad]
-            lines.append(f"| `{name}` | " + " | ".join(map(str, cells)) + " |")
-        return "\n".join(lines)
+        return known + rows
 
 
-def _hit(row: Row) -> bool:
-    """Whether it ended the command: some come too late."""
-    return bool(row["status"])
+def work(options: Namespace, number: int) -> None:
+    """Trial after trial, each with a number of its own, until there were so many kills.
+
+    options (Namespace): Of the command.
+    number (int): Of this process.
+    """
+    room, results, parent = Room(options.out, number), results_of(options), os.getppid()
+    calms = {name: room.calm(name) for name in options.only}
+    trial, cost = number, _processor_seconds()
+    if options.disk_full:
+        room.disk.mkdir(parents=True, exist_ok=True)
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(room.disk)]
+        subprocess.run(mount, check=True)
+    try:
+        while time.time() < options.until and os.getppid() == parent:
+            rows = results.read()
+            if sum(row["hit"] for row in rows) >= options.kills:
+                break
+            if trial not in {row["trial"] for row in rows}:
+                rng = random.Random(f"{options.seed} {trial}")
+                left = places_of(calms, rows)
+                name = _choose(options, left, trial, rng, number)
+                places = left[name]
+                if options.disk_full:
+                    places = [place for place in places if place.split()[2] in _FILLING]
+                new = room.trial(name, rng, places, options.disk_full)
+                for row in new:
+                    row |= {"trial": trial, "case": name, "processor": 0.0}
+                new[-1]["processor"] = round(_processor_seconds() - cost, 2)
+                cost = _processor_seconds()
+                _tell(results.add(new), new, calms)
+            trial += options.jobs
+    finally:
+        if options.disk_full:
+            subprocess.run(["umount", "--lazy", str(room.disk)], check=True)
+
+
+def results_of(options: Namespace) -> Results:
+    """Where the rows are."""
+    return Results(options.out / ("full.jsonl" if options.disk_full else "results.jsonl"))
+
+
+def _choose(
+    options: Namespace, left: dict[str, list[str]], trial: int, rng: random.Random, number: int
+) -> str:
+    """A case: those with many places that were not hit yet come more often."""
+    # One cluster at a time is enough for a machine.
+    names = [name for name in left if not number or ACTOR not in CASES[name].faults]
+    if options.disk_full:
+        return names[trial // options.jobs % len(names)]
+    return rng.choices(names, [len(left[name]) + 1 for name in names])[0]
+
+
+def _tell(rows: list[Row], new: list[Row], calms: dict[str, Calm]) -> None:
+    for row in new:
+        for problem in row["problems"]:
+            print(f"trial {row['trial']}, {row['case']}, {row['at']}: {problem}", flush=True)
+    n_kills = sum(row["hit"] for row in rows)
+    if n_kills // _OFTEN > (n_kills - sum(row["hit"] for row in new)) // _OFTEN:
+        n_left = sum(map(len, places_of(calms, rows).values()))
+        n_places = sum(len(calm.places) for calm in calms.values())
+        seconds = sum(row["processor"] for row in rows)
+        n_bad = sum(bool(row["problems"]) for row in rows)
+        print(
+            f"{time.strftime('%H:%M:%S')}: {n_kills} kills, {n_places - n_left} of {n_places} "
+            f"places, {n_bad} differing, {seconds / 60:.1f} minutes of a processor",
+            flush=True,
+        )
+
+
+def _processor_seconds() -> float:
+    """What this process and those that it began have taken, as far as they have ended."""
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    times = [psutil.Process(pid).cpu_times() for pid in (os.getpid(), server) if pid]
+    return sum(sum(one[:4]) for one in times)
+
+
+def table(rows: list[Row], calms: dict[str, Calm], full: bool) -> str:
+    """Kills and problems by command and signal, as Markdown."""
+    columns = [FULL] if full else [*SIGNALS, ACTOR]
+    lines = [
+        "| command | " + " | ".join(columns) + " | places hit, of all | differing |",
+        "| --- |" + " ---: |" * (len(columns) + 2),
+    ]
+    left = places_of(calms, rows)
+    sums: Counter[str] = Counter()
+    n_bad = 0
+    for name, calm in calms.items():
+        own = [row for row in rows if row["case"] == name]
+        counts = Counter(row["signal"] for row in own if row["hit"])
+        bad = sum(bool(row["problems"]) for row in own)
+        n_hit, n_places = len(calm.places) - len(left[name]), len(calm.places)
+        sums += counts + Counter(hit=n_hit, places=n_places)
+        n_bad += bad
+        cells = [f"`{name}`", *(counts[kind] for kind in columns), f"{n_hit} of {n_places}", bad]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    cells = ["all", *(sums[kind] for kind in columns), f"{sums['hit']} of {sums['places']}", n_bad]
+    return "\n".join([*lines, "| " + " | ".join(map(str, cells)) + " |"])
 
 
 def main() -> None:
@@ -322,13 +176,30 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="Folder of the results, new or begun")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="Trials at once")
+    parser.add_argument("--minutes", type=float, default=600, help="After these no trial begins")
     parser.add_argument("--only", nargs="*", choices=list(CASES), default=list(CASES))
-    full = "In place of signals: the disk is full, once at each write"
+    full = "In place of kills a small disk is full, once at each place. Needs root, to mount it"
     parser.add_argument("--disk-full", action="store_true", help=full)
     options = parser.parse_args()
-    trials = Trials(options.out, options.only, FULL if options.disk_full else SIGNALS)
-    trials.run(options.kills, options.seed)
-    print(trials.table())
+    options.out = options.out.absolute()
+    options.until = time.time() + 60 * options.minutes
+    options.out.mkdir(parents=True, exist_ok=True)
+    prepare(options.out)
+    (options.out / "calm").mkdir(exist_ok=True)
+    room, calms = Room(options.out), {}
+    for name in options.only:
+        calms[name] = room.calm(name)
+        print(f"{name}: {len(calms[name].places)} places, {calms[name].seconds:.1f} s", flush=True)
+    room.seconds_to_begin()
+    context = get_context("spawn")
+    others = [context.Process(target=work, args=(options, n)) for n in range(1, options.jobs)]
+    for process in others:
+        process.start()
+    work(options, 0)
+    for process in others:
+        process.join()
+    print(table(results_of(options).read(), calms, options.disk_full))
 
 
 if __name__ == "__main__":

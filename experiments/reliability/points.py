@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import signal
 import sys
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from typing import Any
 # Python's own events, https://docs.python.org/3/library/audit_events.html, each before it happens.
 _CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+BALLAST = "ballast"
+"""The file that fills a disk."""
+
 # What differs from run to run in a name.
 _RANDOM = re.compile(r"(?<=[._])[a-z0-9_]{8}$|^tmp[a-z0-9_]{8}$|^[0-9a-f]{32}$")
 
@@ -23,10 +27,11 @@ class Points:
     """A hook for a command's processes: notes the points, and at one of them sends a signal.
 
     folder (Path): Changes in this folder count.
-    log (Optional[Path]): Where each point is noted: leader or other, event, name.
-    at (str): The process that sends the signal, and at which of its points: `leader 3`.
+    log (Optional[Path]): Where each point is noted, such as `leader 3 open name`: in the command's
+        first process the third file of this name is opened. In its other ones it is `other`.
+    at (str): The point that sends the signal.
     inside (bool): Where the point is a file that is opened, send it after the first write to it.
-    number (int): The signal; 0 for a disk that is full in that moment.
+    number (int): The signal; 0 for filling the disk that the folder is.
     group (bool): Whether all of the command's group get it, as from a terminal.
     """
 
@@ -41,7 +46,7 @@ class Points:
         """Begin to listen in this process."""
         self._command = command
         self._role = "leader" if command == os.getpid() else "other"
-        self._count = 0
+        self._counts: Counter[str] = Counter()
         self._file = -1
         if self.log is not None:
             self._file = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -63,11 +68,12 @@ class Points:
         if sys.getprofile() == self._after_write:  # torch writes from C++, which nobody hears
             sys.setprofile(None)
             self._send()
-        self._count += 1
+        kind = f"{event} {_RANDOM.sub('*', os.path.basename(path))}"
+        self._counts[kind] += 1
+        point = f"{self._role} {self._counts[kind]} {kind}"
         if self._file >= 0:
-            name = _RANDOM.sub("*", os.path.basename(path))
-            os.write(self._file, f"{self._role} {self._count} {event} {name}\n".encode())
-        if self.at == f"{self._role} {self._count}":
+            os.write(self._file, f"{point}\n".encode())
+        if self.at == point:
             if self.inside and event == "open":
                 sys.setprofile(self._after_write)
             else:
@@ -79,9 +85,14 @@ class Points:
             self._send()
 
     def _send(self) -> None:
+        self.at = ""
         if not self.number:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if self.group:
+            disk = os.statvfs(self.folder)
+            file = os.open(self.folder / BALLAST, os.O_WRONLY | os.O_CREAT)
+            with suppress(OSError):  # it may be full already
+                os.posix_fallocate(file, 0, disk.f_bavail * disk.f_frsize)
+            os.close(file)
+        elif self.group:
             os.killpg(self._command, self.number)
         else:
             os.kill(self._command, self.number)

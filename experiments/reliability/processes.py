@@ -32,7 +32,10 @@ WARM.set_forkserver_preload(
         "spacy_dualner.cli",
         "spacy_dualner.component",
         "spacy_dualner.teaching.teach",
+        "spacy_dualner.annotation.select",
         "experiments.study.scheduler",
+        "spacy.pipeline.factories",
+        "transformers.models.xlm_roberta.modeling_xlm_roberta",
     ]
 )
 

@@ -36,6 +36,7 @@ class Case:
     timeless (bool): Whether outputs are compared without the times that stand in them.
     in_temp (Sequence[str]): Patterns of what others leave in the folder for temporary files.
     faults (Sequence[str]): What it is disturbed by.
+    share (float): How often it comes, beside others with as many places.
     """
 
     words: Sequence[str]
@@ -47,6 +48,7 @@ class Case:
     timeless: bool = False
     in_temp: Sequence[str] = ()
     faults: Sequence[str] = ("KILL", "TERM", "Ctrl-C")
+    share: float = 1
 
     @property
     def goes_on(self) -> bool:
@@ -147,6 +149,7 @@ CASES = {
         # An actor that still begins when all is done is killed.
         in_temp=["torchinductor_*", "spacy-dualner-*"],
         faults=("KILL", "TERM", "Ctrl-C", "actor"),
+        share=0.5,  # Ray takes seconds to begin
     ),
     "select": Case(
         _dualner("select given/model given/text.jsonl out.jsonl -n 20 -b 12 --force"),

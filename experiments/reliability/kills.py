@@ -120,7 +120,7 @@ def _choose(
     names = [name for name in left if not number or ACTOR not in CASES[name].faults]
     if options.disk_full:
         return names[trial // options.jobs % len(names)]
-    return rng.choices(names, [len(left[name]) + 1 for name in names])[0]
+    return rng.choices(names, [CASES[n].share * (len(left[n]) + 1) for n in names])[0]
 
 
 def _tell(rows: list[Row], new: list[Row], calms: dict[str, Calm]) -> None:

@@ -19,7 +19,7 @@ BALLAST = "ballast"
 """The file that fills a disk."""
 
 # What differs from run to run in a name.
-_RANDOM = re.compile(r"(?<=[._])[a-z0-9_]{8}$|^tmp[a-z0-9_]{8}$|^[0-9a-f]{32}$")
+_RANDOM = re.compile(r"(?<=[._-])[a-z0-9_]{8}$|^tmp[a-z0-9_]{8}$|^[0-9a-f]{32}$")
 
 
 @dataclass
@@ -61,9 +61,10 @@ class Points:
         if not isinstance(arguments[0], str | bytes | os.PathLike):
             return
         path = os.fsdecode(arguments[1 if event == "os.rename" else 0])
-        # Names in a folder that is open, as rmtree removes them, are of ours.
-        in_open_folder = event in ("os.remove", "os.rmdir") and arguments[-1] != -1
-        if not in_open_folder and not os.path.abspath(path).startswith(self._prefix):
+        if event in ("os.remove", "os.rmdir") and arguments[-1] != -1:
+            # In a folder that is open, as rmtree removes things.
+            path = os.path.join(os.readlink(f"/proc/self/fd/{arguments[-1]}"), path)
+        if not os.path.abspath(path).startswith(self._prefix):
             return
         if sys.getprofile() == self._after_write:  # torch writes from C++, which nobody hears
             sys.setprofile(None)

@@ -9,9 +9,12 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from spacy_dualner.data.outputs import write_json
 
@@ -210,8 +213,10 @@ class Room:
 
     def _left(self, command: Command) -> Iterator[str]:
         for pid in wait_for_end(command.pid, self.disk):
-            yield f"process {pid} left"
-            os.kill(pid, signal.SIGKILL)
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                yield f"process left: {' '.join(process.cmdline())[:200]}"
+                process.kill()
 
     def _ending(self, case: Case, row: Row, died: int) -> Iterator[str]:
         """What is wrong with how a command that did not come to its end has ended."""

@@ -24,6 +24,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config
 
 from experiments.__main__ import REPORT, STUDY
+from experiments.reliability.points import Points
 from experiments.reliability.processes import WARM, Command
 from experiments.study.corpora import corpus_folder, prepare_corpus, prepare_share
 from experiments.study.entity_vectors import entity_vectors
@@ -504,6 +505,24 @@ def test_killed_it_goes_on_to_the_same_results(
     printed = run_study(base, results, "--jobs", "2")
     assert lines_of(results) == lines_of(undisturbed[0])
     assert "done before" in printed
+
+
+@pytest.mark.parametrize("kill_at", ["corpus", "corpus.json"])
+def test_killed_while_it_begins_it_goes_on(base: Path, tmp_path: Path, kill_at: str) -> None:
+    """The corpus and the note on it come one after the other; a kill may come between."""
+    study, results = study_of(base), tmp_path / "out"
+    pid = os.fork()
+    if not pid:
+        try:
+            Points(tmp_path, at=f"leader 1 os.rename {kill_at}")(os.getpid())
+            run_studies([study], results)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.study.scheduler._done", lambda *_: (run for run in ()))
+        assert run_studies([study], results) == []
+    assert srsly.read_json(results / "corpus.json") and (results / "corpus" / "train").is_dir()
 
 
 def test_a_run_that_fails_is_named(base: Path, tmp_path: Path, encoder_path: Path) -> None:

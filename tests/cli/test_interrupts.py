@@ -35,6 +35,13 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         3,
         "Interrupted after 2 texts. Go on with --resume.",
     ),
+    # Before there is a cluster; tests/annotation has what comes then.
+    "annotate --ray": (
+        ["annotate", "model", "text.txt", "out.jsonl", "--ray"],
+        "annotation.cluster.identify",
+        1,
+        AGAIN,
+    ),
     "calibrate": (
         ["calibrate", "model", "out"],
         "evaluation.storing.without_paths",

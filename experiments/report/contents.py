@@ -11,7 +11,7 @@ from . import figures
 from .bootstrap import Bootstrap
 from .embedding import read_embedding
 from .figures import Figure
-from .learning_curves import learning_curves
+from .learning_curves import learning_curves, picked
 from .predictions import Predictions
 from .results import MEAN, SPLITS, TARGETS, Results
 from .score_tables import ScoreTables, slug
@@ -112,12 +112,18 @@ def _curves(results: Results, backbone: str) -> Iterator[Part]:
     if curves.empty:
         yield f"{backbone}: its runs have no history."
         return
+    first = curves[curves.seed == curves.groupby("method").seed.transform("first")]
     title = f"Development F1 of all methods, {backbone}, first seed"
-    yield figures.methods(f"methods-{slug(backbone)}", title, curves)
-    own = curves[curves.method == "DualNER"]
+    yield figures.methods(f"methods-{slug(backbone)}", title, first)
+    own = first[first.method == "DualNER"]
     if len(own):
         title = f"Stage 2 of DualNER, {backbone}, first seed"
         yield figures.training(f"training-{slug(backbone)}", title, own)
+    if len(values := picked(curves, results.targets)):
+        values = values.rename_axis(["Method", "Seed"])
+        title = f"F1 of stage 2 by what picks its step, development sets of the targets, {backbone}"
+        shown = values.map(lambda value: number("{:.2f}", value))
+        yield Table(f"picked-{slug(backbone)}", title, values, shown)
 
 
 def _mistakes(predictions: Predictions, backbone: str) -> Part:

@@ -196,7 +196,8 @@ class Room:
                 moment = rng.uniform(0, seconds + (self.seconds_to_begin() if new else 0))
                 row["at"] = f"{moment:.3f} s"
                 if not command.ends_within(moment):
-                    (os.killpg if group else os.kill)(command.pid, number)
+                    with suppress(ProcessLookupError):
+                        (os.killpg if group else os.kill)(command.pid, number)
             try:
                 row["status"] = command.wait(_SECONDS)
             except AssertionError:
@@ -262,9 +263,10 @@ def places_of(calms: Mapping[str, Calm], rows: Sequence[Row]) -> dict[str, list[
 def _kill_actor(command: Command, rng: random.Random) -> bool:
     """Kill one of the processes in which Ray has actors, once there are some."""
     while not command.ends_within(0.2):
-        found = [one for one in command.children() if "ray::Worker" in "".join(one.cmdline())]
-        if found:
-            command.ends_within(rng.uniform(0, 2))
-            rng.choice(found).kill()
-            return True
+        with suppress(psutil.NoSuchProcess):
+            found = [one for one in command.children() if "ray::Worker" in "".join(one.cmdline())]
+            if found:
+                command.ends_within(rng.uniform(0, 2))
+                rng.choice(found).kill()
+                return True
     return False

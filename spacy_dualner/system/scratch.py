@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,11 +25,16 @@ def hold(folder: Path) -> BaseFileLock | None:
     folder (Path): It is made.
     RETURNS (Optional[BaseFileLock]): The lock; None where another process has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        if os.path.lexists(folder):
+            raise
+        return None  # it has just gone
     lock = FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except (FileNotFoundError, Timeout):
         return None
     if not (folder / LOCK).exists():  # who had it has just removed it
         lock.release()

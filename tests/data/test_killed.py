@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from helpers.commands import tree
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
@@ -53,6 +54,36 @@ def test_what_a_killed_process_left_goes_with_the_next(
         assert first != second and first.is_dir()
         assert len(left) == 1 and not (tmp_path / left[0]).exists()
     assert tree(tmp_path).keys() == {"of others"}
+
+
+def test_a_folder_that_goes_while_it_is_locked_is_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process takes one that is not locked yet for left, in any moment."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    is_dir, acquire = Path.is_dir, FileLock.acquire
+    moments = ["made", "locked"]
+
+    def gone(folder: Path, moment: str) -> bool:
+        if moment not in moments or folder.parent != tmp_path:
+            return False
+        moments.remove(moment)
+        os.rmdir(folder)
+        return True
+
+    def look(path: Path) -> bool:  # as mkdir does where there is something
+        return not gone(path, "made") and is_dir(path)
+
+    def lock(self: FileLock, **options: float) -> object:
+        gone(Path(self.lock_file).parent, "locked")
+        return acquire(self, **options)
+
+    monkeypatch.setattr(Path, "is_dir", look)
+    monkeypatch.setattr(FileLock, "acquire", lock)
+    with scratch() as folder:
+        assert is_dir(folder) and not moments
+    monkeypatch.undo()
+    assert not tree(tmp_path)
 
 
 def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:

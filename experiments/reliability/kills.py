@@ -26,8 +26,6 @@ import psutil
 from .cases import CASES, prepare
 from .trial import ACTOR, FULL, SIGNALS, Calm, Room, Row, places_of
 
-# Where a file begins to take room.
-_FILLING = {"open", "os.mkdir", "os.rename"}
 _DISK = "64m"
 # After so many kills comes a line.
 _OFTEN = 50
@@ -91,11 +89,12 @@ def work(options: Namespace, number: int) -> None:
             if trial not in {row["trial"] for row in rows}:
                 rng = random.Random(f"{options.seed} {trial}")
                 left = places_of(calms, rows)
-                name = _choose(options, left, trial, rng, number)
-                places = left[name]
                 if options.disk_full:
-                    places = [place for place in places if place.split()[2] in _FILLING]
-                new = room.trial(name, rng, places, options.disk_full)
+                    left = {name: list(filter(_fills, own)) for name, own in left.items()}
+                    if not any(left.values()):
+                        break
+                name = _choose(options, left, trial, rng, number)
+                new = room.trial(name, rng, left[name], options.disk_full)
                 for row in new:
                     row |= {"trial": trial, "case": name, "processor": 0.0}
                 new[-1]["processor"] = round(_processor_seconds() - cost, 2)
@@ -112,13 +111,19 @@ def results_of(options: Namespace) -> Results:
     return Results(options.out / ("full.jsonl" if options.disk_full else "results.jsonl"))
 
 
+def _fills(place: str) -> bool:
+    """Whether something begins to take room there."""
+    return place.split()[2] in ("open", "os.mkdir", "os.rename")
+
+
 def _choose(
     options: Namespace, left: dict[str, list[str]], trial: int, rng: random.Random, number: int
 ) -> str:
     """A case: those with many places that were not hit yet come more often."""
     # One cluster at a time is enough for a machine.
     names = [name for name in left if not number or ACTOR not in CASES[name].faults]
-    if options.disk_full:
+    if options.disk_full:  # as often each
+        names = [name for name in names if left[name]] or names
         return names[trial // options.jobs % len(names)]
     return rng.choices(names, [CASES[n].share * (len(left[n]) + 1) for n in names])[0]
 
@@ -191,7 +196,6 @@ def main() -> None:
     for name in options.only:
         calms[name] = room.calm(name)
         print(f"{name}: {len(calms[name].places)} places, {calms[name].seconds:.1f} s", flush=True)
-    room.seconds_to_begin()
     context = get_context("spawn")
     others = [context.Process(target=work, args=(options, n)) for n in range(1, options.jobs)]
     for process in others:

@@ -185,6 +185,7 @@ class Room:
         new = not at and kind != ACTOR and rng.randrange(100) < _NEW
         row: Row = {"signal": kind, "at": at, "problems": []}
         row |= {"inside": inside} if at else {"new": new}
+        seconds += self.seconds_to_begin() if new else 0
         hook = Points(self.disk, self.log, at, inside, number, group)
         with self.start(words, hook, new) as command:
             if not new:
@@ -193,7 +194,7 @@ class Room:
             if kind == ACTOR:
                 row["hit"] = _kill_actor(command, rng)
             elif not at:
-                moment = rng.uniform(0, seconds + (self.seconds_to_begin() if new else 0))
+                moment = rng.uniform(0, seconds)
                 row["at"] = f"{moment:.3f} s"
                 if not command.ends_within(moment):
                     with suppress(ProcessLookupError):
@@ -255,8 +256,8 @@ class Room:
 
 
 def places_of(calms: Mapping[str, Calm], rows: Sequence[Row]) -> dict[str, list[str]]:
-    """The places of each case that no row has hit."""
-    hit = {(row["case"], row["at"]) for row in rows if row["hit"]}
+    """The places of each case that no row has hit, or had a disk full at."""
+    hit = {(row["case"], row["at"]) for row in rows if row["hit"] or row["signal"] == FULL}
     return {name: [p for p in calm.places if (name, p) not in hit] for name, calm in calms.items()}
 
 

@@ -20,14 +20,14 @@ from wasabi import msg
 
 from ..data.outputs import put_in_place
 from ..data.storage import as_path, checksum, is_local, upload
-from ..errors import DualNerError
+from ..errors import DataError, DualNerError
 from ..system.scratch import scratch
 from .annotate import go_on, progress_bar, stop
 from .annotate_settings import AnnotateSettings
 from .cluster_settings import ClusterSettings
 from .journal import Journal, Unfinished
 from .readers import open_input
-from .records import Fault, Position, batches
+from .records import Position, batches
 from .work import Annotator, annotate_batches
 from .writers import Output
 
@@ -162,7 +162,7 @@ class Worker:
         return record, self._annotator.loads > 1
 
 
-def _pass(fault: Fault) -> None:
+def _pass(fault: DataError) -> None:
     """Nothing: faults are in the report."""
 
 

@@ -6,18 +6,20 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 from wasabi import msg
 
+from ..data.outputs import check_apart
 from ..data.storage import as_path, checksum, is_local
-from ..errors import DualNerError
+from ..errors import DataError, DualNerError
 from .annotate_settings import AnnotateSettings
 from .journal import Journal, Unfinished
 from .readers import STDIN, open_input
-from .records import Batch, Fault, Reader, batches
+from .records import Batch, Reader, batches
 from .work import Annotated, Annotator, annotate_batches
 from .writers import output_form
 
@@ -32,7 +34,7 @@ def annotate(
     settings: AnnotateSettings = AnnotateSettings(),
     *,
     progress: bool = False,
-    on_fault: Callable[[Fault], object] = lambda fault: None,
+    on_fault: Callable[[DataError], object] = lambda fault: None,
 ) -> Journal:
     """Annotate text of any size with a pipeline.
 
@@ -46,7 +48,7 @@ def annotate(
     settings (AnnotateSettings): How the input is read and the work is done. This process computes
         where spaCy was told to, further ones on their `gpu_id`.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
-    on_fault (Callable[[Fault], object]): Called with each record that cannot be annotated.
+    on_fault (Callable[[DataError], object]): Called with each record that cannot be annotated.
     RETURNS (Journal): Counts of what was annotated, interrupted runs included.
     RAISES (DualNerError): If the input cannot be read, something would be lost, a run cannot be
         resumed, or in strict mode a record cannot be annotated.
@@ -57,8 +59,7 @@ def annotate(
     reader = open_input(source, settings.form, settings.text_key)
     unfinished = Unfinished(output)
     if source != STDIN:
-        for path in (output, unfinished.report):
-            check_apart(path, as_path(source))
+        check_input(source, output, unfinished.report)
     with unfinished.locked(), unfinished.interruptible(_ANEW if source == STDIN else _RESUME):
         journal = interrupted(unfinished, settings)
         # The output of one that was read to its end may be in its place already.
@@ -79,15 +80,12 @@ def annotate(
     return journal
 
 
-def check_apart(output: Path, source: Path) -> None:
-    """Refuse an input that would be replaced, or that the output becomes a part of."""
-    if is_local(output) != is_local(source):
-        return
-    ours, theirs = output.resolve(), source.resolve()
-    if ours == theirs or (output.exists() and output.samefile(source)):
-        raise DualNerError(f"{output} is also the INPUT. Name another OUTPUT.")
-    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
-        raise DualNerError(f"{output} and the INPUT lie in one another. Name another OUTPUT.")
+def check_input(source: str, *outputs: Path) -> None:
+    """Refuse an input that would be replaced, or that an output becomes a part of."""
+    path = as_path(source)
+    for output in outputs:
+        if is_local(output) == is_local(path):
+            check_apart(output, path, "the INPUT")
 
 
 def check_free(target: Path, check: Callable[[Path], object], force: bool) -> None:
@@ -161,7 +159,7 @@ def go_on(
     journal: Journal,
     work: Iterator[tuple[Batch, Annotated]],
     bar: tqdm,
-    on_fault: Callable[[Fault], object],
+    on_fault: Callable[[DataError], object],
 ) -> None:
     """Write batch after batch, to the end of the input.
 
@@ -169,12 +167,12 @@ def go_on(
     journal (Journal): How far it is; brought up to date with each batch.
     work (Iterator[Tuple[Batch, Annotated]]): What comes next.
     bar (tqdm): Shows how far it is.
-    on_fault (Callable[[Fault], object]): As in `annotate`.
+    on_fault (Callable[[DataError], object]): As in `annotate`.
     """
     before, began = journal.seconds, time.perf_counter()
     with unfinished.opened(journal) as commit:
         for batch, annotated in work:
-            faults = sorted([*batch.faults, *annotated.faults], key=lambda fault: fault[:2])
+            faults = sorted([*batch.faults, *annotated.faults], key=attrgetter("path", "line"))
             for fault in faults:
                 on_fault(fault)
             bar.update(batch.done - journal.done if bar.total else annotated.texts)
@@ -189,15 +187,15 @@ def go_on(
         commit(b"", b"")
 
 
-def stop(fault: Fault) -> None:
+def stop(fault: DataError) -> None:
     """What is done with a fault in strict mode."""
-    raise fault.error()
+    raise fault
 
 
-def _report(faults: Sequence[Fault]) -> bytes:
-    names = ("file", "line", "error", "text")
-    lines = (json.dumps(dict(zip(names, f, strict=True)), ensure_ascii=False) for f in faults)
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+def _report(faults: Sequence[DataError]) -> bytes:
+    records = ({"file": f.path, "line": f.line, "error": f.message, "text": f.text} for f in faults)
+    lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    return "".join(lines).encode("utf-8", "backslashreplace")
 
 
 def progress_bar(reader: Reader, journal: Journal, progress: bool) -> tqdm:

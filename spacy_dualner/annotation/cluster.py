@@ -26,7 +26,7 @@ from ..data.storage import as_path, open_bytes, remove_folder, replace
 from ..errors import DataError, DualNerError, need
 from ..system.scratch import scratch
 from .actors import TOTALS, Job, Record, Shard, hand_out, report_of
-from .annotate import begun, check_apart, check_free, identify, interrupted, stamps
+from .annotate import begun, check_free, check_input, identify, interrupted, stamps
 from .annotate_settings import AnnotateSettings
 from .cluster_settings import LOCAL, ClusterSettings
 from .journal import Journal, Unfinished
@@ -75,8 +75,7 @@ def annotate_on_cluster(
     writer = output_form(output, settings.output_form)
     readers = open_inputs(source, settings)
     unfinished = Unfinished(output)
-    for path in (output, unfinished.report):
-        check_apart(path, as_path(source))
+    check_input(source, output, unfinished.report)
     with unfinished.locked(), unfinished.interruptible("Go on with --resume."):
         journal = interrupted(unfinished, settings)
         if journal is None:

@@ -10,6 +10,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
+from copy import copy
 from io import BufferedReader
 from itertools import islice
 from math import isinf
@@ -32,7 +33,7 @@ from ..data.names import suffix_of
 from ..data.storage import as_path, open_bytes
 from ..data.structured import first_lines, structure_of
 from ..errors import DataError, DualNerError
-from .records import Fault, Position, Reader, Record
+from .records import Position, Reader, Record
 
 STDIN = "-"
 
@@ -105,7 +106,7 @@ class LineReader(Reader):
         """See `Reader`."""
         return [] if self.size is None else _stamps([self.path])
 
-    def read(self, start: Position) -> Iterator[Record | Fault]:
+    def read(self, start: Position) -> Iterator[Record | DataError]:
         """See `Reader`."""
         with ExitStack() as stack:
             raw, source = cast(BinaryIO, sys.stdin.buffer), "standard input"
@@ -120,13 +121,13 @@ class LineReader(Reader):
                 lines.seek(start)
             self.position = lines.position
             while True:
-                item: Record | Fault | None
+                item: Record | DataError | None
                 try:
                     item = self.next_record(lines)
                 except StopIteration:
                     return
                 except DataError as error:
-                    item = Fault(source, error.line or 0, error.message, error.text)
+                    item = copy(error)  # without the traceback, which would keep the line
                 self.position = lines.position
                 self.done = raw.tell() if self.size is not None else 0
                 if item is not None:
@@ -244,7 +245,7 @@ class DocBinReader(Reader):
         """See `Reader`."""
         return _stamps(self.paths)
 
-    def read(self, start: Position) -> Iterator[Record | Fault]:
+    def read(self, start: Position) -> Iterator[Record | DataError]:
         """See `Reader`."""
         first, skip = start
         for shard, path in enumerate(self.paths[first:], first):
@@ -255,7 +256,7 @@ class DocBinReader(Reader):
                 try:
                     content = doc.to_bytes()
                 except Exception as error:  # what spaCy says of a damaged Doc has no common base
-                    yield Fault(str(path), number, f"{error}. Make the Doc anew.", None)
+                    yield DataError(path, f"{error}. Make the Doc anew.", line=number)
                 else:
                     yield Record(str(path), number, content, {})
             skip = 0

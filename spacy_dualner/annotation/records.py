@@ -31,29 +31,10 @@ class Record(NamedTuple):
     content: str | bytes
     carried: dict[str, Any]
 
-    def fault(self, message: str) -> Fault:
+    def fault(self, message: str) -> DataError:
         """What to report where it cannot be annotated."""
         text = excerpt(self.content) if isinstance(self.content, str) else None
-        return Fault(self.source, self.line, message, text)
-
-
-class Fault(NamedTuple):
-    """A record that could not be read or annotated.
-
-    source (str): The file that it is from.
-    line (int): As in `Record`.
-    message (str): What is wrong with it.
-    text (Optional[str]): The text or line as far as it is known, or its beginning.
-    """
-
-    source: str
-    line: int
-    message: str
-    text: str | None
-
-    def error(self) -> DataError:
-        """The fault as an error."""
-        return DataError(self.source, self.message, line=self.line, text=self.text)
+        return DataError(self.source, message, line=self.line, text=text)
 
 
 class Reader(ABC):
@@ -77,7 +58,7 @@ class Reader(ABC):
         """What tells this input from another, or from itself after a change."""
 
     @abstractmethod
-    def read(self, start: Position) -> Iterator[Record | Fault]:
+    def read(self, start: Position) -> Iterator[Record | DataError]:
         """Read the records after a position; (0, 0) is the beginning."""
 
 
@@ -85,13 +66,13 @@ class Batch(NamedTuple):
     """Some records that are annotated together.
 
     records (List[Record]): The records.
-    faults (List[Fault]): Those between them that could not be read.
+    faults (List[DataError]): Those between them that could not be read.
     position (Position): The reader's position after them.
     done (int): The bytes that it had read then.
     """
 
     records: list[Record]
-    faults: list[Fault]
+    faults: list[DataError]
     position: Position
     done: int
 
@@ -108,10 +89,10 @@ def batches(reader: Reader, start: Position, size: int) -> Iterator[Batch]:
     YIELDS (Batch): Batches, none of them empty.
     """
     records: list[Record] = []
-    faults: list[Fault] = []
+    faults: list[DataError] = []
     length = 0
     for item in reader.read(start):
-        if isinstance(item, Fault):
+        if isinstance(item, DataError):
             faults.append(item)
         else:
             records.append(item)

@@ -11,14 +11,14 @@ from thinc.api import xp2torch
 
 from ..data.outputs import aside
 from ..decoding.doubt import doubts
-from ..errors import DualNerError
+from ..errors import DataError, DualNerError
 from ..labels.layout import Layout
 from ..labels.words import DocWords
 from ..pipeline import find_component, predict_words
-from .annotate import check_apart, progress_bar
+from .annotate import check_free, check_input, progress_bar
 from .journal import Journal
 from .readers import STDIN, open_input
-from .records import Fault, batches
+from .records import batches
 from .select_settings import SelectSettings
 from .shortlist import Shortlist
 from .work import Annotator, carried_by
@@ -58,7 +58,7 @@ def select(
     settings: SelectSettings = SelectSettings(),
     *,
     progress: bool = False,
-    on_fault: Callable[[Fault], object] = lambda fault: None,
+    on_fault: Callable[[DataError], object] = lambda fault: None,
 ) -> tuple[Counter[str], Journal]:
     """Choose the texts whose annotation teaches a pipeline most, and write them annotated.
 
@@ -70,7 +70,7 @@ def select(
     output (Path): As of `annotate`; written aside, then put in its place.
     settings (SelectSettings): How the input is read and what is chosen.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
-    on_fault (Callable[[Fault], object]): Called with each record that cannot be annotated.
+    on_fault (Callable[[DataError], object]): Called with each record that cannot be annotated.
     RETURNS (Tuple[Counter[str], Journal]): The texts chosen of each language; counts of all read.
     RAISES (DualNerError): If the input cannot be read, something would be lost, or there is nothing
         to choose.
@@ -78,10 +78,8 @@ def select(
     writer = output_form(output, settings.output_form)
     reader = open_input(source, settings.form, settings.text_key)
     if source != STDIN:
-        check_apart(output, Path(source))
-    if output.exists() and not settings.force:
-        raise DualNerError(f"{output} is there. Name another OUT, or replace it with --force.")
-    writer.check(output)
+        check_input(source, output)
+    check_free(output, writer.check, settings.force)
     selector = Selector(model, writer)
     find_component(selector.nlp, _COMPONENT)
     selector.shortlist = Shortlist(settings.n, settings.seed)

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from operator import add
 from typing import NamedTuple
 
 import spacy
@@ -20,11 +21,11 @@ from spacy.util import raise_error
 from srsly.msgpack import msgpack_decoders, msgpack_encoders
 
 from ..component import DualNer
-from ..errors import DualNerError
+from ..errors import DataError, DualNerError
 from ..pipeline import load_pipeline
 from ..system.interrupts import deaf_to_interrupts, end_with_parent
 from .json_writers import Carried, Maker
-from .records import Batch, Fault, Record
+from .records import Batch, Record
 from .writers import Output
 
 # Batches that each process has waiting.
@@ -40,24 +41,18 @@ class Annotated(NamedTuple):
     """What became of some records.
 
     output (bytes): The annotated texts in the form of the output.
-    faults (Tuple[Fault, ...]): The records that could not be annotated.
+    faults (Tuple[DataError, ...]): The records that could not be annotated.
     """
 
     output: bytes = b""
     texts: int = 0
     words: int = 0
     entities: int = 0
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[DataError, ...] = ()
 
     def plus(self, other: Annotated) -> Annotated:
         """Both, this one first."""
-        return Annotated(
-            self.output + other.output,
-            self.texts + other.texts,
-            self.words + other.words,
-            self.entities + other.entities,
-            self.faults + other.faults,
-        )
+        return Annotated(*map(add, self, other))
 
 
 def look_up_encoders_once() -> None:

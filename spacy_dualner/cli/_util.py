@@ -19,8 +19,6 @@ from ..errors import DataError, DualNerError, readable
 if TYPE_CHECKING:
     from thinc.api import Config
 
-    from ..annotation.records import Fault
-
 PRESET_FILE = "preset.cfg"
 # Of many faults the first are printed.
 _N_PRINTED = 10
@@ -97,13 +95,13 @@ def parse_overrides(ctx: typer.Context, options: list[str]) -> dict[str, Any]:
     return parse_config_overrides(list(options))
 
 
-def warn_of_first() -> Callable[[Fault], None]:
+def warn_of_first() -> Callable[[DataError], None]:
     """What prints faults as they are met, of many the first."""
     numbers = count()
 
-    def warn(fault: Fault) -> None:
+    def warn(fault: DataError) -> None:
         if next(numbers) < _N_PRINTED:
-            msg.warn(str(fault.error()))
+            msg.warn(str(fault))
 
     return warn
 

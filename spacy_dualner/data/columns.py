@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ..errors import DataError
-from .lines import excerpt, open_lines
+from .lines import Fault, excerpt, open_lines
 from .tags import Sentence, is_tag, tagset, unknown_tag
 from .tally import BLANK as BLANK_LINE
 from .tally import MARK, FileTally
@@ -42,10 +42,6 @@ Entry = tuple[str, str | None]
 """A token and its tag; None in a file without tags."""
 
 
-class LineFault(Exception):
-    """What is wrong with one line, and what to do about it."""
-
-
 class LineForm(ABC):
     """How the lines of one file hold tokens and tags.
 
@@ -58,21 +54,21 @@ class LineForm(ABC):
     _first = 1
 
     def begin(self, lines: Sequence[str]) -> None:  # noqa: B027
-        """See the first lines of the file. Raises LineFault where they are of another layout."""
+        """See the first lines of the file. Raises Fault where they are of another layout."""
 
     @abstractmethod
     def read(self, line: str, place: int) -> Entry | str:
         """Read one line that is not blank; of one that holds no token, say what it is.
 
         place (int): The number of the sentence's words before it.
-        RAISES (LineFault): If the line is malformed.
+        RAISES (Fault): If the line is malformed.
         """
 
     def count(self, index: str, place: int) -> bool:
         """Check the number of a word, which counts from 0 or 1 in each sentence.
 
         RETURNS (bool): Whether it is a word: CoNLL-U has ranges and empty nodes as well.
-        RAISES (LineFault): If it is not the number after the last one.
+        RAISES (Fault): If it is not the number after the last one.
         """
         if not place and index in ("0", "1"):
             self._first = int(index)
@@ -82,14 +78,14 @@ class LineForm(ABC):
             return False
         fault = f"expected `{self.shape}` with the index {self._first + place}. Mend the line,"
         fault += " put a blank line between two sentences, or choose another --form."
-        raise LineFault(fault)
+        raise Fault(fault)
 
     def expect(self, n_columns: int) -> None:
         """Refuse a line with more or fewer columns than the file's first."""
         self._n_columns = self._n_columns or n_columns
         if n_columns != self._n_columns:
             fault = f"{n_columns} in place of {self._n_columns} columns, as the lines before have"
-            raise LineFault(f"{fault}: expected `{self.shape}`. Mend the line.")
+            raise Fault(f"{fault}: expected `{self.shape}`. Mend the line.")
 
 
 class Tsv(LineForm):
@@ -100,7 +96,7 @@ class Tsv(LineForm):
     def begin(self, lines: Sequence[str]) -> None:
         if _is_numbered(line.split("\t") for line in lines):
             message = "the first column counts words, and would become part of them. Choose"
-            raise LineFault(f"{message} `--form conllu`, or remove that column.")
+            raise Fault(f"{message} `--form conllu`, or remove that column.")
 
     def read(self, line: str, place: int) -> Entry | str:
         token, tab, tag = line.rpartition("\t")
@@ -108,7 +104,7 @@ class Tsv(LineForm):
         if tab:
             return token, tag
         if " " in line:
-            raise LineFault(f"expected `{self.shape}`, or a token alone. {OTHER_FORM}")
+            raise Fault(f"expected `{self.shape}`, or a token alone. {OTHER_FORM}")
         return line, None
 
 
@@ -133,13 +129,13 @@ class Conll(LineForm):
         numbers = all(map(str.isdecimal, first)) or len(set(first)) == 1
         if numbers and len(first) == sum(map(any, rows)) >= _MIN_ALIKE:
             message = "the first column holds numbers, or the same in each line, and no words."
-            raise LineFault(f"{message} Remove it, as with `cut -d' ' -f2-`.")
+            raise Fault(f"{message} Remove it, as with `cut -d' ' -f2-`.")
 
     def read(self, line: str, place: int) -> Entry | str:
         columns = _BLANKS.split(line.rstrip(BLANK))
         if columns[0] == DOCSTART:
             if place:
-                raise LineFault(f"{DOCSTART} within a sentence. Put a blank line before it.")
+                raise Fault(f"{DOCSTART} within a sentence. Put a blank line before it.")
             return DOCSTART
         # In a file without tags, a word alone may well be a hash tag.
         alone = len(columns) == 1 >= self._n_columns
@@ -173,7 +169,7 @@ class Conllu(LineForm):
         if not self.count(columns[0], place):
             return _RANGE
         if len(columns) == 1:
-            raise LineFault(f"expected `{self.shape}`. {OTHER_FORM}")
+            raise Fault(f"expected `{self.shape}`. {OTHER_FORM}")
         self.expect(len(columns))
         return columns[1], tag_of(columns)
 
@@ -251,7 +247,7 @@ def read_sentences(
     first = list(islice(lines, _N_FIRST))
     try:
         layout.begin([line for _, line in first])
-    except LineFault as fault:
+    except Fault as fault:
         raise DataError(source, str(fault)) from None
     for number, line in chain(first, lines):
         tally.read = number
@@ -268,12 +264,12 @@ def read_sentences(
                 continue
             token, tag = entry
             if not token:
-                raise LineFault("the token is empty. Remove the line, or write the token.")
+                raise Fault("the token is empty. Remove the line, or write the token.")
             if tag is not None:
                 if tag not in known:
-                    raise LineFault(unknown_tag(tag, types))
+                    raise Fault(unknown_tag(tag, types))
                 tags.append(tag)
-        except LineFault as fault:
+        except Fault as fault:
             raise DataError(source, str(fault), line=number, text=excerpt(line)) from None
         start = start if words else number
         words.append(token)

@@ -25,6 +25,10 @@ _CHUNK = 1 << 16
 MAX_BYTES = 1 << 30
 
 
+class Fault(Exception):
+    """What is wrong with a line or record, and what to do about it."""
+
+
 def plain_path(path: Path) -> Path:
     """The path without the `.gz` of a compressed file."""
     return path.with_suffix("") if path.suffix.lower() == _GZIP else path

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
@@ -49,62 +49,59 @@ def check_output(output: Path, model: Path, kind: Kind = "pipeline") -> None:
     kind (str): What both are.
     Raises DualNerError where one lies in the other, or as `check_folder` does.
     """
-    ours, theirs = output.resolve(), model.resolve()
-    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
-        raise DualNerError(
-            f"{output} and the {kind} {model} lie in one another. Name another folder."
-        )
+    check_apart(output, model, f"the {kind} {model}")
     check_folder(output, kind)
 
 
-def check_folder(output: Path, kind: Kind) -> None:
-    """Refuse to replace a folder that is not of a kind, or holds anything else.
+def check_apart(output: Path, source: Path, what: str) -> None:
+    """Refuse an output that would replace what is read, become a part of it, or hold it.
 
-    output (Path): The folder to write. One that is empty is no loss.
-    kind (str): What is written.
-    Raises DualNerError where it is of another kind, holds other files, or is a link.
+    what (str): What is read.
+    """
+    ours, theirs = output.resolve(), source.resolve()
+    within = ours.is_relative_to(theirs) or theirs.is_relative_to(ours)
+    # A disk may give one file two names.
+    if within or (output.exists() and source.exists() and output.samefile(source)):
+        raise DualNerError(
+            f"{output} and {what} are one, or lie in one another. Name another output."
+        )
+
+
+def check_folder(output: Path, kind: Kind) -> None:
+    """Refuse to replace a folder that is not of a kind, holds other files, or is a link.
+
+    One that is empty is no loss.
     """
     check_link(output)
     if not output.exists():
         return
     if not output.is_dir() or (any(output.iterdir()) and not _is(output, kind)):
-        raise DualNerError(
-            f"{output} is there and is no {kind}, so it is not replaced. Name another folder."
-        )
+        raise _other(output, kind, "folder")
     check_entries(output, [*_MARKS[kind], *_CONTENT[kind], *_components(output, kind)])
 
 
 def check_docs(output: Path) -> None:
-    """Refuse to replace what is no file of Docs, and no folder of such files.
-
-    output (Path): The `.spacy` file or folder to write.
-    Raises DualNerError where it is of another kind, holds other files, or is a link.
-    """
+    """Refuse to replace what is no file of Docs, and no folder of such files."""
     if output.is_dir():
         check_folder(output, "corpus file")
         return
     check_file(output, "corpus file")
     if output.is_file():
         with output.open("rb") as file:
-            begin = file.read(1)
-        if begin not in (b"", _ZLIB):
-            raise DualNerError(
-                f"{output} is there and is no corpus file, so it is not replaced. Name another."
-            )
+            if file.read(1) not in (b"", _ZLIB):
+                raise _other(output, "corpus file", "file")
 
 
 def check_entries(folder: Path, own: Sequence[str] = ("*",), other: Sequence[str] = ()) -> None:
-    """Refuse to replace a folder that holds other files.
+    """Refuse to replace a folder, which need not be there, that holds other files.
 
-    folder (Path): It need not be there.
     own (Sequence[str]): Patterns of the names that may be in it.
     other (Sequence[str]): Patterns of those that may not.
-    Raises DualNerError where there are others.
     """
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     other = [name for name in names if _fits(name, other) or not _fits(name, own)]
     if other:
-        named = ", ".join(other[:_N_NAMED]) + (", ..." if len(other) > _N_NAMED else "")
+        named = ", ".join(other[:_N_NAMED]) + ", ..." * (len(other) > _N_NAMED)
         raise DualNerError(
             f"{folder} is there and holds other files ({named}), so it is not replaced. Name "
             "another output."
@@ -112,13 +109,12 @@ def check_entries(folder: Path, own: Sequence[str] = ("*",), other: Sequence[str
 
 
 def check_file(output: Path, what: str, is_own: Callable[[str], bool] | None = None) -> None:
-    """Refuse to replace a file that is something else.
+    """Refuse to replace a file of another kind, a folder, or a link.
 
-    output (Path): The file to write. A device or a pipe is written to as it is, and one that is
-        empty is no loss.
+    A device or a pipe is written to as it is, and a file that is empty is no loss.
+
     what (str): What is written.
     is_own (Optional[Callable[[str], bool]]): Whether a text is that; any file is replaced if None.
-    Raises DualNerError where the file is of another kind, a folder, or a link.
     """
     check_link(output)
     if output.is_dir():
@@ -126,41 +122,37 @@ def check_file(output: Path, what: str, is_own: Callable[[str], bool] | None = N
     if is_own is None or not output.is_file() or not output.stat().st_size:
         return
     if not is_own(output.read_text("utf8", "replace")):
-        raise DualNerError(
-            f"{output} is there and is no {what}, so it is not replaced. Name another file."
-        )
+        raise _other(output, what, "file")
 
 
 def check_json(output: Path | None, what: str, *keys: str) -> None:
-    """As `check_file`, of a JSON file that holds an object.
-
-    output (Optional[Path]): The file; nothing is checked if None.
-    what (str): What is written.
-    keys (str): Keys of the object.
-    """
+    """As `check_file`, of a JSON file, if any, that holds an object with these keys."""
 
     def is_own(text: str) -> bool:
-        try:
+        with suppress(ValueError):
             value = json.loads(text)
-        except ValueError:
-            return False
-        return isinstance(value, dict) and value.keys() >= {*keys}
+            return isinstance(value, dict) and value.keys() >= {*keys}
+        return False
 
     if output is not None:
         check_file(output, what, is_own)
 
 
 def check_link(output: Path) -> None:
-    """Refuse an output that is a link.
+    """Refuse an output that is a link, unless it leads to a device or a pipe.
 
     To replace it would leave what it points to as it was, and to write there would lose that.
-
-    output (Path): A file or folder to write; one that leads to a device or a pipe passes.
     """
     if output.is_symlink() and (output.is_dir() or output.is_file() or not output.exists()):
         raise DualNerError(
             f"{output} is a link to {os.readlink(output)}. Name that, or remove the link."
         )
+
+
+def _other(output: Path, what: str, kind: str) -> DualNerError:
+    return DualNerError(
+        f"{output} is there and is no {what}, so it is not replaced. Name another {kind}."
+    )
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:
@@ -184,11 +176,9 @@ def _components(folder: Path, kind: str) -> list[str]:
 
 @contextmanager
 def locked(folder: Path, output: Path) -> Iterator[None]:
-    """Keep other runs out of a folder while the block lasts.
+    """Keep other runs out of a folder, which is made, while the block lasts.
 
-    folder (Path): It is made.
-    output (Path): What is written, for the message.
-    Raises DualNerError where another run has it.
+    Raises DualNerError where another run has it, to write the output.
     """
     lock = hold(folder)
     if lock is None:
@@ -231,13 +221,10 @@ def written_aside(output: Path, folder: Path | None = None) -> Iterator[Path]:
 
 
 def put_in_place(new: Path, output: Path, old: Path) -> None:
-    """Put a file or folder in the place of an output: in one step, where the system has one.
+    """Put a file or folder in the place of an output, if any: in one step, where the system can.
 
-    Else the output steps aside first, and comes back on failure.
-
-    new (Path): What to put there; afterwards, what was there before may be here.
-    output (Path): The output, which need not be there.
-    old (Path): Where the output may go that was there, on the same disk.
+    Else the output steps aside first, to the path `old` on the same disk, and comes back on
+    failure. Afterwards, what was there before may be at `new` or `old`.
     """
     if not output.exists() or (output.is_file() and new.is_file()):
         os.replace(new, output)
@@ -264,10 +251,9 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file aside, then put it in place. A device or a pipe is written to as it is.
+    """Write a text file aside, then put it in place; its folder is made.
 
-    path (Path): The file; its folder is made.
-    text (str): The content.
+    A device or a pipe is written to as it is.
     """
     if path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")

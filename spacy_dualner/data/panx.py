@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import DataError
-from .columns import OTHER_FORM, Entry, LineFault, LineForm, read_sentences
-from .lines import is_language, numbered_lines, open_lines
+from .columns import OTHER_FORM, Entry, LineForm, read_sentences
+from .lines import Fault, is_language, numbered_lines, open_lines
 from .names import SPLITS
 from .tags import TYPES, Sentence
 from .tally import Tally
@@ -73,9 +73,9 @@ class Raw(LineForm):
         if head.startswith(self._start):
             return head[len(self._start) :], tag
         if not tab or ":" not in head:
-            raise LineFault(f"expected `{self.shape}`. {OTHER_FORM}")
+            raise Fault(f"expected `{self.shape}`. {OTHER_FORM}")
         fault = f"expected the language {self._lang!r} before the first colon. Move the line to its"
-        raise LineFault(f"{fault} own language's file, or mend it.")
+        raise Fault(f"{fault} own language's file, or mend it.")
 
 
 def _read_archive(

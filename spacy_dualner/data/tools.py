@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, DualNerError
-from .lines import MAX_BYTES, excerpt, open_lines
+from .lines import MAX_BYTES, Fault, excerpt, open_lines
 from .offsets import Mark, MarkedText, read_marked
 from .tags import Sentence
 from .tally import FileTally
@@ -21,10 +21,6 @@ from .tally import FileTally
 _N_SHOWN = 200
 _LINES = "Export JSON lines, or in parts."
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class _Fault(Exception):
-    """What is wrong with a record, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ def _doccano(record: dict[str, Any], place: str) -> MarkedText:
     """
     key = next((key for key in _DOCCANO if isinstance(record.get(key), list)), "")
     if not key:
-        raise _Fault("no list `label` of entities. Write it, if an empty one.")
+        raise Fault("no list `label` of entities. Write it, if an empty one.")
     marks = []
     for item in record[key]:
         if isinstance(item, list) and len(item) == 3:
@@ -57,7 +53,7 @@ def _doccano(record: dict[str, Any], place: str) -> MarkedText:
                 marks.append(_mark(start, end, label, item.get("text")))
         else:
             fault = f"`{key}` holds {item!r}: expected [start, end, type]. Is it of whole texts?"
-            raise _Fault(f"{fault} Mend it, or choose another --form.")
+            raise Fault(f"{fault} Mend it, or choose another --form.")
     return MarkedText(place, _text(record), marks)
 
 
@@ -137,17 +133,17 @@ TOOLS = {
 def _text(record: dict[str, Any], key: str = "text") -> str:
     text = record.get(key)
     if not isinstance(text, str):
-        raise _Fault(f"no text under `{key}`. Mend the record, or choose another --form.")
+        raise Fault(f"no text under `{key}`. Mend the record, or choose another --form.")
     if _SURROGATE.search(text):
-        raise _Fault("half a character (a lone surrogate) in the text. Mend it.")
+        raise Fault("half a character (a lone surrogate) in the text. Mend it.")
     return text
 
 
 def _mark(start: Any, end: Any, label: Any, surface: Any = None) -> Mark:
     if type(start) is not int or type(end) is not int:
-        raise _Fault(f"an entity from {start!r} to {end!r}: expected two numbers. Mend it.")
+        raise Fault(f"an entity from {start!r} to {end!r}: expected two numbers. Mend it.")
     if not isinstance(label, (str, int)) or not (name := str(label).strip()):
-        raise _Fault(f"an entity of the type {label!r}: expected a name. Mend it.")
+        raise Fault(f"an entity of the type {label!r}: expected a name. Mend it.")
     return Mark(start, end, name, surface if isinstance(surface, str) else None)
 
 
@@ -210,7 +206,7 @@ def _read_texts(path: Path, tool: Tool) -> Iterator[MarkedText]:
     for place, record in read_records(path):
         try:
             yield tool.read(record, place)
-        except _Fault as fault:
+        except Fault as fault:
             raise DataError(f"{path}:{place}", str(fault)) from None
         except (AttributeError, KeyError, TypeError) as error:
             message = f"malformed ({type(error).__name__}: {error}). Mend it, or choose another"

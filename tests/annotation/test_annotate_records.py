@@ -18,12 +18,12 @@ from spacy.tokens import Doc, DocBin, Span
 
 from spacy_dualner.annotation.json_writers import Maker, to_jsonl
 from spacy_dualner.annotation.readers import open_input
-from spacy_dualner.annotation.records import MAX_CHARACTERS, Fault, Record, batches
+from spacy_dualner.annotation.records import MAX_CHARACTERS, Record, batches
 from spacy_dualner.annotation.writers import to_conll, to_docbin, write_shards
 from spacy_dualner.data.columns import Conll
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.data.tally import FileTally
-from spacy_dualner.errors import DualNerError
+from spacy_dualner.errors import DataError, DualNerError
 
 START = (0, 0)
 # A line feed would end a line of text, and NUL is a sign of damage.
@@ -48,7 +48,7 @@ def write(path: Path, content: str | bytes) -> str:
     return str(path)
 
 
-def read(source: str, **options: str) -> list[Record | Fault]:
+def read(source: str, **options: str) -> list[Record | DataError]:
     """All records and faults; reading on after any of them gives the same."""
     reader = open_input(source, **options)
     items, positions = [], [START]
@@ -56,20 +56,21 @@ def read(source: str, **options: str) -> list[Record | Fault]:
         items.append(item)
         positions.append(reader.position)
     for number, position in enumerate(positions):
-        assert list(open_input(source, **options).read(position)) == items[number:]
+        again = open_input(source, **options).read(position)
+        assert [*map(repr, again)] == [*map(repr, items[number:])]
     return items
 
 
-def contents(items: list[Record | Fault]) -> list[tuple[Any, dict[str, Any]]]:
+def contents(items: list[Record | DataError]) -> list[tuple[Any, dict[str, Any]]]:
     assert all(isinstance(item, Record) for item in items), items
     return [(item.content, item.carried) for item in items if isinstance(item, Record)]
 
 
-def faults(items: list[Record | Fault]) -> list[tuple[int, str]]:
-    return [(item.line, item.message) for item in items if isinstance(item, Fault)]
+def faults(items: list[Record | DataError]) -> list[tuple[int, str]]:
+    return [(item.line, item.message) for item in items if isinstance(item, DataError)]
 
 
-def texts(items: list[Record | Fault]) -> list[Any]:
+def texts(items: list[Record | DataError]) -> list[Any]:
     return [item.content for item in items if isinstance(item, Record)]
 
 

@@ -23,7 +23,6 @@ from experiments.reliability.processes import WARM, Command
 from spacy_dualner.annotation.annotate import annotate
 from spacy_dualner.annotation.annotate_settings import AnnotateSettings
 from spacy_dualner.annotation.journal import Journal, Unfinished
-from spacy_dualner.annotation.records import Fault
 from spacy_dualner.annotation.writers import OUTPUTS
 from spacy_dualner.errors import DataError, DualNerError
 
@@ -103,7 +102,7 @@ def test_bad_records_are_reported_by_line(
 ) -> None:
     source = write_bad(tmp_path / "in.jsonl")
     target = tmp_path / f"out{output}"
-    faults: list[Fault] = []
+    faults: list[DataError] = []
     done = annotate(
         model, source, target, AnnotateSettings(batch_size=batch_size), on_fault=faults.append
     )

@@ -24,7 +24,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from spacy_dualner.annotation.readers import open_input
-from spacy_dualner.annotation.records import Fault
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import read_docs
 from spacy_dualner.errors import DataError, DualNerError, readable
@@ -116,8 +115,8 @@ def test_annotate_names_a_doc_that_cannot_be_kept_and_reads_on(tmp_path: Path) -
     docbin.to_disk(tmp_path / "a.spacy")
     reader = open_input(str(tmp_path / "a.spacy"))
     read = list(reader.read((0, 0)))
-    assert [isinstance(item, Fault) for item in read] == [False, True, False]
-    assert read[1][1] == 2 and "Make the Doc anew" in read[1][2]
+    assert [isinstance(item, DataError) for item in read] == [False, True, False]
+    assert read[1].line == 2 and "Make the Doc anew" in read[1].message
     assert list(reader.read((0, 2))) == read[2:]
 
 

@@ -130,7 +130,7 @@ def annotated(form: str, annotators: list[Annotator], folder: Path) -> None:
                 annotator.shortlist = Shortlist(1_000, 0)
             done = annotator.annotate(batch.records)
             assert done.texts + len(done.faults) == len(batch.records), done
-            assert all(sane(str(fault.error())) for fault in (*batch.faults, *done.faults))
+            assert all(sane(str(fault)) for fault in (*batch.faults, *done.faults))
             if isinstance(annotator, Selector):
                 assert len(annotator.shortlist.chosen()) <= done.texts
             elif done.output.startswith(b"{"):

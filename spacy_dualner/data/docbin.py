@@ -6,13 +6,13 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from operator import length_hint
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import srsly
@@ -22,9 +22,6 @@ from spacy.vocab import Vocab
 
 from ..errors import DataError, DualNerError, readable
 from .outputs import aside, check_docs, put_in_place
-
-if TYPE_CHECKING:
-    from typing import Self
 
 SHARD_SIZE = 100_000
 
@@ -37,13 +34,7 @@ _IOB = {"I": 1, "O": 2, "B": 3}
 
 
 def corpus_path(root: str | Path, split: str, lang: str) -> Path:
-    """Where a language's part of a corpus lies.
-
-    root (Union[str, Path]): The corpus folder.
-    split (str): train, dev, test or unlabelled.
-    lang (str): The language.
-    RETURNS (Path): A file, or for a large corpus a folder of shards, which need not exist.
-    """
+    """Where a language's part of a corpus lies, if it is there: a file, or a folder of shards."""
     return Path(root) / split / f"{lang}.spacy"
 
 
@@ -69,14 +60,11 @@ def split_paths(corpus: Path, split: str, langs: Iterable[str] = ()) -> dict[str
 def text_paths(
     root: Path, splits: Sequence[str], langs: Iterable[str] = (), *, option: str = "--splits"
 ) -> dict[str, list[Path]]:
-    """Where the text of each language lies. Not each language need have each split.
+    """The files or folders of shards that each language has in some parts of a corpus.
 
-    root (Path): The corpus folder.
-    splits (Sequence[str]): Parts of the corpus.
     langs (Iterable[str]): Languages; all by default.
     option (str): Of the command, to name other parts with.
-    RETURNS (Dict[str, List[Path]]): Files or folders of shards that are there.
-    Raises DualNerError where a language has no text.
+    Raises DualNerError where a language has none of them.
     """
     paths: dict[str, list[Path]] = {}
     for lang in list(langs) or languages(root, splits):
@@ -152,30 +140,26 @@ def _check_size(path: Path) -> None:
 
 def _read_shard(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
     with readable(path, "not a DocBin file", "Convert the corpus again."):
-        yield from _shard_docs(path, vocab, lang)
-
-
-def _shard_docs(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
-    _check_size(path)
-    docbin = DocBin().from_bytes(path.read_bytes())
-    # srsly looks up its encoders' entry points at every call, which is seven eighths of the time
-    # that DocBin takes: decode equal user data once.
-    blobs = docbin.user_data
-    docbin.user_data = [None] * len(docbin)
-    decoded: dict[bytes, dict[Any, Any]] = {}
-    for doc, blob in zip(docbin.get_docs(vocab), blobs, strict=True):
-        if blob is not None:
-            data = decoded.get(blob)
-            if data is None:
-                data = srsly.msgpack_loads(blob, use_list=False)
-                if all(isinstance(value, str) for value in data.values()):
-                    decoded[blob] = data
-            doc.user_data.update(data)
-        if lang is not None:
-            doc.user_data.setdefault("lang", lang)
-        # Raises where the file lacks the name of a type.
-        doc.ents  # noqa: B018
-        yield doc
+        _check_size(path)
+        docbin = DocBin().from_bytes(path.read_bytes())
+        # srsly looks up its encoders' entry points at every call, which is seven eighths of the
+        # time that DocBin takes: decode equal user data once.
+        blobs = docbin.user_data
+        docbin.user_data = [None] * len(docbin)
+        decoded: dict[bytes, dict[Any, Any]] = {}
+        for doc, blob in zip(docbin.get_docs(vocab), blobs, strict=True):
+            if blob is not None:
+                data = decoded.get(blob)
+                if data is None:
+                    data = srsly.msgpack_loads(blob, use_list=False)
+                    if all(isinstance(value, str) for value in data.values()):
+                        decoded[blob] = data
+                doc.user_data.update(data)
+            if lang is not None:
+                doc.user_data.setdefault("lang", lang)
+            # Raises where the file lacks the name of a type.
+            doc.ents  # noqa: B018
+            yield doc
 
 
 @dataclass
@@ -190,14 +174,12 @@ class Counts:
     entities: Counter[str] = field(default_factory=Counter)
 
 
-class ShardWriter:
+class ShardWriter(AbstractContextManager):
     """Write a DocBin, to a file or above `shard_size` Docs to a folder of numbered shards.
 
     A context manager: what was at the path is replaced when the block ends well and anything was
     added, and stays as it was when the block raises.
 
-    path (Path): The path to write to.
-    shard_size (int): The most Docs in one file.
     folder (Optional[Path]): Where to write until the block ends; by default beside the path.
     Raises DualNerError where something else is at the path, or another run writes there.
     """
@@ -215,10 +197,7 @@ class ShardWriter:
         self._docbin = self._new_shard()
 
     def merge(self, docbin: DocBin) -> None:
-        """Add Docs, which are not spread over two files.
-
-        docbin (DocBin): At most `shard_size` Docs.
-        """
+        """Add at most `shard_size` Docs, which are not spread over two files."""
         if len(self._docbin) + len(docbin) > self.shard_size:
             self.flush()
         self._docbin.merge(docbin)
@@ -234,21 +213,16 @@ class ShardWriter:
         self._n_shards += 1
         self._docbin = self._new_shard()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
+        with self._end:
             if kind is None:
                 self.flush()
                 self._replace()
-        finally:
-            self._end.close()
 
     def _new_shard(self) -> DocBin:
         return DocBin(store_user_data=True)

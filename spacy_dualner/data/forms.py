@@ -38,7 +38,7 @@ from .names import (
     translation_files,
 )
 from .panx import find_archives, read_splits
-from .structured import IOB, TABLE, first_lines, structure_of
+from .structured import IOB, TABLE, check_text, first_lines, structure_of
 from .tags import Sentence, is_tag, unknown_tag
 from .tally import FileTally, Tally
 from .text import read_text, read_translations
@@ -153,11 +153,6 @@ def recognise_form(source: Path) -> str:
     """
     if not source.exists():
         raise DataError(source, "no such file or folder. Mend the path.")
-    if source.is_file() and (forms := _forms_of_file(source)):
-        return _only(source, dict.fromkeys(forms, source))
-    if source.is_file() and suffix_of(source) != ".txt":
-        message = "not a folder. Give the folder that holds it, or, if it is plain text, choose"
-        raise DataError(source, f"{message} `--form text` or `--form translated`.")
     found: dict[str, Path] = {}
     unknown: list[Path] = []
     for form, path in _signs(source):
@@ -171,10 +166,6 @@ def recognise_form(source: Path) -> str:
         held = _names(source)
         message = f"holds nothing of a known form ({', '.join(FORMS)}), but {held}. Give another"
         raise DataError(source, f"{message} folder, or the form with --form. {_TO_READ}.")
-    return _only(source, found)
-
-
-def _only(source: Path, found: Mapping[str, Path]) -> str:
     if len(found) > 1:
         within = source if source.is_dir() else source.parent
         held = " and ".join(f"{path.relative_to(within)} ({form})" for form, path in found.items())
@@ -205,14 +196,21 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
 
     Plain text where a file's name tells a split, but no line has a tag.
     """
-    if source.is_dir():
+    if source.is_file():
+        if forms := _forms_of_file(source):
+            yield from ((form, source) for form in forms)
+            return
+        if suffix_of(source) != ".txt":
+            message = "not a folder. Give the folder that holds it, or, if it is plain text, choose"
+            raise DataError(source, f"{message} `--form text` or `--form translated`.")
+    else:
         yield from (("raw", path) for path in find_archives(source).values() if path.is_file())
         yield from (("hub", path) for path in find_parquet(source).values())
         for path in _split_files(source):
             forms = _forms_of(path)
             # Files of tokens without tags look like translations, but are not called so.
             if forms == [_PLAIN] and is_translation(path):
-                _refuse_structure(path, "translated")
+                check_text(path, _as_text("translated"))
                 forms = ["translated"]
             yield from ((form, path) for form in forms)
     for path in [source] if source.is_file() else text_files(source).values():
@@ -223,15 +221,12 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
         if is_translation(path):
             message = "plain text, or translations by its name. Choose `--form text` or"
             raise DataError(path, f"{message} `--form translated`.")
-        _refuse_structure(path, "text")
+        check_text(path, _as_text("text"))
         yield "text", path
 
 
-def _refuse_structure(path: Path, form: str) -> None:
-    """Raise DataError where a file is no text: what it says beside the text would be lost."""
-    if structure := structure_of(first_lines(path)):
-        message = f"{structure}, not text. Choose `--form {form}` to take each line for a sentence"
-        raise DataError(path, f"{message} as it stands. {_TO_READ}.")
+def _as_text(form: str) -> str:
+    return f"Choose `--form {form}` to take each line for a sentence as it stands. {_TO_READ}."
 
 
 def _refuse(path: Path) -> None:

@@ -40,12 +40,7 @@ _Row = tuple[list[Any] | None, list[Any] | None, list[Any] | None]
 
 
 def find_parquet(folder: Path) -> dict[str, Path]:
-    """The languages of a folder of data sets, sorted.
-
-    folder (Path): A folder of folders `PAN-X.xx`, as in a snapshot of `google/xtreme`, or `xx`; or
-        one data set.
-    RETURNS (Dict[str, Path]): The folder of each language; under "" that of one data set.
-    """
+    """The data sets in a folder by language, called `PAN-X.xx` or `xx`; "" if it is one itself."""
     if _is_data(folder):
         return {"": folder}
     paths = (path for path in sorted(folder.iterdir()) if path.is_dir() and _is_data(path))
@@ -66,10 +61,7 @@ def read_parquet_splits(
     tally: Tally | None = None,
     classes: Sequence[str] = (),
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
-    """Read the data set of one language, a batch of rows at a time.
-
-    Tokens are taken as they are: the hub's do not carry the `xx:` of the archives. A row without
-    tokens is passed over.
+    """Read the data set of one language, a batch of rows at a time: each split and its sentences.
 
     path (Path): A folder, as `find_parquet` gives it.
     lang (str): The language, which a column `langs`, where there is one, repeats for each token.
@@ -77,8 +69,6 @@ def read_parquet_splits(
     tally (Optional[Tally]): Where the rows are counted.
     classes (Sequence[str]): The tags of the class ids 0, 1 and so on, for files that do not name
         them.
-    YIELDS (Tuple[str, Iterator[Sentence]]): A split's name (train, dev, test) and its sentences,
-        tags repaired.
     RAISES (DataError): If a file is missing or broken, its classes have no names or others than the
         given ones, or a row, counted from 1, is malformed.
     RAISES (DualNerError): If pyarrow is not installed.
@@ -96,12 +86,9 @@ def need_parquet() -> None:
 
 
 def find_shards(path: Path) -> dict[str, list[Path]]:
-    """The files of one language.
+    """The files of each split of a data set, from `train-00000-of-00002.parquet` on.
 
-    path (Path): A folder, as `find_parquet` gives it.
-    RETURNS (Dict[str, List[Path]]): Of each split that is there (train, dev, test) its files, from
-        `train-00000-of-00002.parquet` on.
-    RAISES (DataError): If some files of a split are missing, or do not belong together.
+    Raises DataError where some are missing, or do not belong together.
     """
     found = _find_saved(path)
     for name, split in SPLIT_NAMES.items():
@@ -124,18 +111,14 @@ def _find_saved(path: Path) -> dict[str, list[Path]]:
     for state in [*path.glob(_STATE), *sorted(path.glob(f"*/{_STATE}"))]:
         with readable(state, "not of a data set", "Save it anew."):
             held = json.loads(state.read_text(encoding="utf-8"))
-            files = [file["filename"] for file in held["_data_files"]]
-            if odd := [file for file in files if Path(file).name != file]:
-                raise ValueError(f"{odd[0]} lies elsewhere")
-            name = state.parent.name if state.parent != path else held.get("_split")
-            split = SPLIT_NAMES.get(name or "train")
-            shards = [state.parent / file for file in files]
+            shards = [state.with_name(file["filename"]) for file in held["_data_files"]]
             for shard in shards:
                 if not shard.is_file():
                     message = "no such file, but its state.json names it. Copy it there."
                     raise DataError(shard, message)
-        if split:
-            found[split] = shards
+            name = state.parent.name if state.parent != path else held.get("_split")
+            if split := SPLIT_NAMES.get(name or "train"):
+                found[split] = shards
     return found
 
 
@@ -245,9 +228,9 @@ def _read_classes(schema: Schema, given: Sequence[str], path: Path) -> Sequence[
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         if given:
             return given
-        message = "the file does not say which tag each class id stands for, and other data have"
-        message += " other orders. Name them, from 0 on, as in --classes O,B-PER,I-PER,... (PAN-X"
-        raise DataError(path, f"{message} of google/xtreme: --classes {','.join(CLASSES)}).")
+        message = "the file does not say which tag each class id stands for. Name them, from 0 on,"
+        message += f" as in --classes {','.join(CLASSES)} (PAN-X of google/xtreme)."
+        raise DataError(path, message)
     if given and list(given) != names:
         message = f"names its classes {','.join(names)}. Leave --classes out, or give these."
         raise DataError(path, message)

@@ -36,10 +36,7 @@ def plain_path(path: Path) -> Path:
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[Iterator[tuple[int, str]]]:
-    """Open a file of text, which is compressed by gzip if its name ends in `.gz`.
-
-    YIELDS (Iterator[Tuple[int, str]]): What `numbered_lines` gives.
-    """
+    """The numbered lines of a file, which is compressed by gzip if its name ends in `.gz`."""
     with ExitStack() as stack:
         file = stack.enter_context(open_bytes(path))
         if plain_path(path) != path:
@@ -50,9 +47,7 @@ def open_lines(path: Path) -> Iterator[Iterator[tuple[int, str]]]:
 def read_chunks(file: BinaryIO, source: str | Path) -> Iterator[bytes]:
     """Read a file in pieces, cut anywhere: no line end is waited for.
 
-    file (BinaryIO): The file, which may be a compressed one.
-    source (Union[str, Path]): Its name, for errors.
-    RAISES (DualNerError): If it is compressed, and broken.
+    Raises DualNerError where it is compressed, and broken; `source` is its name.
     """
     try:
         # Not `read`, which would wait until a pipe has given all of it.
@@ -65,9 +60,7 @@ def read_chunks(file: BinaryIO, source: str | Path) -> Iterator[bytes]:
 def split_lines(chunks: Iterable[bytes], source: str | Path = "") -> Iterator[bytes]:
     """Cut bytes into lines, each with its end: a line feed, a carriage return or both.
 
-    chunks (Iterable[bytes]): The bytes, cut anywhere.
-    source (Union[str, Path]): The name of the file, for errors.
-    RAISES (DualNerError): If a line is longer than MAX_BYTES: there is no reading on after it.
+    Raises DualNerError where a line is longer than MAX_BYTES: there is no reading on after it.
     """
     begun: list[bytes] = []  # a line of any length costs no more than its bytes
     length = 0
@@ -75,8 +68,9 @@ def split_lines(chunks: Iterable[bytes], source: str | Path = "") -> Iterator[by
         if begun and not begun[-1].endswith(b"\r") and b"\n" not in chunk and b"\r" not in chunk:
             begun.append(chunk)
             if (length := length + len(chunk)) > MAX_BYTES:
-                message = f"a line of more than {MAX_BYTES:,} bytes. Cut it into lines."
-                raise DualNerError(f"{source}: {message}")
+                raise DualNerError(
+                    f"{source}: a line of more than {MAX_BYTES:,} bytes. Cut it into lines."
+                )
             continue
         length = 0
         lines = b"".join([*begun, chunk]).splitlines(keepends=True)
@@ -92,8 +86,6 @@ def numbered_lines(chunks: Iterable[bytes], source: str | Path) -> Iterator[tupl
     Text is UTF-8, or UTF-16 where a byte order mark says so. A line feed, a carriage return or both
     end a line, also where a file mixes them. U+2028 and its like are text, and do occur in tokens.
 
-    chunks (Iterable[bytes]): The bytes of a file, cut anywhere.
-    source (Union[str, Path]): The name of the file, for errors.
     YIELDS (Tuple[int, str]): The line's number, from 1, and its text.
     RAISES (DataError): If a line is in another encoding, or holds a NUL character.
     """
@@ -121,25 +113,20 @@ def without_end(line: str) -> str:
 
 
 def decode_line(raw: bytes, number: int, source: str | Path) -> str:
-    """Decode one line of UTF-8.
+    """Decode one line of UTF-8 with its line end.
 
-    raw (bytes): The line.
-    number (int): Its number, for errors.
-    source (Union[str, Path]): The name of the file, for errors.
-    RETURNS (str): Its text, line end included.
-    RAISES (DataError): If it is in another encoding, or holds a NUL character.
+    Raises DataError where it is in another encoding, or holds a NUL character.
     """
     try:
         line = raw.decode("utf-8")
+        if "\0" not in line:
+            return line
+        fault = "a NUL character: the file is damaged, or UTF-16 without a byte order mark"
     except UnicodeDecodeError as error:
-        text = excerpt(raw.decode("utf-8", "backslashreplace").rstrip("\r\n"))
-        message = f"not valid UTF-8 ({error.reason}). {_REMEDY}"
-        raise DataError(source, message, line=number, text=text) from error
-    if "\0" in line:
-        message = "a NUL character: the file is damaged, or UTF-16 without a byte order mark."
-        text = excerpt(line.rstrip("\r\n"))
-        raise DataError(source, f"{message} {_REMEDY}", line=number, text=text)
-    return line
+        line = raw.decode("utf-8", "backslashreplace")
+        fault = f"not valid UTF-8 ({error.reason})"
+    text = excerpt(line.rstrip("\r\n"))
+    raise DataError(source, f"{fault}. {_REMEDY}", line=number, text=text)
 
 
 def excerpt(text: str) -> str:

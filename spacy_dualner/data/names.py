@@ -90,9 +90,8 @@ def suffix_of(path: Path) -> str:
 def translation_files(folder: Path) -> dict[str, Path]:
     """The files of translated text in a folder, by the language that they are in, sorted.
 
-    They are called xx, or train-xx or SOURCE-xx or train-SOURCE-xx, and end in .txt or .tsv.
-
-    RAISES (DataError): If two files are of the same language.
+    They are called xx, or train-xx or SOURCE-xx or train-SOURCE-xx, and end in .txt or .tsv. Raises
+    DataError where two are of the same language.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):

@@ -121,14 +121,11 @@ def read_marked(
 
 
 def find_count(records: Iterable[MarkedText]) -> str:
-    """Find what a file counts in place of characters, if anything.
+    """Find what a file counts in place of characters: a name of `_COUNTS`, or empty for these.
 
     That is taken by which entities fit that do not fit by characters, and next to none the other
     way round. One fits if its text is what the file says or, where that says nothing, if it neither
     cuts a word nor has white space at its edge.
-
-    records (Iterable[MarkedText]): The texts of the file.
-    RETURNS (str): A name of `_COUNTS`; empty for characters.
     """
     gained, lost = Counter[str](), Counter[str]()
     for record in records:

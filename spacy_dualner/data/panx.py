@@ -24,11 +24,7 @@ _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError)
 
 
 def find_archives(folder: Path) -> dict[str, Path]:
-    """The languages of a folder in raw form, sorted; of an archive and a folder, the archive.
-
-    folder (Path): A folder of `xx.tar.gz` files, of `xx` folders, or of both.
-    RETURNS (Dict[str, Path]): The archive or folder of each language.
-    """
+    """The archives `xx.tar.gz` of a folder, and else its folders `xx` in raw form, by language."""
     found: dict[str, Path] = {}
     for path in folder.iterdir():
         if path.is_dir() and any((path / split).is_file() for split in SPLITS):
@@ -43,7 +39,6 @@ def read_splits(
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     """Read one language. An archive is read as a stream: use up a split before asking for the next.
 
-    path (Path): An archive or a folder, as `find_archives` gives it.
     lang (str): The language, which every line repeats before its first colon.
     types (Sequence[str]): The entity types that tags may name.
     tally (Optional[Tally]): Where the lines are counted.
@@ -108,10 +103,8 @@ def _read_archive(
     except (*_BROKEN, ValueError, OverflowError) as error:  # sizes that cannot be
         raise _broken(path, error) from error
     if not seen:
-        held = ", ".join(sorted(names)) or "nothing"
-        wanted = ", ".join(SPLITS)
-        message = f"holds none of {wanted}, but {held}. Take the language's own PAN-X archive."
-        raise DataError(path, message)
+        message = f"holds none of {', '.join(SPLITS)}, but {', '.join(sorted(names)) or 'nothing'}."
+        raise DataError(path, f"{message} Take the language's own PAN-X archive.")
 
 
 class _Stream(gzip.GzipFile):

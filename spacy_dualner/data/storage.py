@@ -56,12 +56,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def upload(new: Path, target: Path, aside: Path) -> None:
-    """Put a local file or folder in the place of what a URL names.
-
-    new (Path): The local file or folder.
-    target (Path): Its place.
-    aside (Path): Where it is until all of it is there.
-    """
+    """Put a local file or folder in the place of what a URL names, aside until all is there."""
     files = target.fs  # type: ignore[attr-defined]
     place, beside = target.path, aside.path  # type: ignore[attr-defined]
     if aside.exists():
@@ -73,20 +68,13 @@ def upload(new: Path, target: Path, aside: Path) -> None:
 
 
 def checksum(path: Path, begin: int = 0, end: int | None = None) -> str:
-    """SHA-256 of a file or a part of it, or of all files of a folder and their names.
-
-    path (Path): The file or folder.
-    begin (int): The first byte of a file.
-    end (Optional[int]): The byte after the last; all to the end for None.
-    """
+    """SHA-256 of a file or some bytes of it, or of all files of a folder and their names."""
     digest = hashlib.sha256()
-    if path.is_dir():
-        paths = sorted(file for file in path.rglob("*") if file.is_file())
-        names = [f"{file.relative_to(path)}\0{file.stat().st_size}\0" for file in paths]
-    else:
-        paths, names = [path], [""]
-    for file, name in zip(paths, names, strict=True):
-        digest.update(name.encode())
+    whole = path.is_dir()
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if whole else [path]
+    for file in files:
+        if whole:
+            digest.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
         left = sys.maxsize if end is None else end - begin
         with open_bytes(file) as content:
             content.seek(begin)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from ..errors import DualNerError
+from ..errors import DataError, DualNerError
 from .lines import open_lines
 
 _JSON = re.compile(r'\s*(\[\s*\{|\{\s*")')
@@ -37,11 +37,9 @@ def first_lines(path: Path) -> list[str]:
 
 
 def structure_of(lines: Sequence[str]) -> str:
-    """What the first lines of a file are where they are no plain text.
+    """What the first lines of a file are where they are no plain text: JSON lines, XML and so on.
 
-    lines (Sequence[str]): The first lines; blank ones do not count.
-    RETURNS (str): JSON lines, XML, tab-separated values and the like; empty for text, which may
-        well hold some of each.
+    RETURNS (str): Empty for text, which may well hold some of each. Blank lines do not count.
     """
     lines = [line for line in lines if line.strip()]
     if not lines:
@@ -66,6 +64,12 @@ def structure_of(lines: Sequence[str]) -> str:
     if _HEADER.fullmatch(first.strip()) and sum("," in x or ";" in x for x in lines) > most:
         return "comma-separated values"
     return TABLE if tabs and n_rows > most else ""
+
+
+def check_text(path: Path, remedy: str) -> None:
+    """Raise DataError where a file is no text: what it says beside the text would be lost."""
+    if structure := structure_of(first_lines(path)):
+        raise DataError(path, f"{structure}, not text. {remedy}")
 
 
 def _is_object(line: str) -> bool:

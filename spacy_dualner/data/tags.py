@@ -49,24 +49,19 @@ def is_known(label: str, types: Collection[str]) -> bool:
 def unknown_tag(tag: str, types: Sequence[str]) -> str:
     """What is wrong with a tag that is not in the tagset of these types, and what to do."""
     if is_tag(tag) and tag != "O":
-        label = tag[2:]
         fault = f"unknown tag {tag!r}, the entity types are {', '.join(types)}. Name all of the"
-        return f"{fault} data's types with --types, or map this one: --map {label}=O drops it."
+        return f"{fault} data's types with --types, or map this one: --map {tag[2:]}=O drops it."
     # A Cyrillic O looks like any other.
     odd = ", ".join(f"U+{ord(letter):04X}" for letter in tag[:2] if not letter.isascii())
-    named = repr(tag) + f" ({odd})" * bool(odd)
-    fault = f"unknown tag {named}, expected O, or B- or I- before an entity type."
-    return f"{fault} Mend the tag, or choose another --form."
+    fault = f"unknown tag {tag!r}{f' ({odd})' * bool(odd)}, expected O, or B- or I- before an"
+    return f"{fault} entity type. Mend the tag, or choose another --form."
 
 
 def repair_tags(tags: Iterable[str]) -> list[str]:
-    """Read tags as conlleval does, and write them as BIO, each entity beginning with `B-`.
+    """Read tags of any scheme as conlleval does, and write them as BIO, entities beginning with B-.
 
     An `I-` that continues nothing, or changes type, begins an entity. So does what follows the end
     that IOBES (`E-`, `S-`) or BILOU (`L-`, `U-`) marks.
-
-    tags (Iterable[str]): Tags in any of these schemes.
-    RETURNS (List[str]): The same entities in BIO.
     """
     repaired: list[str] = []
     open_label = ""
@@ -83,11 +78,7 @@ def repair_tags(tags: Iterable[str]) -> list[str]:
 
 
 def count_repairs(tags: Sequence[str], repaired: Sequence[str]) -> int:
-    """How many tags begin an entity without saying so, as in IOB1, where that is no fault.
-
-    tags (Sequence[str]): Tags in any scheme.
-    repaired (Sequence[str]): What `repair_tags` makes of them.
-    """
+    """How many tags begin an entity without saying so, as in IOB1, where that is no fault."""
     if tags == repaired:
         return 0
     pairs = zip(tags, repaired, strict=True)
@@ -121,11 +112,9 @@ def mapped_types(types: Iterable[str], mapping: Mapping[str, str]) -> list[str]:
 
 
 def map_types(sentences: Iterable[Sentence], mapping: Mapping[str, str]) -> Iterator[Sentence]:
-    """Sentences with their entities' types changed.
+    """Sentences with their entities' types changed; types that are not in the mapping stay.
 
-    sentences (Iterable[Sentence]): Words and BIO tags, repaired.
-    mapping (Mapping[str, str]): The new type of an old one; O makes it no entity. Types that are
-        not in it stay.
+    mapping (Mapping[str, str]): The new type of an old one; O makes it no entity.
     YIELDS (Sentence): Words and BIO tags. Neighbouring entities stay apart if they become one type.
     """
     renamed = {

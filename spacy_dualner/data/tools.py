@@ -6,11 +6,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import DataError, DualNerError
 from .lines import MAX_BYTES, Fault, excerpt, open_lines
@@ -23,8 +22,7 @@ _LINES = "Export JSON lines, or in parts."
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """How a tool writes a text and its entities.
 
     shows (Callable[[Dict[str, Any]], bool]): Whether a record is of this tool.

@@ -407,7 +407,7 @@ def test_an_output_is_replaced_only_with_force(model: str, tmp_path: Path) -> No
 
 def test_the_input_is_never_the_output(model: str, tmp_path: Path) -> None:
     source = write_input(tmp_path / "in.jsonl", ROWS)
-    with pytest.raises(DualNerError, match="also the INPUT"):
+    with pytest.raises(DualNerError, match="the INPUT are one"):
         annotate(
             model,
             source,

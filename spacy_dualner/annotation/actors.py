@@ -23,8 +23,7 @@ from ..data.storage import as_path, checksum, is_local, upload
 from ..errors import DataError, DualNerError
 from ..system.scratch import scratch
 from .annotate import go_on, progress_bar, stop
-from .annotate_settings import AnnotateSettings
-from .cluster_settings import ClusterSettings
+from .annotate_settings import AnnotateSettings, ClusterSettings
 from .journal import Journal, Unfinished
 from .readers import open_input
 from .records import Position, batches

@@ -89,10 +89,7 @@ def check_input(source: str, *outputs: Path) -> None:
 
 
 def check_free(target: Path, check: Callable[[Path], object], force: bool) -> None:
-    """Refuse an output that would replace anything that it may not.
-
-    check (Callable[[Path], object]): Raises DualNerError where what is there is of another kind.
-    """
+    """Refuse an output that would replace anything that it may not, or what `check` refuses."""
     if target.exists() and not force:
         raise DualNerError(f"{target} is there. Name another OUTPUT, or replace it with --force.")
     check(target)
@@ -161,14 +158,7 @@ def go_on(
     bar: tqdm,
     on_fault: Callable[[DataError], object],
 ) -> None:
-    """Write batch after batch, to the end of the input.
-
-    unfinished (Unfinished): Where to.
-    journal (Journal): How far it is; brought up to date with each batch.
-    work (Iterator[Tuple[Batch, Annotated]]): What comes next.
-    bar (tqdm): Shows how far it is.
-    on_fault (Callable[[DataError], object]): As in `annotate`.
-    """
+    """Write batch after batch, to the end of the input; journal and bar say how far it is."""
     before, began = journal.seconds, time.perf_counter()
     with unfinished.opened(journal) as commit:
         for batch, annotated in work:

@@ -27,8 +27,7 @@ from ..errors import DataError, DualNerError, need
 from ..system.scratch import scratch
 from .actors import TOTALS, Job, Record, Shard, hand_out, report_of
 from .annotate import begun, check_free, check_input, identify, interrupted, stamps
-from .annotate_settings import AnnotateSettings
-from .cluster_settings import LOCAL, ClusterSettings
+from .annotate_settings import LOCAL, AnnotateSettings, ClusterSettings
 from .journal import Journal, Unfinished
 from .readers import STDIN, LineReader, open_input
 from .records import Reader, batches

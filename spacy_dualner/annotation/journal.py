@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from ..data.outputs import check_entries, check_file, check_link, locked, write_json
 from ..data.storage import is_local, remove_folder
-from ..errors import DualNerError, readable
+from ..errors import DataError, readable
 from .records import Position
 
 # What may be in the folder of an unfinished run: while a DocBin is put together, folders as well.
@@ -91,10 +91,7 @@ class Unfinished:
 
     @contextmanager
     def interruptible(self, remedy: str) -> Iterator[None]:
-        """Where the block is interrupted, have the error say how far the run is.
-
-        remedy (str): What is to be done to go on.
-        """
+        """Where the block is interrupted, have the error say how far the run is, and the remedy."""
         try:
             yield
         except KeyboardInterrupt as error:
@@ -109,10 +106,7 @@ class Unfinished:
         return self._journal.exists()
 
     def load(self) -> Journal | None:
-        """Read the journal; None where there is none.
-
-        Raises DualNerError where it is damaged.
-        """
+        """The journal, if there is one. Raises DualNerError where it is damaged."""
         if not self.is_begun():
             return None
         with readable(self._journal, "not a journal of annotate", "Start anew with --force."):
@@ -120,16 +114,14 @@ class Unfinished:
             # Versions that wrote none are believed.
             if _CHECKSUM in held and held.pop(_CHECKSUM) != _checksum(held):
                 raise ValueError("its checksum is another")
-            journal = Journal(**held)
-            journal.position = journal.position[0], journal.position[1]
-        return journal
+            first, second = held["position"]
+            return Journal(**held | {"position": (first, second)})
 
     @contextmanager
     def opened(self, journal: Journal) -> Iterator[Callable[[bytes, bytes], None]]:
         """Open output and report where the journal stands; what was written after it goes.
 
-        YIELDS (Callable[[bytes, bytes], None]): Adds to output and report, then writes the journal,
-            which has to be brought up to date before.
+        YIELDS (Callable[[bytes, bytes], None]): Adds to both, then writes the journal.
         """
         with ExitStack() as stack:
             output = stack.enter_context(_open_at(self._output, journal.output_bytes))
@@ -153,7 +145,6 @@ class Unfinished:
     def finish(self, journal: Journal, finish: Callable[[Path, Path], object]) -> None:
         """Put output and report in their places; the folder goes. Can be done again after a kill.
 
-        journal (Journal): Of the whole input.
         finish (Callable[[Path, Path], object]): Makes the output; it may be moved, or copied.
         """
         if journal.faults:
@@ -178,9 +169,7 @@ def _open_at(path: Path, length: int) -> BinaryIO:
     path.touch()
     file = path.open("r+b")
     if file.seek(0, os.SEEK_END) < length:
-        raise DualNerError(
-            f"{path}: not all of {length:,} bytes are there. Start anew with --force."
-        )
+        raise DataError(path, f"not all of {length:,} bytes are there. Start anew with --force.")
     file.truncate(length)
     file.seek(length)
     return file

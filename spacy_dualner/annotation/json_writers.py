@@ -43,12 +43,9 @@ def _encode(
 
 
 def entities(doc: Doc, spans_keys: Sequence[str]) -> list[dict[str, Any]]:
-    """The entities of a Doc, by characters (Unicode code points) of its text.
+    """The entities of a Doc, by characters (Unicode code points) of its text, `end` exclusive.
 
-    doc (Doc): An annotated Doc.
     spans_keys (Sequence[str]): The span groups that hold entities' scores.
-    RETURNS (List[Dict[str, Any]]): `start`, `end` (exclusive), `label`, `text`, and `score` of
-        those that have one.
     """
     scores = {
         (span.start, span.end, span.label): score
@@ -92,13 +89,13 @@ def _doccano(doc: Doc, carried: Carried, maker: Maker) -> dict[str, Any]:
 def _prodigy(doc: Doc, carried: Carried, maker: Maker) -> dict[str, Any]:
     tokens = [
         {
-            "text": token.text,
-            "start": token.idx,
-            "end": token.idx + len(token),
-            "id": token.i,
-            "ws": bool(token.whitespace_),
+            "text": t.text,
+            "start": t.idx,
+            "end": t.idx + len(t),
+            "id": t.i,
+            "ws": bool(t.whitespace_),
         }
-        for token in doc
+        for t in doc
     ]
     spans = [
         # Prodigy's last word is within the entity.
@@ -139,11 +136,7 @@ to_label_studio: Encode = partial(_encode, _label_studio)
 
 
 def write_list(joined: Path, output: Path) -> None:
-    """Make one JSON list of objects that stand one a line.
-
-    joined (Path): The file of lines.
-    output (Path): The file of the list; what is there is replaced.
-    """
+    """Make one JSON list, in the place of the output, of objects that stand one a line."""
     aside = joined.with_name(".list")
     with joined.open("rb") as lines, aside.open("wb") as file:
         before = b"[\n"

@@ -15,7 +15,7 @@ from io import BufferedReader
 from itertools import islice
 from math import isinf
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast
 
 from spacy.vocab import Vocab
 
@@ -31,7 +31,7 @@ from ..data.lines import (
 )
 from ..data.names import suffix_of
 from ..data.storage import as_path, open_bytes
-from ..data.structured import first_lines, structure_of
+from ..data.structured import check_lines, first_lines
 from ..errors import DataError, DualNerError
 from .records import Position, Reader, Record
 
@@ -100,14 +100,10 @@ class LineReader(Reader):
     def __init__(self, path: Path, key: str) -> None:
         self.path = path
         self.key = key
-        self.size = None if str(path) == STDIN else path.stat().st_size
-
-    def identity(self) -> list[Any]:
-        """See `Reader`."""
-        return [] if self.size is None else _stamps([self.path])
+        if str(path) != STDIN:
+            self.paths, self.size = [path], path.stat().st_size
 
     def read(self, start: Position) -> Iterator[Record | DataError]:
-        """See `Reader`."""
         with ExitStack() as stack:
             raw, source = cast(BinaryIO, sys.stdin.buffer), "standard input"
             if self.size is not None:
@@ -149,7 +145,6 @@ class TextReader(LineReader):
     """One text a line; a blank line is a text too."""
 
     def next_record(self, lines: Lines) -> Record | None:
-        """See `LineReader`."""
         text = without_end(next(lines))
         return Record(lines.source, lines.number, text, {})
 
@@ -158,7 +153,6 @@ class JsonlReader(LineReader):
     """One JSON object a line."""
 
     def next_record(self, lines: Lines) -> Record | None:
-        """See `LineReader`."""
         line = next(lines)
         if not line.strip():
             return None
@@ -190,21 +184,19 @@ class TableReader(LineReader):
         try:
             self.columns = next(self._rows, [])
         except csv.Error as error:
-            raise DualNerError(
-                f"{lines.source}: no header ({error}). Mend the first line."
-            ) from None
+            fault = f"{lines.source}: no header ({error}). Mend the first line."
+            raise DualNerError(fault) from None
         repeated = {name for name in self.columns if self.columns.count(name) > 1}
         if self.key not in self.columns or repeated:
-            fault = f"no column '{self.key}'"
-            if repeated:
-                fault = f"more than one column '{min(repeated)}'"
+            fault = (
+                f"more than one column '{min(repeated)}'" if repeated else f"no column '{self.key}'"
+            )
             raise DualNerError(
                 f"{lines.source}: {fault} in the header, which has {', '.join(self.columns)}. Name "
                 "the text's column with --text-key, or mend the header."
             )
 
     def next_record(self, lines: Lines) -> Record | None:
-        """See `LineReader`."""
         before = lines.position
         first = lines.number + 1
         try:
@@ -241,12 +233,7 @@ class DocBinReader(Reader):
         self.path = path
         self.paths = shard_paths(path)
 
-    def identity(self) -> list[Any]:
-        """See `Reader`."""
-        return _stamps(self.paths)
-
     def read(self, start: Position) -> Iterator[Record | DataError]:
-        """See `Reader`."""
         first, skip = start
         for shard, path in enumerate(self.paths[first:], first):
             # A vocabulary of its own for each shard, so that memory stays flat.
@@ -268,11 +255,6 @@ def _number(text: str) -> float:
     return number
 
 
-def _stamps(paths: list[Path]) -> list[Any]:
-    stats = [(path.name, path.stat()) for path in paths]
-    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
-
-
 READERS: dict[str, type[LineReader] | type[DocBinReader]] = {
     "txt": TextReader,
     "jsonl": JsonlReader,
@@ -282,13 +264,10 @@ READERS: dict[str, type[LineReader] | type[DocBinReader]] = {
 }
 """The readers by the names of the forms, which are also the endings of files' names."""
 
-
-def _refuse_structure(source: str, structure: str) -> None:
-    if structure:
-        raise DualNerError(
-            f"{source}: {structure}, not text. Choose the form with --form: txt takes each line "
-            "for a text as it stands; jsonl, csv and tsv have a --text-key."
-        )
+_AS_TEXT = (
+    "Choose the form with --form: txt takes each line for a text as it stands; jsonl, csv and tsv "
+    "have a --text-key."
+)
 
 
 def open_input(source: str, form: str = "", key: str = "text") -> Reader:
@@ -297,17 +276,15 @@ def open_input(source: str, form: str = "", key: str = "text") -> Reader:
     source (str): A file, a folder of `.spacy` files, or `-` for standard input.
     form (str): A name of READERS; by default what the file's name ends in, before any `.gz`.
     key (str): The key or column of the text.
-    RETURNS (Reader): The reader, at the beginning.
     RAISES (DualNerError): If there is no such file, its form is unknown, or by default that of
         text, which it does not look like.
     """
     path = as_path(source)
-    known = ", ".join(READERS)
     if source == STDIN:
         if not form:
             # What has come is looked at, and stays in the pipe.
             begun = cast(BufferedReader, sys.stdin.buffer).peek(_PEEKED).decode("utf-8", "ignore")
-            _refuse_structure("standard input", structure_of(begun.splitlines()))
+            check_lines(begun.splitlines(), "standard input", _AS_TEXT)
         form = form or "txt"
         if form not in ("txt", "jsonl"):
             raise DualNerError(
@@ -318,11 +295,12 @@ def open_input(source: str, form: str = "", key: str = "text") -> Reader:
     elif not form:
         form = "spacy" if path.is_dir() else suffix_of(path).removeprefix(".")
         if form not in READERS:
+            known = ", ".join(READERS)
             raise DataError(path, f"its name tells no form. Choose one with --form: {known}.")
         if form == "txt":
-            _refuse_structure(source, structure_of(first_lines(path)))
+            check_lines(first_lines(path), source, _AS_TEXT)
     if form not in READERS:
-        raise DualNerError(f"Unknown form '{form}'. Choose one of: {known}.")
+        raise DualNerError(f"Unknown form '{form}'. Choose one of: {', '.join(READERS)}.")
     if form != "spacy" and path.is_dir():
         raise DataError(path, f"a folder, not a file of the form {form}. Name one file.")
     return READERS[form](path, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ class Reader(ABC):
     """Reads records one after the other. One that cannot be read does not stop it.
 
     path (Path): The input; `-` is standard input.
+    paths (Sequence[Path]): The files that it is made of; none of standard input.
     position (Position): After the record that was read last.
     of_lines (bool): Whether the input is made of lines.
     size (Optional[int]): The bytes of the input, where they can be counted.
@@ -48,14 +49,16 @@ class Reader(ABC):
     """
 
     path: Path
+    paths: Sequence[Path] = ()
     position: Position = (0, 0)
     of_lines: bool = False
     size: int | None = None
     done: int = 0
 
-    @abstractmethod
     def identity(self) -> list[Any]:
-        """What tells this input from another, or from itself after a change."""
+        """Name, size and time of each file: what tells this input from itself after a change."""
+        stats = [(path.name, path.stat()) for path in self.paths]
+        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
     @abstractmethod
     def read(self, start: Position) -> Iterator[Record | DataError]:
@@ -78,15 +81,10 @@ class Batch(NamedTuple):
 
 
 def batches(reader: Reader, start: Position, size: int) -> Iterator[Batch]:
-    """Read batches.
+    """Read batches of at most so many records, none of them empty, from where an earlier one ended.
 
     The batches after a position are the same however often reading was interrupted before it: the
     last digits of a score depend on what shares the batch.
-
-    reader (Reader): Where records come from.
-    start (Position): Where to begin: where an earlier batch ended.
-    size (int): The most records in one.
-    YIELDS (Batch): Batches, none of them empty.
     """
     records: list[Record] = []
     faults: list[DataError] = []

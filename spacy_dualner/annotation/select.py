@@ -16,10 +16,10 @@ from ..labels.layout import Layout
 from ..labels.words import DocWords
 from ..pipeline import find_component, predict_words
 from .annotate import check_free, check_input, progress_bar
+from .annotate_settings import SelectSettings
 from .journal import Journal
 from .readers import STDIN, open_input
 from .records import batches
-from .select_settings import SelectSettings
 from .shortlist import Shortlist
 from .work import Annotator, carried_by
 from .writers import output_form

@@ -43,10 +43,9 @@ class Shortlist:
         self._n_added = 0
 
     def add(self, doc: Doc, doubt: float, encoded: bytes) -> None:
-        """Draw one text. Of those made from one template the first one drawn stays.
+        """Draw one text, never if its doubt is 0. Of one template the first one drawn stays.
 
         doc (Doc): The annotated Doc; its language is `user_data["lang"]`.
-        doubt (float): How doubtful it is; never drawn if 0.
         encoded (bytes): What is kept of it.
         """
         self._n_added += 1

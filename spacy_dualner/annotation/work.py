@@ -69,8 +69,6 @@ def look_up_encoders_once() -> None:
 class Annotator:
     """Annotates records with a pipeline; memory stays flat.
 
-    model (str): Folder or package of the pipeline.
-    output (Output): The form of the output.
     loads (int): How often the pipeline was loaded: once, and after every so many new words.
     """
 
@@ -121,29 +119,20 @@ class Annotator:
         if not records:
             return Annotated()
         try:
-            docs = [self._doc(record) for record in records]
-            docs, output = self.process(docs)
-            return Annotated(
-                output,
-                len(docs),
-                sum(len(doc) for doc in docs),
-                sum(len(doc.ents) for doc in docs),
-            )
+            docs, output = self.process([self._doc(record) for record in records])
+            n_words, n_entities = sum(map(len, docs)), sum(len(doc.ents) for doc in docs)
+            return Annotated(output, len(docs), n_words, n_entities)
         except Exception as error:
             if len(records) == 1:
-                message = f"{type(error).__name__}: {error}"
-                if isinstance(error, DualNerError):
-                    message = str(error)
-                return Annotated(faults=(records[0].fault(message),))
+                kind = "" if isinstance(error, DualNerError) else f"{type(error).__name__}: "
+                return Annotated(faults=(records[0].fault(f"{kind}{error}"),))
         middle = len(records) // 2
         return self._annotate(records[:middle]).plus(self._annotate(records[middle:]))
 
     def process(self, docs: list[Doc]) -> tuple[list[Doc], bytes]:
-        """Run the pipeline over the Docs of some records.
+        """Annotate the Docs of some records, and make their bytes in the output.
 
-        docs (List[Doc]): At least one, as the tokenizer or the input gives them.
-        RETURNS (Tuple[List[Doc], bytes]): The annotated Docs, and their bytes in the output.
-        Raises ValueError where it gives more Docs, or fewer.
+        Raises ValueError where the pipeline gives more Docs, or fewer.
         """
         carried = list(map(carried_by, docs))
         annotated = list(self.nlp.pipe(docs, batch_size=len(docs)))

@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from spacy.tokens import Doc, DocBin
 
@@ -33,15 +32,16 @@ _BREAKS = re.compile("[ \t\r\n\0]+")
 _LENGTH_BYTES = 8
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """One form of output.
 
+    ending (str): Of a file's name.
     encode (Encode): Makes the bytes of annotated Docs.
     finish (Callable[[Path, Path], object]): Makes the output of the file of all bytes.
     check (Callable[[Path], object]): Raises DualNerError where something else would be lost.
     """
 
+    ending: str
     encode: Encode
     finish: Callable[[Path, Path], object]
     check: Callable[[Path], object]
@@ -82,12 +82,7 @@ def _docbins(file: BinaryIO) -> Iterator[DocBin]:
 
 
 def write_shards(joined: Path, output: Path, shard_size: int = SHARD_SIZE) -> None:
-    """Make one `.spacy` file of DocBins, or a folder of shards where it would be too large.
-
-    joined (Path): The file of what `to_docbin` made.
-    output (Path): The `.spacy` file or folder; what is there is replaced.
-    shard_size (int): The most Docs in one file.
-    """
+    """Make one `.spacy` file, or a folder of shards, of a file of what `to_docbin` made."""
     if not joined.stat().st_size:
         # A writer to which nothing is added leaves everything as it is.
         with written_aside(output, joined.parent) as new:
@@ -109,35 +104,32 @@ def check_text(output: Path) -> None:
 
 
 OUTPUTS = {
-    ".jsonl": Output(to_jsonl, os.replace, check_text),
-    ".conll": Output(to_conll, os.replace, check_text),
-    ".spacy": Output(to_docbin, write_shards, check_docs),
+    form.ending: form
+    for form in (
+        Output(".jsonl", to_jsonl, os.replace, check_text),
+        Output(".conll", to_conll, os.replace, check_text),
+        Output(".spacy", to_docbin, write_shards, check_docs),
+    )
 }
 """The forms by the endings of files' names."""
 
 TOOLS = {
-    "doccano": (".jsonl", Output(to_doccano, os.replace, check_text)),
-    "prodigy": (".jsonl", Output(to_prodigy, os.replace, check_text)),
-    "label-studio": (".json", Output(to_label_studio, write_list, check_text)),
+    "doccano": Output(".jsonl", to_doccano, os.replace, check_text),
+    "prodigy": Output(".jsonl", to_prodigy, os.replace, check_text),
+    "label-studio": Output(".json", to_label_studio, write_list, check_text),
 }
-"""The forms of annotation tools, each with the ending that the tool wants."""
+"""The forms of annotation tools."""
 
 
 def output_form(path: Path, tool: str = "") -> Output:
-    """The form of an output, by its name or for an annotation tool.
+    """The form of an output, by its name or for an annotation tool, a name of TOOLS.
 
-    path (Path): The output.
-    tool (str): A name of TOOLS, or empty.
-    RETURNS (Output): Its form.
-    RAISES (DualNerError): If there is no such tool, or the name tells no form or another.
+    Raises DualNerError where there is no such tool, or the name tells no form or another.
     """
     if tool and tool not in TOOLS:
         raise DualNerError(f"Unknown --output-form '{tool}'. Choose one of: {', '.join(TOOLS)}.")
-    ending = path.suffix.lower()
-    endings, form = [*OUTPUTS], OUTPUTS.get(ending)
-    if tool:
-        endings, form = [TOOLS[tool][0]], TOOLS[tool][1]
-    if form is None or ending not in endings:
-        known = endings[0] if tool else f"one of {', '.join(endings)}"
+    forms = {TOOLS[tool].ending: TOOLS[tool]} if tool else OUTPUTS
+    if path.suffix.lower() not in forms:
+        known = f"{'one of ' * (len(forms) > 1)}{', '.join(forms)}"
         raise DualNerError(f"{path}: OUTPUT has to end in {known}.")
-    return form
+    return forms[path.suffix.lower()]

@@ -7,8 +7,7 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ..annotation.annotate_settings import AnnotateSettings
-from ..annotation.cluster_settings import LOCAL, ClusterSettings
+from ..annotation.annotate_settings import LOCAL, AnnotateSettings, ClusterSettings
 from ..data.storage import as_path
 from ..errors import DualNerError
 from . import dualner_cli

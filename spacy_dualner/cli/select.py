@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ..annotation.select_settings import SelectSettings
+from ..annotation.annotate_settings import SelectSettings
 from . import dualner_cli
 from ._options import with_settings
 from ._util import use_device, warn_of_first

@@ -38,7 +38,7 @@ from .names import (
     translation_files,
 )
 from .panx import find_archives, read_splits
-from .structured import IOB, TABLE, check_text, first_lines, structure_of
+from .structured import IOB, TABLE, check_lines, first_lines, structure_of
 from .tags import Sentence, is_tag, unknown_tag
 from .tally import FileTally, Tally
 from .text import read_text, read_translations
@@ -210,7 +210,7 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
             forms = _forms_of(path)
             # Files of tokens without tags look like translations, but are not called so.
             if forms == [_PLAIN] and is_translation(path):
-                check_text(path, _as_text("translated"))
+                check_lines(first_lines(path), path, _as_text("translated"))
                 forms = ["translated"]
             yield from ((form, path) for form in forms)
     for path in [source] if source.is_file() else text_files(source).values():
@@ -221,7 +221,7 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
         if is_translation(path):
             message = "plain text, or translations by its name. Choose `--form text` or"
             raise DataError(path, f"{message} `--form translated`.")
-        check_text(path, _as_text("text"))
+        check_lines(first_lines(path), path, _as_text("text"))
         yield "text", path
 
 

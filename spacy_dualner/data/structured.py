@@ -66,10 +66,10 @@ def structure_of(lines: Sequence[str]) -> str:
     return TABLE if tabs and n_rows > most else ""
 
 
-def check_text(path: Path, remedy: str) -> None:
-    """Raise DataError where a file is no text: what it says beside the text would be lost."""
-    if structure := structure_of(first_lines(path)):
-        raise DataError(path, f"{structure}, not text. {remedy}")
+def check_lines(lines: Sequence[str], source: str | Path, remedy: str) -> None:
+    """Raise DataError where a file's first lines are no text, as their annotation would be lost."""
+    if structure := structure_of(lines):
+        raise DataError(source, f"{structure}, not text. {remedy}")
 
 
 def _is_object(line: str) -> bool:

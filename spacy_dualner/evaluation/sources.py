@@ -19,7 +19,7 @@ from tqdm import tqdm
 from ..data.docbin import read_shards
 from ..data.lines import is_language, plain_path
 from ..data.names import suffix_of
-from ..data.structured import check_text
+from ..data.structured import check_lines, first_lines
 from ..data.text import read_text
 from ..encoder.arrays import ArraysBuilder, SentenceArrays
 from ..encoder.loading import load_encoder
@@ -129,7 +129,7 @@ def _read_target(path: Path, limit: int) -> Iterable[Iterator[Doc]]:
         raise DataError(path, "no such file. Mend the path.")
     if path.is_dir() or suffix_of(path) == ".spacy":
         return read_shards(path, limit)
-    check_text(path, "Give a file of one sentence a line, or of Docs (.spacy).")
+    check_lines(first_lines(path), path, "Give a file of one sentence a line, or of Docs (.spacy).")
     stem = plain_path(path).stem
     words = islice(read_text(path, stem if is_language(stem) else ""), limit or None)
     vocab = Vocab()

@@ -16,9 +16,8 @@ from helpers.annotate import TEXTS
 from experiments.reliability.processes import Command
 from spacy_dualner.annotation.actors import Job, Shard, hand_out
 from spacy_dualner.annotation.annotate import annotate
-from spacy_dualner.annotation.annotate_settings import AnnotateSettings
+from spacy_dualner.annotation.annotate_settings import AnnotateSettings, ClusterSettings
 from spacy_dualner.annotation.cluster import annotate_on_cluster
-from spacy_dualner.annotation.cluster_settings import ClusterSettings
 from spacy_dualner.annotation.journal import Unfinished
 from spacy_dualner.annotation.writers import OUTPUTS
 from spacy_dualner.errors import DataError, DualNerError

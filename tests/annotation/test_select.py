@@ -15,8 +15,8 @@ from helpers.corpus import run_cli
 from spacy.tokens import Doc, DocBin
 
 from spacy_dualner.annotation.annotate import annotate
+from spacy_dualner.annotation.annotate_settings import SelectSettings
 from spacy_dualner.annotation.select import select
-from spacy_dualner.annotation.select_settings import SelectSettings
 from spacy_dualner.annotation.shortlist import Shortlist, pattern_of
 from spacy_dualner.annotation.writers import OUTPUTS
 from spacy_dualner.errors import DataError

@@ -61,7 +61,7 @@ AS_EXPORTED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 @pytest.mark.parametrize("tool", ["", *TOOLS])
 def test_round_trip_of_made_texts(tmp_path, tool) -> None:
     docs = made_docs(2000)
-    ending = TOOLS[tool][0] if tool else ".jsonl"
+    ending = TOOLS[tool].ending if tool else ".jsonl"
     records = written(tmp_path / f"out{ending}", tool, docs, {"id": 7})
     exported = list(map(AS_EXPORTED[tool], records))
     whole = tool == "label-studio"

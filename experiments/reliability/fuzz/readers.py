@@ -252,7 +252,7 @@ def readers(pipeline: Path | None = None, real: Path | None = None) -> dict[str,
     if pipeline:
         annotators = [
             Annotator(str(pipeline), form)
-            for form in (OUTPUTS[".jsonl"], TOOLS["label-studio"][1], OUTPUTS[".spacy"])
+            for form in (OUTPUTS[".jsonl"], TOOLS["label-studio"], OUTPUTS[".spacy"])
         ]
         annotators.append(Selector(str(pipeline), OUTPUTS[".jsonl"]))
     for form, contents in texts.items():

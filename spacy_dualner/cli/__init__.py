@@ -3,6 +3,9 @@
 Every `python -m spacy` imports this package: commands import what is slow within their functions.
 """
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 import typer
 from spacy.cli import app
 
@@ -17,19 +20,6 @@ dualner_cli = typer.Typer(
 app.add_typer(dualner_cli)
 
 # Each module adds its command to `dualner_cli`.
-from . import (  # noqa: E402
-    annotate,  # noqa: F401
-    calibrate,  # noqa: F401
-    card,  # noqa: F401
-    configure,  # noqa: F401
-    convert,  # noqa: F401
-    evaluate,  # noqa: F401
-    fetch,  # noqa: F401
-    from_hf,  # noqa: F401
-    inspect,  # noqa: F401
-    select,  # noqa: F401
-    shrink,  # noqa: F401
-    sources,  # noqa: F401
-    teach,  # noqa: F401
-    threshold,  # noqa: F401
-)
+for _module in iter_modules(__path__):
+    if not _module.name.startswith("_"):
+        import_module(f"{__name__}.{_module.name}")

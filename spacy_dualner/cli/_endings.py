@@ -35,10 +35,7 @@ class Commands(TyperGroup):
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal other than Ctrl-C asks for the end.
-
-    number (int): Of the signal.
-    """
+    """A signal other than Ctrl-C asks for the end; its number."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -55,7 +52,7 @@ def clear_endings() -> Iterator[None]:
     """
     _print_anything()
     status = 0
-    with _as_interrupts("SIGTERM", "SIGHUP"):
+    with _as_interrupts(signal.SIGTERM, signal.SIGHUP):
         try:
             yield
             _flush()
@@ -110,7 +107,7 @@ def _print_anything() -> None:
 
 
 @contextmanager
-def _as_interrupts(*names: str) -> Iterator[None]:
+def _as_interrupts(*numbers: int) -> Iterator[None]:
     """Let these signals unwind the block as Ctrl-C does, unless they are ignored, as by nohup."""
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -118,7 +115,7 @@ def _as_interrupts(*names: str) -> Iterator[None]:
 
     with ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
-            for number in (getattr(signal, name) for name in names if hasattr(signal, name)):
+            for number in numbers:
                 if signal.getsignal(number) is signal.SIG_DFL:
                     signal.signal(number, stop)
                     stack.callback(signal.signal, number, signal.SIG_DFL)
@@ -127,10 +124,7 @@ def _as_interrupts(*names: str) -> Iterator[None]:
 
 @contextmanager
 def going_on(remedy: str) -> Iterator[None]:
-    """Where the block is interrupted, have the command say this, unless it says more already.
-
-    remedy (str): What is to be done to go on.
-    """
+    """Where the block is interrupted, have the command say how to go on, unless it does already."""
     try:
         yield
     except KeyboardInterrupt as error:

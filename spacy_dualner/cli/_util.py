@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -25,11 +25,7 @@ _N_PRINTED = 10
 
 
 def use_device(gpu_id: int) -> None:
-    """Compute on a GPU, or on the CPU.
-
-    gpu_id (int): Its number; below 0 for the CPU.
-    Raises DualNerError where it cannot be used.
-    """
+    """Compute on a GPU, or below 0 on the CPU. Raises DualNerError where it cannot be used."""
     from spacy.cli._util import setup_gpu
 
     check_gpu(gpu_id)
@@ -40,11 +36,7 @@ def use_device(gpu_id: int) -> None:
 
 
 def check_gpu(gpu_id: int) -> None:
-    """Check that a GPU can be used, by this process or by one that it starts, and leave it alone.
-
-    gpu_id (int): Its number; below 0 for the CPU.
-    Raises DualNerError where it cannot.
-    """
+    """Raise DualNerError where this process, or one that it starts, cannot use a GPU."""
     if gpu_id < 0:
         return
     from thinc.util import has_gpu
@@ -60,16 +52,18 @@ def _no_gpu(why: str) -> DualNerError:
 
 
 def write_results(path: Path | None, results: dict[str, Any], what: str) -> None:
-    """Write a command's results to the JSON file that was asked for, if any, and say so.
-
-    what (str): What they are.
-    """
-    if path is None:
-        return
+    """Write a command's results to the JSON file that was asked for, if any, and say so."""
     from ..data.outputs import write_json
 
-    write_json(path, results)
-    msg.good(f"{what} written to {path}")
+    if path is not None:
+        write_json(path, results)
+        msg.good(f"{what} written to {path}")
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_names: int = 1) -> None:
+    """Print a table of numbers, after some columns of names."""
+    aligns = ["l"] * n_names + ["r"] * (len(header) - n_names)
+    msg.table(rows, header=header, divider=True, aligns=aligns)
 
 
 def parse_overrides(ctx: typer.Context, options: list[str]) -> dict[str, Any]:
@@ -131,11 +125,9 @@ class PresetData:
 
 
 def read_preset(folder: str) -> PresetData:
-    """Read the data section of a preset.
+    """Read the data section of the `preset.cfg` in a folder; empty for no preset.
 
-    folder (str): A folder that holds `preset.cfg`; empty for no preset.
-    RETURNS (PresetData): Its settings.
-    RAISES (DataError): If there is no such file, or it is malformed.
+    Raises DataError where there is no such file, or it is malformed.
     """
     if not folder:
         return PresetData()
@@ -154,11 +146,9 @@ def read_preset(folder: str) -> PresetData:
 
 
 def preset_sections(folder: str) -> tuple[Path, dict[str, Any]]:
-    """Read all sections of a preset.
+    """The `preset.cfg` in a folder, and all its sections.
 
-    folder (str): A folder that holds `preset.cfg`.
-    RETURNS (Tuple[Path, Dict[str, Any]]): That file, and its sections.
-    RAISES (DataError): If there is no such file, or it is malformed.
+    Raises DataError where there is no such file, or it is malformed.
     """
     path = Path(folder) / PRESET_FILE
     if not path.is_file():
@@ -167,12 +157,7 @@ def preset_sections(folder: str) -> tuple[Path, dict[str, Any]]:
 
 
 def read_config(path: Path, **how: Any) -> Config:
-    """Read a config.
-
-    path (Path): Its file.
-    how (Any): Arguments of `Config.from_disk`.
-    Raises DataError where it is no config.
-    """
+    """Read a config as `Config.from_disk`. Raises DataError where it is none."""
     from thinc.api import Config
 
     with readable(path, "not a config file", "Mend it."):

@@ -12,7 +12,7 @@ from wasabi import msg
 from ..evaluation.calibrate_settings import CalibrateSettings
 from . import dualner_cli
 from ._options import with_settings
-from ._util import PresetData, read_preset, use_device, write_results
+from ._util import PresetData, print_table, read_preset, use_device, write_results
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def print_measures(results: dict[str, Any]) -> None:
         msg.warn("No annotated text to measure on: name it with --test-split and --test-langs")
         return
     header = ["test", "entities", "right", "ECE before", "after", "AUROC before", "after"]
-    msg.table(rows, header=header, divider=True, aligns=["l", *"rrrrrr"])
+    print_table(header, rows)
 
 
 def _auroc(value: float | None) -> str:

@@ -14,7 +14,7 @@ from ..errors import DualNerError
 from . import dualner_cli
 from ._endings import going_on
 from ._options import with_settings
-from ._util import read_preset
+from ._util import print_table, read_preset
 
 if TYPE_CHECKING:
     from ..data.convert import CorpusCounts
@@ -91,10 +91,8 @@ def convert_cli(
         held = ", ".join(untagged)
         msg.warn(f"No tags, so it cannot be scored and is not written as annotated text: {held}")
     print_tally(tally, FORMS[form].unit)
-    if not langs:
-        unread = unread_entries(Path(source), tally)
-        if unread:
-            msg.info(f"Not read in {source}: {', '.join(unread)}")
+    if not langs and (unread := unread_entries(Path(source), tally)):
+        msg.info(f"Not read in {source}: {', '.join(unread)}")
     msg.good(f"Corpus written to {output}")
 
 
@@ -125,15 +123,12 @@ def print_counts(counts: CorpusCounts, types: list[str]) -> None:
     """Print sentences, tokens and entities per type of each language and split."""
     rows, bare = [], []
     for (lang, split), count in counts.items():
-        numbers = [count.sentences, count.tokens]
         tagged = split not in ("unlabelled", "translated")
         entities = [f"{count.entities[t]:,}" if tagged else "-" for t in types]
-        rows.append([lang, split, *(f"{n:,}" for n in numbers), *entities])
+        rows.append([lang, split, f"{count.sentences:,}", f"{count.tokens:,}", *entities])
         if tagged and not sum(count.entities.values()):
             bare.append(f"{lang} {split}")
-    header = ["Language", "Split", "Sentences", "Tokens", *types]
-    aligns = ["l", "l", *"r" * (len(header) - 2)]
-    msg.table(rows, header=header, divider=True, aligns=aligns)
+    print_table(["Language", "Split", "Sentences", "Tokens", *types], rows, n_names=2)
     if bare:
         msg.warn(
             f"Tags, but no entity: {', '.join(bare)}. If there should be some, see to the tags, "

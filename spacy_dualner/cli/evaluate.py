@@ -14,7 +14,7 @@ from wasabi import msg
 from ..errors import DataError, DualNerError, readable
 from . import dualner_cli
 from ._options import with_settings
-from ._util import read_preset, use_device, write_results
+from ._util import print_table, read_preset, use_device, write_results
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,16 @@ def evaluate_cli(
 
     check_json(options.output, "result of evaluate", "languages", "mean")
     use_device(options.gpu_id)
+    from ..data.docbin import languages
     from ..evaluation.scores import evaluate
 
     defaults = read_preset(options.preset)
-    found = sorted(path.stem for path in (corpus / options.split).glob("*.spacy"))
     results = evaluate(
         model,
         corpus,
-        options.langs or [*defaults.source, *defaults.targets] or found,
+        options.langs
+        or [*defaults.source, *defaults.targets]
+        or languages(corpus, [options.split]),
         source=options.source or defaults.source,
         split=options.split,
         limit=_number(options.limit) if options.limit else defaults.test_limit,
@@ -91,16 +93,14 @@ def print_scores(results: dict[str, Any]) -> None:
         [name, *(cell for kind in kinds for cell in _cells(scores.get(kind)))]
         for name, scores in (*languages.items(), *means)
     ]
-    header = ["", *(cell for kind in kinds for cell in (f"{kind} P", "R", "F"))]
-    msg.table(rows, header=header, divider=True, aligns=["l", *"rrr" * len(kinds)])
+    print_table(["", *(cell for kind in kinds for cell in (f"{kind} P", "R", "F"))], rows)
     per_type = {lang: scores["per_type"][decode] for lang, scores in languages.items()}
     types = sorted({type_ for scores in per_type.values() for type_ in scores})
     rows = [
         [lang, *(f"{scores[t]['f']:.1f}" if t in scores else "" for t in types)]
         for lang, scores in per_type.items()
     ]
-    header = [f"{decode} F", *types]
-    msg.table(rows, header=header, divider=True, aligns=["l", *"r" * len(types)])
+    print_table([f"{decode} F", *types], rows)
 
 
 def _number(limit: str) -> int:
@@ -110,11 +110,9 @@ def _number(limit: str) -> int:
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """Read what `evaluate` wrote.
+    """Read what `evaluate` wrote: `languages`, `mean` and `mean_targets` as in docs/training.md.
 
-    path (Path): Its JSON file.
-    RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md.
-    RAISES (DataError): If there is no such file, or it is no result of `evaluate`.
+    Raises DataError where there is no such file, or it is no result of `evaluate`.
     """
     if not path.is_file():
         raise DataError(path, "no such file. Make it with evaluate --output.")
@@ -166,7 +164,7 @@ def compare_cli(
     header = [f"{old} F1", before.stem, after.stem, "gain"]
     if old != new:
         header = ["F1", f"{before.stem} ({old})", f"{after.stem} ({new})", "gain"]
-    msg.table(rows, header=header, divider=True, aligns=["l", "r", "r", "r"])
+    print_table(header, rows)
     name = "mean_targets" if first["mean_targets"] and second["mean_targets"] else "mean"
     if old != new and new in first[name]:
         # Part of the gain is the decoding's.

@@ -11,7 +11,7 @@ from wasabi import msg
 from ..packaging.shrink_settings import ShrinkSettings
 from . import dualner_cli
 from ._options import with_settings
-from ._util import use_device, write_results
+from ._util import print_table, use_device, write_results
 
 
 @dualner_cli.command("shrink")
@@ -59,4 +59,4 @@ def print_sizes(results: dict[str, Any]) -> None:
     for lang, f in before["languages"].items():
         rows.append([f"{kind} {lang}", f"{f:.2f}", f"{after['languages'][lang]:.2f}"])
     rows.append([f"{kind} mean", f"{before['mean']:.2f}", f"{after['mean']:.2f}"])
-    msg.table(rows, header=["", "before", "after"], divider=True, aligns=["l", "r", "r"])
+    print_table(["", "before", "after"], rows)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import typer
-from wasabi import msg
 
 from . import dualner_cli
 from ._options import with_settings
-from ._util import use_device, write_results
+from ._util import print_table, use_device, write_results
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,7 @@ def sources_cli(
     use_device(gpu_id)
     from ..evaluation.sources import rank_sources
 
-    results = rank_sources(
-        targets,
-        options.corpus,
-        options.encoder,
-        options.langs,
-        limit=options.limit,
-        progress=True,
-    )
+    results = rank_sources(targets, **asdict(options), progress=True)
     print_ranking(results)
     write_results(output, results, "Ranking")
 
@@ -81,5 +73,4 @@ def print_ranking(results: dict[str, Any]) -> None:
             ]
             for row in ranked
         ]
-        header = [f"for {target}", "score", "nearness", "shared", "sentences"]
-        msg.table(rows, header=header, divider=True, aligns=["l", *"rrrr"])
+        print_table([f"for {target}", "score", "nearness", "shared", "sentences"], rows)

@@ -11,7 +11,7 @@ from wasabi import msg
 from ..evaluation.text_settings import TextSettings
 from . import dualner_cli
 from ._options import with_settings
-from ._util import use_device
+from ._util import print_table, use_device
 
 if TYPE_CHECKING:
     from ..evaluation.thresholds import Outcome, Share, Thresholds
@@ -54,7 +54,6 @@ def threshold_cli(
 
 def print_thresholds(found: Thresholds, precision: float) -> None:
     """Print the threshold of each type, and what is reported with them."""
-    header = ["threshold", "precision", "(95%)", "recall", "(95%)", "reported", "annotated"]
     rows = [
         [type_, "none" if type_ in found.short else f"{found.table[type_]:.3f}", *_cells(own)]
         for type_, own in found.types.items()
@@ -62,7 +61,8 @@ def print_thresholds(found: Thresholds, precision: float) -> None:
     rows.append(["all types", "", *_cells(found.every)])
     if len(found.languages) > 1:
         rows += [[lang, "", *_cells(own)] for lang, own in found.languages.items()]
-    msg.table(rows, header=["", *header], divider=True, aligns=["l", *"r" * len(header)])
+    header = ["", "threshold", "precision", "(95%)", "recall", "(95%)", "reported", "annotated"]
+    print_table(header, rows)
     if found.share_known > _KNOWN:
         msg.warn(
             f"About {found.share_known:.0%} of this text is what confidences were calibrated on: "

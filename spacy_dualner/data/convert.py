@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from .docbin import Counts, DocBinWriter, corpus_path
 from .forms import FORMS, Splits, recognise_form
 from .hub import read_parquet_splits
 from .lines import is_language
-from .names import SPLITS, TRANSLATED, UNLABELLED
+from .names import PARTS, SPLITS, UNLABELLED
 from .outputs import check_docs
 from .tags import ALL_TYPES, Sentence, map_types
 from .tally import Tally
@@ -34,7 +34,7 @@ def convert(
     settings: ConvertSettings = ConvertSettings(),
     *,
     progress: bool = False,
-    on_untagged: Callable[[str, str], object] | None = None,
+    on_untagged: Callable[[str, str], object] = lambda lang, split: None,
     tally: Tally | None = None,
     **options: Any,
 ) -> CorpusCounts:
@@ -49,8 +49,8 @@ def convert(
     output (Path): The corpus folder.
     settings (ConvertSettings): What is read of it, and how.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.
-    on_untagged (Optional[Callable[[str, str], object]]): Called with the language and the split of
-        annotated data that turn out to have no tags.
+    on_untagged (Callable[[str, str], object]): Called with the language and the split of annotated
+        data that turn out to have no tags.
     tally (Optional[Tally]): Where every line is counted, and what was made of it.
     options (Any): Settings by name, in place of those of `settings`: `langs=["de"]`. The limits
         may also stand in one mapping by split: `limits={"train": 100}`.
@@ -75,33 +75,29 @@ def convert(
         dropped = {old for old, new in mapping.items() if new == "O"}
         read = partial(read, align=settings.align, dropped=dropped)
     known_types = list(dict.fromkeys([*settings.entity_types(), *mapping]))
-    for lang in places:
-        for split in (*SPLITS, UNLABELLED, TRANSLATED):
-            check_docs(corpus_path(output, split, lang))
+    for lang, part in product(places, PARTS):
+        check_docs(corpus_path(output, part, lang))
     written: CorpusCounts = {}
     for number, (lang, place) in enumerate(places.items(), 1):
-        writers: dict[str, DocBinWriter] = {}
-        untagged: list[str] = []
+        is_empty = True
         with _listing_types(read, places, known_types), ExitStack() as stack:
+            writers = {}
+            for part in PARTS:
+                path, size = corpus_path(output, part, lang), settings.shard_size
+                writer = DocBinWriter(path, lang, labelled=part in SPLITS, shard_size=size)
+                writers[part] = stack.enter_context(writer)
             for split, sentences in read(place, lang, known_types, tally):
                 first = next(sentences, None)
                 if first is None:
                     continue
+                is_empty = False
                 sentences = chain([first], sentences)
                 if mapping:
                     sentences = map_types(sentences, mapping)
-                targets = [split, UNLABELLED] if split == "train" else [split]
+                parts = [split, UNLABELLED] if split == "train" else [split]
                 if split in SPLITS and not first[1]:
-                    untagged.append(split)
-                    targets.remove(split)
-                for name in targets:
-                    writer = DocBinWriter(
-                        corpus_path(output, name, lang),
-                        lang,
-                        labelled=name in SPLITS,
-                        shard_size=settings.shard_size,
-                    )
-                    writers[name] = stack.enter_context(writer)
+                    parts.remove(split)
+                    on_untagged(lang, split)
                 bar = tqdm(
                     sentences,
                     desc=f"{lang} {split} ({number}/{len(places)})",
@@ -109,19 +105,15 @@ def convert(
                     disable=None if progress else True,
                     leave=False,
                 )
-                _fill({writers[name]: settings.limit(name) for name in targets}, bar)
-            if not writers and not untagged:
+                _fill({writers[part]: settings.limit(part) for part in parts}, bar)
+            if is_empty:
                 message = f"the files of {lang} hold no sentences. Check that they are complete."
                 raise DataError(source, message)
             # All bytes are on disk before the first file is replaced.
             for writer in writers.values():
                 writer.flush()
-        for name in (*SPLITS, UNLABELLED, TRANSLATED):
-            if name in writers:
-                written[lang, name] = writers[name].counts
-        for split in untagged:
-            if on_untagged is not None:
-                on_untagged(lang, split)
+        counts = {(lang, part): writer.counts for part, writer in writers.items()}
+        written |= {key: count for key, count in counts.items() if count.sentences}
     return written
 
 

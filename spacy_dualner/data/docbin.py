@@ -22,6 +22,8 @@ from spacy.vocab import Vocab
 
 from ..errors import DataError, DualNerError, readable
 from .outputs import aside, check_docs, put_in_place
+from .tags import Sentence, is_known, unknown_tag
+from .tally import FileTally
 
 SHARD_SIZE = 100_000
 
@@ -160,6 +162,32 @@ def _read_shard(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
             # Raises where the file lacks the name of a type.
             doc.ents  # noqa: B018
             yield doc
+
+
+def read_docbin(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[Sentence]:
+    """Read annotated Docs of others, whose words and entities stay as they are, as sentences.
+
+    Raises DataError where a file is no DocBin, an entity is of another type than these, or only
+    some Docs have entities set.
+    """
+    tagged: bool | None = None
+    for number, doc in enumerate(read_docs(path, Vocab(), name_lang=False), 1):
+        tally.read = number
+        if not len(doc):
+            tally.left_out["without a token"] += 1
+            continue
+        annotated = doc.has_annotation("ENT_IOB")
+        tags = ["O"] * len(doc)
+        for ent in doc.ents:
+            if not is_known(ent.label_, types):
+                raise DataError(f"{path}:Doc {number}", unknown_tag(f"B-{ent.label_}", types))
+            tags[ent.start] = f"B-{ent.label_}"
+            tags[ent.start + 1 : ent.end] = [f"I-{ent.label_}"] * (len(ent) - 1)
+        if annotated != (annotated if tagged is None else tagged):
+            message = "entities are set in some Docs only. Set them in all: `doc.ents = []` says"
+            raise DataError(f"{path}:Doc {number}", f"{message} that there are none.")
+        tagged = annotated
+        yield tally.add(number, [token.text for token in doc], tags if annotated else [])
 
 
 @dataclass

@@ -22,7 +22,7 @@ from .columns import (
     read_iob,
     tag_of,
 )
-from .docs import read_docbin
+from .docbin import read_docbin
 from .hub import find_parquet, read_parquet_splits
 from .lines import excerpt, open_lines
 from .names import (

@@ -12,6 +12,8 @@ from .lines import is_language, plain_path
 SPLITS = ("train", "dev", "test")
 UNLABELLED = "unlabelled"
 TRANSLATED = "translated"
+PARTS = (*SPLITS, UNLABELLED, TRANSLATED)
+"""The parts of a corpus, of which the first have labels."""
 
 # As CoNLL 2003 and the hub's data sets have them.
 _ALIASES = {"valid": "dev", "validation": "dev", "testa": "dev", "testb": "test"}

@@ -43,10 +43,8 @@ Record = dict[str, Any]
 
 
 class Shard(NamedTuple):
-    """A part of the input that becomes one file.
+    """A part of the input, its `number` from 0, that becomes one file called `name`.
 
-    number (int): Its place in the input, from 0.
-    name (str): Of the file that it becomes.
     source (str): The file that it is of.
     start (Position): Where it begins in there: where a batch does.
     batches (int): How many it has; all to the end for 0.
@@ -70,11 +68,7 @@ class Job:
     model (str): Folder or package of the pipeline.
     pipeline (str): The checksum of its files.
     cwd (str): Where relative paths begin.
-    unfinished (Unfinished): The output and the folder of what is unfinished.
-    writer (Output): The form of the output.
     size (int): The most texts in a batch.
-    settings (AnnotateSettings): How the input is read.
-    cluster (ClusterSettings): Where it is done.
     """
 
     model: str

@@ -136,13 +136,11 @@ def open_inputs(source: str, settings: AnnotateSettings) -> list[Reader]:
 
 
 def plan(readers: Sequence[Reader], ending: str, size: int, n_batches: int) -> Iterator[Shard]:
-    """Cut the input into shards.
+    """Cut the input into shards, in its order.
 
-    readers (Sequence[Reader]): Of its files.
     ending (str): Of the files that shards become.
     size (int): The most texts in a batch.
     n_batches (int): The batches of each shard of the file; 0 where each file is one.
-    YIELDS (Shard): The shards in the input's order.
     """
     if not n_batches:
         for number, reader in enumerate(readers):

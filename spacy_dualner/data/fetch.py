@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DataError, DualNerError
 from .convert import CorpusCounts, convert
+from .convert_settings import ConvertSettings
 from .hub import CLASSES, PREFIX, find_shards, need_parquet
 from .names import SPLITS
 
@@ -69,15 +70,9 @@ def fetch(
     faults: list[DualNerError] = []
     for lang in langs or LANGUAGES:
         try:
-            written |= convert(
-                repository.snapshot(lang),
-                output,
-                langs=[lang],
-                form="hub",
-                classes=CLASSES,
-                limits=limits,
-                progress=progress,
-            )
+            settings = ConvertSettings([lang], "hub", classes=CLASSES)
+            source = repository.snapshot(lang)
+            written |= convert(source, output, settings, progress=progress, limits=limits)
         except DualNerError as error:
             faults.append(error)
             if not isinstance(error, DataError):
@@ -140,13 +135,10 @@ class _Repository:
         if file.lfs is None:
             message = f"{hub} gives no checksum for it. Name another mirror in HF_ENDPOINT."
             raise DataError(name, message)
+        download = partial(hf_hub_download, repo_type="dataset", revision=self._info.sha)
         # Once more, as it may be the file in the cache that is damaged: the library looks at sizes.
         for _ in range(2):
-            path = Path(
-                hf_hub_download(
-                    REPOSITORY, file.rfilename, repo_type="dataset", revision=self._info.sha
-                )
-            )
+            path = Path(download(REPOSITORY, file.rfilename))
             if _has(path, file.lfs.sha256):
                 return path
             path.resolve().unlink()
@@ -158,11 +150,9 @@ class _Repository:
         """What the hub holds. Asked once, so that all languages are of one commit."""
         from huggingface_hub import HfApi, constants
 
+        timeout = constants.HF_HUB_ETAG_TIMEOUT
         return HfApi().dataset_info(
-            REPOSITORY,
-            revision=self._revision,
-            files_metadata=True,
-            timeout=constants.HF_HUB_ETAG_TIMEOUT,
+            REPOSITORY, revision=self._revision, files_metadata=True, timeout=timeout
         )
 
     def _explain(self, error: BaseException, part: str) -> str:

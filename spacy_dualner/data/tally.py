@@ -75,40 +75,29 @@ class FileTally:
         if self.long:
             more = f" ({self.long:,} above {LONG_SENTENCE:,} words)" if self.long > 1 else ""
             found.append(
-                f"{self.source}:{self.long_line}: one sentence of {self.long_words:,} words{more}. "
-                "Is a blank line, or a line end, missing? Cut it into sentences: training on it "
-                "takes gigabytes of memory."
+                f":{self.long_line}: one sentence of {self.long_words:,} words{more}. Is a blank "
+                "line, or a line end, missing? Cut it into sentences: training on it takes "
+                "gigabytes of memory."
             )
         if not self.sentences:
-            found.append(f"{self.source}: holds no sentences.")
+            found.append(": holds no sentences.")
         if self.marks:
             found.append(
-                f"{self.source}: lines after the first that begin with a byte order mark (U+FEFF): "
+                ": lines after the first that begin with a byte order mark (U+FEFF): "
                 f"{self.marks:,}. Files put together? Remove it, and see to line ends there."
             )
-        return found
+        return [self.source + text for text in found]
 
     def notes(self) -> list[str]:
         """What else is worth saying, a line each."""
-        found = []
-        others = {what: n for what, n in self.left_out.items() if what != BLANK}
-        if others:
-            parts = ", ".join(f"{n:,} {what}" for what, n in others.items())
-            found.append(f"{self.source}: left out: {parts}")
+        others = [f"{n:,} {what}" for what, n in self.left_out.items() if what != BLANK]
+        found = [f"left out: {', '.join(others)}"] if others else []
         if self.counted:
-            found.append(
-                f"{self.source}: its numbers count {self.counted}, not characters, and are read so"
-            )
-        found += [
-            f"{self.source}: {what}: {n:,} (first: {place})"
-            for what, (n, place) in self.noted.items()
-        ]
+            found.append(f"its numbers count {self.counted}, not characters, and are read so")
+        found += [f"{what}: {n:,} (first: {place})" for what, (n, place) in self.noted.items()]
         if self.repaired:
-            found.append(
-                f"{self.source}: entities that begin with I- or the like, written B-: "
-                f"{self.repaired:,}"
-            )
-        return found
+            found.append(f"entities that begin with I- or the like, written B-: {self.repaired:,}")
+        return [f"{self.source}: {text}" for text in found]
 
 
 class Tally:
@@ -123,15 +112,10 @@ class Tally:
         return self.files[-1]
 
     def summary(self, unit: str = "lines") -> str:
-        """One line, whose numbers add up.
-
-        unit (str): What was counted.
-        """
-        left_out: Counter[str] = Counter()
-        for file in self.files:
-            left_out.update(file.left_out)
-        read, used = (sum(getattr(file, name) for file in self.files) for name in ("read", "used"))
+        """One line, whose numbers add up, of the units that were counted."""
+        files = self.files
+        left_out = sum((file.left_out for file in files), Counter[str]())
+        read, used = sum(file.read for file in files), sum(file.used for file in files)
         parts = [f"{used:,} used", *(f"{n:,} {what}" for what, n in left_out.items())]
-        sentences = sum(file.sentences for file in self.files)
-        held = f"{unit}: {read:,} in {len(self.files):,} files"
-        return f"{held} ({', '.join(parts)}), in sentences: {sentences:,}"
+        held = f"{unit}: {read:,} in {len(files):,} files ({', '.join(parts)})"
+        return f"{held}, in sentences: {sum(file.sentences for file in files):,}"

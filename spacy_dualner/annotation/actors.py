@@ -43,40 +43,27 @@ Record = dict[str, Any]
 
 
 class Shard(NamedTuple):
-    """A part of the input, its `number` from 0, that becomes one file called `name`.
-
-    source (str): The file that it is of.
-    start (Position): Where it begins in there: where a batch does.
-    batches (int): How many it has; all to the end for 0.
-    size (int): Its bytes.
-    known (Optional[Record]): What an earlier run said of it.
-    """
+    """A part of the input, its `number` from 0, that becomes one file called `name`."""
 
     number: int
     name: str
-    source: str
-    start: Position
-    batches: int
-    size: int
-    known: Record | None = None
+    source: str  # the file that it is of
+    start: Position  # where it begins in there: where a batch does
+    batches: int  # how many it has; all to the end for 0
+    size: int  # its bytes
+    known: Record | None = None  # what an earlier run said of it
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all actors do.
+    """What all actors do."""
 
-    model (str): Folder or package of the pipeline.
-    pipeline (str): The checksum of its files.
-    cwd (str): Where relative paths begin.
-    size (int): The most texts in a batch.
-    """
-
-    model: str
-    pipeline: str
-    cwd: str
+    model: str  # folder or package of the pipeline
+    pipeline: str  # the checksum of its files
+    cwd: str  # where relative paths begin
     unfinished: Unfinished
     writer: Output
-    size: int
+    size: int  # the most texts in a batch
     settings: AnnotateSettings
     cluster: ClusterSettings
 

@@ -27,33 +27,21 @@ _FAULT = '{"file": '
 
 @dataclass
 class Journal:
-    """A point at which input, output and report belong together.
+    """A point at which input, output and report belong together."""
 
-    identity (Dict[str, Any]): What decides the output: input, pipeline and settings.
-    position (Position): In the input.
-    done (int): Bytes of the input, where they are counted.
-    output_bytes (int): The length of the output.
-    error_bytes (int): The length of the report of faults.
-    texts (int): Texts annotated, with their words and entities.
-    faults (int): Records that could not be annotated.
-    lines (int): Lines of the whole input, where it has some.
-    seconds (float): The time that it took.
-    finished (bool): Whether the input was read to its end.
-    shards (Dict[str, Dict[str, Any]]): On a cluster, what is done of its output, by name.
-    """
-
-    identity: dict[str, Any]
-    position: Position = (0, 0)
-    done: int = 0
-    output_bytes: int = 0
-    error_bytes: int = 0
-    texts: int = 0
+    identity: dict[str, Any]  # what decides the output: input, pipeline and settings
+    position: Position = (0, 0)  # in the input
+    done: int = 0  # bytes of the input, where they are counted
+    output_bytes: int = 0  # the length of the output
+    error_bytes: int = 0  # the length of the report of faults
+    texts: int = 0  # texts annotated, with their words and entities
     words: int = 0
     entities: int = 0
-    faults: int = 0
-    lines: int = 0
-    seconds: float = 0.0
-    finished: bool = False
+    faults: int = 0  # records that could not be annotated
+    lines: int = 0  # lines of the whole input, where it has some
+    seconds: float = 0.0  # the time that it took
+    finished: bool = False  # whether the input was read to its end
+    # On a cluster, what is done of its output, by name.
     shards: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 

@@ -18,14 +18,10 @@ Carried = Mapping[str, Any]
 
 
 class Maker(NamedTuple):
-    """What annotated some Docs.
+    """What annotated some Docs."""
 
-    spans_keys (Sequence[str]): The span groups that hold entities' scores.
-    version (str): Name and version of the pipeline.
-    """
-
-    spans_keys: Sequence[str] = ()
-    version: str = ""
+    spans_keys: Sequence[str] = ()  # the span groups that hold entities' scores
+    version: str = ""  # name and version of the pipeline
 
 
 Encode = Callable[[Sequence[Doc], Sequence[Carried], Maker], bytes]

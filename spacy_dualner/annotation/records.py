@@ -18,18 +18,12 @@ Position = tuple[int, int]
 
 
 class Record(NamedTuple):
-    """One text and what came with it.
+    """One text and what came with it."""
 
-    source (str): The file that it is from.
-    line (int): The number of its first line; of a Doc its own number in the file. Both from 1.
-    content (Union[str, bytes]): The text, or the bytes of a Doc.
-    carried (Dict[str, Any]): The other keys or columns, to be carried to the output.
-    """
-
-    source: str
-    line: int
-    content: str | bytes
-    carried: dict[str, Any]
+    source: str  # the file that it is from
+    line: int  # the number of its first line; of a Doc its own number in the file. Both from 1
+    content: str | bytes  # the text, or the bytes of a Doc
+    carried: dict[str, Any]  # the other keys or columns, to be carried to the output
 
     def fault(self, message: str) -> DataError:
         """What to report where it cannot be annotated."""
@@ -38,22 +32,14 @@ class Record(NamedTuple):
 
 
 class Reader(ABC):
-    """Reads records one after the other. One that cannot be read does not stop it.
+    """Reads records one after the other. One that cannot be read does not stop it."""
 
-    path (Path): The input; `-` is standard input.
-    paths (Sequence[Path]): The files that it is made of; none of standard input.
-    position (Position): After the record that was read last.
-    of_lines (bool): Whether the input is made of lines.
-    size (Optional[int]): The bytes of the input, where they can be counted.
-    done (int): How many of these bytes were read.
-    """
-
-    path: Path
-    paths: Sequence[Path] = ()
-    position: Position = (0, 0)
-    of_lines: bool = False
-    size: int | None = None
-    done: int = 0
+    path: Path  # the input; `-` is standard input
+    paths: Sequence[Path] = ()  # the files that it is made of; none of standard input
+    position: Position = (0, 0)  # after the record that was read last
+    of_lines: bool = False  # whether the input is made of lines
+    size: int | None = None  # the bytes of the input, where they can be counted
+    done: int = 0  # how many of these bytes were read
 
     def identity(self) -> list[Any]:
         """Name, size and time of each file: what tells this input from itself after a change."""
@@ -66,18 +52,12 @@ class Reader(ABC):
 
 
 class Batch(NamedTuple):
-    """Some records that are annotated together.
+    """Some records that are annotated together."""
 
-    records (List[Record]): The records.
-    faults (List[DataError]): Those between them that could not be read.
-    position (Position): The reader's position after them.
-    done (int): The bytes that it had read then.
-    """
-
-    records: list[Record]
-    faults: list[DataError]
-    position: Position
-    done: int
+    records: list[Record]  # the records
+    faults: list[DataError]  # those between them that could not be read
+    position: Position  # the reader's position after them
+    done: int  # the bytes that it had read then
 
 
 def batches(reader: Reader, start: Position, size: int) -> Iterator[Batch]:

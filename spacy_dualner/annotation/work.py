@@ -38,17 +38,13 @@ _LIMITED = {"parser", "ner", "beam_parser", "beam_ner"}
 
 
 class Annotated(NamedTuple):
-    """What became of some records.
+    """What became of some records."""
 
-    output (bytes): The annotated texts in the form of the output.
-    faults (Tuple[DataError, ...]): The records that could not be annotated.
-    """
-
-    output: bytes = b""
+    output: bytes = b""  # the annotated texts in the form of the output
     texts: int = 0
     words: int = 0
     entities: int = 0
-    faults: tuple[DataError, ...] = ()
+    faults: tuple[DataError, ...] = ()  # the records that could not be annotated
 
     def plus(self, other: Annotated) -> Annotated:
         """Both, this one first."""

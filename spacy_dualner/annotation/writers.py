@@ -33,18 +33,12 @@ _LENGTH_BYTES = 8
 
 
 class Output(NamedTuple):
-    """One form of output.
+    """One form of output."""
 
-    ending (str): Of a file's name.
-    encode (Encode): Makes the bytes of annotated Docs.
-    finish (Callable[[Path, Path], object]): Makes the output of the file of all bytes.
-    check (Callable[[Path], object]): Raises DualNerError where something else would be lost.
-    """
-
-    ending: str
-    encode: Encode
-    finish: Callable[[Path, Path], object]
-    check: Callable[[Path], object]
+    ending: str  # of a file's name
+    encode: Encode  # makes the bytes of annotated Docs
+    finish: Callable[[Path, Path], object]  # makes the output of the file of all bytes
+    check: Callable[[Path], object]  # raises DualNerError where something else would be lost
 
 
 def to_conll(docs: Sequence[Doc], carried: Sequence[Carried], maker: Maker) -> bytes:

@@ -108,20 +108,13 @@ def split_list(value: str) -> list[str]:
 
 @dataclass(frozen=True)
 class PresetData:
-    """The `[data]` section of a preset; what it leaves out is empty.
+    """The `[data]` section of a preset; what it leaves out is empty."""
 
-    path (str): The folder of the source data.
-    translated (str): The folder of translations of the source text.
-    source (List[str]): The annotated languages.
-    targets (List[str]): The languages without annotations.
-    test_limit (int): First N test sentences of each language; 0 for all.
-    """
-
-    path: str = ""
-    translated: str = ""
-    source: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    test_limit: int = 0
+    path: str = ""  # the folder of the source data
+    translated: str = ""  # the folder of translations of the source text
+    source: tuple[str, ...] = ()  # the annotated languages
+    targets: tuple[str, ...] = ()  # the languages without annotations
+    test_limit: int = 0  # first N test sentences of each language; 0 for all
 
 
 def read_preset(folder: str) -> PresetData:

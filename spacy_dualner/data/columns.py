@@ -43,12 +43,9 @@ Entry = tuple[str, str | None]
 
 
 class LineForm(ABC):
-    """How the lines of one file hold tokens and tags.
+    """How the lines of one file hold tokens and tags."""
 
-    shape (str): A line, as an error shows it.
-    """
-
-    shape: str
+    shape: str  # a line, as an error shows it
 
     _n_columns = 0
     _first = 1

@@ -192,14 +192,11 @@ def read_docbin(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[
 
 @dataclass
 class Counts:
-    """What a corpus holds.
-
-    entities (Dict[str, int]): The number of entities of each type.
-    """
+    """What a corpus holds."""
 
     sentences: int = 0
     tokens: int = 0
-    entities: Counter[str] = field(default_factory=Counter)
+    entities: Counter[str] = field(default_factory=Counter)  # the number of entities of each type
 
 
 class ShardWriter(AbstractContextManager):

@@ -50,26 +50,18 @@ Splits = Iterator[tuple[str, Iterator[Sentence]]]
 
 @dataclass(frozen=True)
 class Form:
-    """One form of data.
+    """One form of data."""
 
-    content (str): What a folder of this form holds.
-    find (Callable[[Path], Mapping[str, Any]]): What to read for each language that a folder
-        holds: a file, a folder or several files. Under "" what names no language.
-    read (Callable[[Any, str, Sequence[str], Tally], Splits]): Reads that, given the language, the
-        entity types that tags may name, and where to count lines.
-    plain (bool): Whether it is text without tags, in one file a language.
-    file (bool): Whether one file may be given in place of a folder.
-    aligned (bool): Whether entities are given by character, and `read` takes `align`.
-    unit (str): What is counted.
-    """
-
-    content: str
+    content: str  # what a folder of this form holds
+    # What to read for each language that a folder holds: a file, a folder or several files. Under
+    # "" what names no language.
     find: Callable[[Path], Mapping[str, Any]]
+    # Reads that, given the language, the entity types that tags may name, and where to count lines.
     read: Callable[..., Splits]
-    plain: bool = False
-    file: bool = False
-    aligned: bool = False
-    unit: str = "lines"
+    plain: bool = False  # whether it is text without tags, in one file a language
+    file: bool = False  # whether one file may be given in place of a folder
+    aligned: bool = False  # whether entities are given by character, and `read` takes `align`
+    unit: str = "lines"  # what is counted
 
 
 def _files(

@@ -28,35 +28,22 @@ _MANY = 10
 
 
 class Mark(NamedTuple):
-    """An entity of a text.
+    """An entity of a text."""
 
-    start (int): Its first character.
-    end (int): The first one after it.
-    label (str): Its type.
-    surface (Optional[str]): Its text, where the file says so.
-    """
-
-    start: int
-    end: int
-    label: str
-    surface: str | None = None
+    start: int  # its first character
+    end: int  # the first one after it
+    label: str  # its type
+    surface: str | None = None  # its text, where the file says so
 
 
 class MarkedText(NamedTuple):
-    """A text and its entities.
+    """A text and its entities."""
 
-    place (str): Where in the file it is, for errors.
-    text (str): The text.
-    marks (Sequence[Mark]): Its entities.
-    left_out (str): Why it is none to learn from, if so.
-    other (Sequence[str]): What else the file says of it, and has no place in a corpus.
-    """
-
-    place: str
-    text: str
-    marks: Sequence[Mark] = ()
-    left_out: str = ""
-    other: Sequence[str] = ()
+    place: str  # where in the file it is, for errors
+    text: str  # the text
+    marks: Sequence[Mark] = ()  # its entities
+    left_out: str = ""  # why it is none to learn from, if so
+    other: Sequence[str] = ()  # what else the file says of it, and has no place in a corpus
 
 
 # What else than characters a tool may count: pieces of text, and how many it takes one for.

@@ -19,31 +19,21 @@ MARK = "\ufeff"
 
 @dataclass
 class FileTally:
-    """What was read of one file.
+    """What was read of one file."""
 
-    source (str): The file.
-    read (int): Its lines, or rows of parquet, up to a limit on sentences.
-    used (int): Those that are in the corpus: words of a column file, sentences of others.
-    sentences (int): The sentences.
-    left_out (Counter[str]): The other lines by what they are; `read` is `used` and these together.
-    repaired (int): Tags that begin an entity, but do not say so.
-    noted (Dict[str, List[Any]]): What else came out otherwise than it is in the file: how often,
-        and where first.
-    counted (str): What entities' places in the text count, if not its characters.
-    marks (int): Lines, but for the first, that begin with a byte order mark.
-    long (int): Sentences of more words than LONG_SENTENCE, the first of them `long_words` words
-        from the line `long_line` on.
-    """
-
-    source: str
-    read: int = 0
-    used: int = 0
-    sentences: int = 0
+    source: str  # the file
+    read: int = 0  # its lines, or rows of parquet, up to a limit on sentences
+    used: int = 0  # those that are in the corpus: words of a column file, sentences of others
+    sentences: int = 0  # the sentences
+    # The other lines by what they are; `read` is `used` and these together.
     left_out: Counter[str] = field(default_factory=Counter)
-    repaired: int = 0
+    repaired: int = 0  # tags that begin an entity, but do not say so
+    # What else came out otherwise than it is in the file: how often, and where first.
     noted: dict[str, list[Any]] = field(default_factory=dict)
-    counted: str = ""
-    marks: int = 0
+    counted: str = ""  # what entities' places in the text count, if not its characters
+    marks: int = 0  # lines, but for the first, that begin with a byte order mark
+    # Sentences of more words than LONG_SENTENCE, the first of them `long_words` words from the line
+    # `long_line` on.
     long: int = 0
     long_line: int | str = 0
     long_words: int = 0

@@ -23,14 +23,10 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Tool(NamedTuple):
-    """How a tool writes a text and its entities.
+    """How a tool writes a text and its entities."""
 
-    shows (Callable[[Dict[str, Any]], bool]): Whether a record is of this tool.
-    read (Callable[[Dict[str, Any], str], MarkedText]): Reads one, given its place.
-    """
-
-    shows: Callable[[dict[str, Any]], bool]
-    read: Callable[[dict[str, Any], str], MarkedText]
+    shows: Callable[[dict[str, Any]], bool]  # whether a record is of this tool
+    read: Callable[[dict[str, Any], str], MarkedText]  # reads one, given its place
 
 
 def _doccano(record: dict[str, Any], place: str) -> MarkedText:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from typing import Any, get_type_hints
 
 import typer
@@ -18,13 +18,18 @@ from ._util import split_list
 _FIELD = re.compile(r"^ *(\w+) \(.+?\): (.+?)(?=\n *\w+ \(|\n *\n|\s*\Z)", re.M | re.S)
 
 
+def option(default: Any, said: str, **more: Any) -> Any:
+    """A field whose meaning is said here and not by a docstring; `...` is no default."""
+    return field(default=MISSING if default is ... else default, metadata={"help": said, **more})
+
+
 def with_settings(**short: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of its arguments that are dataclasses.
 
-    The help is what the docstring of the class says, and the parts of a list are written with
-    commas between them. The field's metadata is what else `typer.Option` takes, such as limits;
-    its `option` is the option's name where it is another than the field's, None for no option. A
-    field whose default is a `typer.Option` is that option.
+    The help is what the docstring of the class says, or `option`, and the parts of a list are
+    written with commas between them. The field's metadata is what else `typer.Option` takes, such
+    as limits; its `option` is the option's name where it is another than the field's, None for no
+    option. A field whose default is a `typer.Option` is that option.
 
     short (str): Options of one letter, by the names of the fields.
     """
@@ -71,24 +76,24 @@ def with_bare(option: str, value: str) -> type[TyperCommand]:
 def _options(kind: Any, short: dict[str, str]) -> list[inspect.Parameter]:
     said, types = dict(_FIELD.findall(kind.__doc__ or "")), get_type_hints(kind)
     return [
-        _option(field, types[field.name], said.get(field.name, ""), short.get(field.name))
-        for field in fields(kind)
-        if field.metadata.get("option", field.name)
+        _option(own, types[own.name], said.get(own.name, ""), short.get(own.name))
+        for own in fields(kind)
+        if own.metadata.get("option", own.name)
     ]
 
 
-def _option(field: Field, kind: Any, said: str, letter: str | None) -> inspect.Parameter:
+def _option(own: Field, kind: Any, said: str, letter: str | None) -> inspect.Parameter:
     where = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    if isinstance(field.default, OptionInfo):
-        return inspect.Parameter(field.name, where, default=field.default, annotation=kind)
-    more: dict[str, Any] = {**field.metadata, "help": " ".join(said.split()).removesuffix(".")}
-    name = more.pop("option", field.name).replace("_", "-")
+    if isinstance(own.default, OptionInfo):
+        return inspect.Parameter(own.name, where, default=own.default, annotation=kind)
+    more: dict[str, Any] = {"help": " ".join(said.split()).removesuffix("."), **own.metadata}
+    name = more.pop("option", own.name).replace("_", "-")
     names = [f"--{name}", *([f"-{letter}"] if letter else [])]
-    default: Any = ... if field.default is MISSING else field.default
+    default: Any = ... if own.default is MISSING else own.default
     if isinstance(default, tuple):
         default, kind = ",".join(default), str
         more = {"parser": split_list, "metavar": "<str>", **more}
     elif isinstance(default, str):
         kind = str
-    option = typer.Option(default, *names, **more)
-    return inspect.Parameter(field.name, where, default=option, annotation=kind)
+    made = typer.Option(default, *names, **more)
+    return inspect.Parameter(own.name, where, default=made, annotation=kind)

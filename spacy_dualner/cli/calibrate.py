@@ -11,22 +11,17 @@ from wasabi import msg
 
 from ..evaluation.calibrate_settings import CalibrateSettings
 from . import dualner_cli
-from ._options import with_settings
+from ._options import option, with_settings
 from ._util import PresetData, print_table, read_preset, use_device, write_results
 
 
 @dataclass(frozen=True)
 class CalibrateFiles:
-    """What else `calibrate` reads and writes.
+    """What else `calibrate` reads and writes."""
 
-    preset (str): Folder of a preset.cfg.
-    output (Optional[Path]): JSON file of the measures.
-    diagram (Optional[Path]): SVG file, reliability diagram.
-    """
-
-    preset: str = ""
-    output: Path | None = None
-    diagram: Path | None = None
+    preset: str = option("", "Folder of a preset.cfg")
+    output: Path | None = option(None, "JSON file of the measures")
+    diagram: Path | None = option(None, "SVG file, reliability diagram")
 
 
 @dualner_cli.command("calibrate")

@@ -12,25 +12,21 @@ from wasabi import msg
 from ..errors import DataError
 from ..packaging.statements import Statements
 from . import dualner_cli
-from ._options import with_settings
+from ._options import option, with_settings
 from ._util import preset_sections
 from .evaluate import read_results
 
 
 @dataclass(frozen=True)
 class CardFiles:
-    """What `card` reads of a pipeline's scores, and where it writes.
+    """What `card` reads of a pipeline's scores, and where it writes."""
 
-    output (Optional[Path]): Folder for a copy that gets the card; MODEL then stays as is.
-    scores (Optional[Path]): JSON of evaluate for MODEL.
-    baseline (Optional[Path]): JSON of evaluate to compare with, as stage 1's.
-    name (str): Name of the package, as for spacy package; that in meta.json if empty.
-    """
-
-    output: Path | None = None
-    scores: Path | None = None
-    baseline: Path | None = None
-    name: str = ""
+    output: Path | None = option(
+        None, "Folder for a copy that gets the card; MODEL then stays as is"
+    )
+    scores: Path | None = option(None, "JSON of evaluate for MODEL")
+    baseline: Path | None = option(None, "JSON of evaluate to compare with, as stage 1's")
+    name: str = option("", "Name of the package, as for spacy package; that in meta.json if empty")
 
 
 @dualner_cli.command("card")

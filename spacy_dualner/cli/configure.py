@@ -12,7 +12,7 @@ from wasabi import msg
 
 from ..errors import DataError, DualNerError
 from . import dualner_cli
-from ._options import with_settings
+from ._options import option, with_settings
 from ._util import PRESET_FILE, read_config, split_list
 
 LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
@@ -23,26 +23,16 @@ KEYS = ("path", "encoder", "source", "targets", *LIMITS, "seed")
 
 @dataclass(frozen=True)
 class Choices:
-    """What is set in place of a preset's `[data]`.
+    """What is set in place of a preset's `[data]`."""
 
-    encoder (str): Hub name or folder of the encoder.
-    data (str): Folder of archives.
-    source (str): Annotated languages, as in en.
-    targets (str): Languages without annotations.
-    unlabelled_limit (str): Unlabelled sentences per language.
-    dev_limit (str): Development sentences per language.
-    test_limit (str): Test sentences per language.
-    seed (str): Random seed of both stages.
-    """
-
-    encoder: str = ""
-    data: str = ""
-    source: str = ""
-    targets: str = ""
-    unlabelled_limit: str = ""
-    dev_limit: str = ""
-    test_limit: str = ""
-    seed: str = ""
+    encoder: str = option("", "Hub name or folder of the encoder")
+    data: str = option("", "Folder of archives")
+    source: str = option("", "Annotated languages, as in en")
+    targets: str = option("", "Languages without annotations")
+    unlabelled_limit: str = option("", "Unlabelled sentences per language")
+    dev_limit: str = option("", "Development sentences per language")
+    test_limit: str = option("", "Test sentences per language")
+    seed: str = option("", "Random seed of both stages")
 
 
 @dualner_cli.command("configure")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +13,26 @@ from wasabi import msg
 
 from ..errors import DataError, DualNerError, readable
 from . import dualner_cli
-from ._options import with_settings
+from ._options import option, with_settings
 from ._util import print_table, read_preset, use_device, write_results
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What `evaluate` scores, and where it writes.
+    """What `evaluate` scores, and where it writes."""
 
-    langs (Sequence[str]): Languages, as in de,es; all if empty.
-    source (Sequence[str]): Languages left out of mean_targets; those trained on if empty.
-    output (Optional[Path]): JSON file to write.
-    split (str): test or dev.
-    limit (str): First N sentences of each language.
-    preset (str): Folder of a preset.cfg.
-    raw (bool): Score on raw text too, which takes as long again.
-    gpu_id (int): GPU ID or -1 for CPU.
-    """
-
-    langs: Sequence[str] = ()
-    source: Sequence[str] = ()
-    output: Path | None = None
-    split: str = "test"
-    limit: str = ""
-    preset: str = ""
-    raw: bool = field(default=False, metadata={"option": "raw/--no-raw"})
-    gpu_id: int = -1
+    langs: Sequence[str] = option((), "Languages, as in de,es; all if empty")
+    source: Sequence[str] = option(
+        (), "Languages left out of mean_targets; those trained on if empty"
+    )
+    output: Path | None = option(None, "JSON file to write")
+    split: str = option("test", "test or dev")
+    limit: str = option("", "First N sentences of each language")
+    preset: str = option("", "Folder of a preset.cfg")
+    raw: bool = option(
+        False, "Score on raw text too, which takes as long again", option="raw/--no-raw"
+    )
+    gpu_id: int = option(-1, "GPU ID or -1 for CPU")
 
 
 @dualner_cli.command("evaluate")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import typer
@@ -12,28 +12,20 @@ from wasabi import msg
 
 from . import dualner_cli
 from ._endings import going_on
-from ._options import with_settings
+from ._options import option, with_settings
 from .convert import ONE_BY_ONE, print_counts
 
 
 @dataclass(frozen=True)
 class FetchOptions:
-    """What `fetch` takes of PAN-X.
+    """What `fetch` takes of PAN-X."""
 
-    langs (Sequence[str]): Languages, as in de,es; all 40 if empty.
-    revision (str): Commit, tag or branch of google/xtreme; a set one if empty.
-    train_limit (int): First training sentences of each language; 0 for all.
-    dev_limit (int): The same for development.
-    test_limit (int): The same for test.
-    unlabelled_limit (int): The same for text without labels.
-    """
-
-    langs: Sequence[str] = ()
-    revision: str = ""
-    train_limit: int = field(default=0, metadata={"min": 0})
-    dev_limit: int = field(default=0, metadata={"min": 0})
-    test_limit: int = field(default=0, metadata={"min": 0})
-    unlabelled_limit: int = field(default=0, metadata={"min": 0})
+    langs: Sequence[str] = option((), "Languages, as in de,es; all 40 if empty")
+    revision: str = option("", "Commit, tag or branch of google/xtreme; a set one if empty")
+    train_limit: int = option(0, "First training sentences of each language; 0 for all", min=0)
+    dev_limit: int = option(0, "The same for development", min=0)
+    test_limit: int = option(0, "The same for test", min=0)
+    unlabelled_limit: int = option(0, "The same for text without labels", min=0)
 
 
 @dualner_cli.command("fetch")

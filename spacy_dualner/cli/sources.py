@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from . import dualner_cli
-from ._options import with_settings
+from ._options import option, with_settings
 from ._util import print_table, use_device, write_results
 
 
 @dataclass(frozen=True)
 class SourcesOptions:
-    """What `sources` compares.
+    """What `sources` compares."""
 
-    encoder (str): Folder or hub name of the encoder that stage 1 begins with.
-    corpus (Path): Folder of annotated corpora, xx.spacy each.
-    langs (Sequence[str]): Candidates, as in en,de; all if empty.
-    limit (int): First N sentences of each text and candidate; 0 for all.
-    """
-
-    encoder: str
-    corpus: Path = Path("corpus/train")
-    langs: Sequence[str] = ()
-    limit: int = field(default=500, metadata={"min": 0})
+    encoder: str = option(..., "Folder or hub name of the encoder that stage 1 begins with")
+    corpus: Path = option(Path("corpus/train"), "Folder of annotated corpora, xx.spacy each")
+    langs: Sequence[str] = option((), "Candidates, as in en,de; all if empty")
+    limit: int = option(500, "First N sentences of each text and candidate; 0 for all", min=0)
 
 
 @dualner_cli.command("sources")

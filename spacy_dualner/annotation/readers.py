@@ -42,29 +42,29 @@ _MAX_FIELD = 10_000_000
 _PEEKED = 8_192
 
 
-class Lines:
-    """The lines of a file, decoded. After one that cannot be, which is an error, the next comes.
+class LineReader(Reader):
+    """A file of lines, which may be compressed by gzip, or standard input.
 
-    file (BinaryIO): The file, at its beginning.
-    source (str): Its name, for errors.
+    While it is read, an iterator of its lines. After one that cannot be decoded, which is an error,
+    the next comes.
+
+    path (Path): The file; `-` is standard input.
+    key (str): The key or column of the text.
     """
 
-    def __init__(self, file: BinaryIO, source: str) -> None:
-        self.file = file
-        self.source = source
-        self.position: Position = (0, 0)
-        self._raw = split_lines(read_chunks(file, source), source)
+    of_lines = True
+
+    def __init__(self, path: Path, key: str) -> None:
+        self.path = path
+        self.key = key
+        self.source = "standard input"
+        if str(path) != STDIN:
+            self.source, self.paths, self.size = str(path), [path], path.stat().st_size
 
     @property
     def number(self) -> int:
         """The number of the line that was read last."""
         return self.position[1]
-
-    def seek(self, position: Position) -> None:
-        """Go on elsewhere."""
-        self.file.seek(position[0])
-        self.position = position
-        self._raw = split_lines(read_chunks(self.file, self.source), self.source)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -82,92 +82,82 @@ class Lines:
             raw = raw.removeprefix(codecs.BOM_UTF8)
         return decode_line(raw, number + 1, self.source)
 
+    def seek(self, position: Position) -> None:
+        """Go on elsewhere."""
+        self._file.seek(position[0])
+        self._start(position)
+
     def error(self, message: str, line: str | None = None, number: int = 0) -> DataError:
         """An error in a line, by default the last one."""
         text = None if line is None else excerpt(without_end(line))
         return DataError(self.source, message, line=number or self.number, text=text)
 
-
-class LineReader(Reader):
-    """A file of lines, which may be compressed by gzip, or standard input.
-
-    path (Path): The file; `-` is standard input.
-    key (str): The key or column of the text.
-    """
-
-    of_lines = True
-
-    def __init__(self, path: Path, key: str) -> None:
-        self.path = path
-        self.key = key
-        if str(path) != STDIN:
-            self.paths, self.size = [path], path.stat().st_size
-
     def read(self, start: Position) -> Iterator[Record | DataError]:
         with ExitStack() as stack:
-            raw, source = cast(BinaryIO, sys.stdin.buffer), "standard input"
+            raw = cast(BinaryIO, sys.stdin.buffer)
             if self.size is not None:
-                raw, source = stack.enter_context(open_bytes(self.path)), str(self.path)
-            file = raw
+                raw = stack.enter_context(open_bytes(self.path))
+            self._file = raw
             if self.path != plain_path(self.path):
-                file = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
-            lines = Lines(file, source)
-            self.begin(lines)
+                self._file = cast(BinaryIO, stack.enter_context(gzip.open(raw)))
+            self._start((0, 0))
+            self.begin()
             if start != (0, 0):
-                lines.seek(start)
-            self.position = lines.position
+                self.seek(start)
             while True:
                 item: Record | DataError | None
                 try:
-                    item = self.next_record(lines)
+                    item = self.next_record()
                 except StopIteration:
                     return
                 except DataError as error:
                     item = copy(error)  # without the traceback, which would keep the line
-                self.position = lines.position
                 self.done = raw.tell() if self.size is not None else 0
                 if item is not None:
                     yield item
 
-    def begin(self, lines: Lines) -> None:
+    def begin(self) -> None:
         """Read what comes before the first record."""
 
     @abstractmethod
-    def next_record(self, lines: Lines) -> Record | None:
-        """Read one record.
+    def next_record(self) -> Record | None:
+        """Read one record; None where some lines hold none.
 
-        RETURNS (Optional[Record]): None for lines that hold none.
         Raises DataError where the record is malformed, and StopIteration at the end.
         """
+
+    def _start(self, position: Position) -> None:
+        self.position = position
+        self._raw = split_lines(read_chunks(self._file, self.source), self.source)
 
 
 class TextReader(LineReader):
     """One text a line; a blank line is a text too."""
 
-    def next_record(self, lines: Lines) -> Record | None:
-        text = without_end(next(lines))
-        return Record(lines.source, lines.number, text, {})
+    def next_record(self) -> Record | None:
+        text = without_end(next(self))
+        return Record(self.source, self.number, text, {})
 
 
 class JsonlReader(LineReader):
     """One JSON object a line."""
 
-    def next_record(self, lines: Lines) -> Record | None:
-        line = next(lines)
+    def next_record(self) -> Record | None:
+        line = next(self)
         if not line.strip():
             return None
         try:
             carried = json.loads(line, parse_float=_number)
         except (ValueError, RecursionError) as error:
-            raise lines.error(f"not JSON ({error}). Mend the line.", line) from None
+            raise self.error(f"not JSON ({error}). Mend the line.", line) from None
         if not isinstance(carried, dict):
-            raise lines.error("not a JSON object. Mend the line.", line)
+            raise self.error("not a JSON object. Mend the line.", line)
         if self.key not in carried:
-            raise lines.error(f"no key '{self.key}'. Mend the line, or name it: --text-key.", line)
+            raise self.error(f"no key '{self.key}'. Mend the line, or name it: --text-key.", line)
         text = carried.pop(self.key)
         if not isinstance(text, str):
-            raise lines.error(f"the value of '{self.key}' is not a string. Mend the line.", line)
-        return Record(lines.source, lines.number, text, carried)
+            raise self.error(f"the value of '{self.key}' is not a string. Mend the line.", line)
+        return Record(self.source, self.number, text, carried)
 
 
 class TableReader(LineReader):
@@ -176,15 +166,15 @@ class TableReader(LineReader):
     delimiter = ","
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
 
-    def begin(self, lines: Lines) -> None:
+    def begin(self) -> None:
         """Read the header."""
         csv.field_size_limit(_MAX_FIELD)
         # In strict mode a quotation mark in the wrong place is an error, and not changed text.
-        self._rows = csv.reader(lines, delimiter=self.delimiter, quoting=self.quoting, strict=True)
+        self._rows = csv.reader(self, delimiter=self.delimiter, quoting=self.quoting, strict=True)
         try:
             self.columns = next(self._rows, [])
         except csv.Error as error:
-            fault = f"{lines.source}: no header ({error}). Mend the first line."
+            fault = f"{self.source}: no header ({error}). Mend the first line."
             raise DualNerError(fault) from None
         repeated = {name for name in self.columns if self.columns.count(name) > 1}
         if self.key not in self.columns or repeated:
@@ -192,27 +182,27 @@ class TableReader(LineReader):
                 f"more than one column '{min(repeated)}'" if repeated else f"no column '{self.key}'"
             )
             raise DualNerError(
-                f"{lines.source}: {fault} in the header, which has {', '.join(self.columns)}. Name "
+                f"{self.source}: {fault} in the header, which has {', '.join(self.columns)}. Name "
                 "the text's column with --text-key, or mend the header."
             )
 
-    def next_record(self, lines: Lines) -> Record | None:
-        before = lines.position
-        first = lines.number + 1
+    def next_record(self) -> Record | None:
+        before = self.position
+        first = self.number + 1
         try:
             row = next(self._rows)
         except csv.Error as error:
-            # An open quotation mark may have taken in good lines.
-            lines.seek(before)
-            line = next(lines)
-            raise lines.error(f"not a row of a table ({error}). Mend the line.", line) from None
+            # An open quotation mark may have taken in good self.
+            self.seek(before)
+            line = next(self)
+            raise self.error(f"not a row of a table ({error}). Mend the line.", line) from None
         if not row:
             return None
         if len(row) != len(self.columns):
             message = f"{len(row)} in place of {len(self.columns)} columns. Mend the line."
-            raise lines.error(message, self.delimiter.join(row), first)
+            raise self.error(message, self.delimiter.join(row), first)
         carried = dict(zip(self.columns, row, strict=True))
-        return Record(lines.source, first, carried.pop(self.key), carried)
+        return Record(self.source, first, carried.pop(self.key), carried)
 
 
 class TabReader(TableReader):

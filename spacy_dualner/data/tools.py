@@ -29,14 +29,18 @@ class Tool(NamedTuple):
     read: Callable[[dict[str, Any], str], MarkedText]  # reads one, given its place
 
 
-def _doccano(record: dict[str, Any], place: str) -> MarkedText:
+_DOCCANO = ("label", "labels", "entities", "annotations")
+
+
+def _doccano(record: dict[str, Any], place: str, keys: Sequence[str] = _DOCCANO) -> MarkedText:
     """`label` or `labels` of `[start, end, type]`; of older versions and relations, of objects.
 
-    Label Studio's JSON-MIN has objects too, of `start`, `end`, `labels` and `text`.
+    Label Studio's JSON-MIN has objects too, of `start`, `end`, `labels` and `text`, and our own
+    `annotate`, of `start`, `end`, `label` and `text`.
     """
-    key = next((key for key in _DOCCANO if isinstance(record.get(key), list)), "")
+    key = next((key for key in keys if isinstance(record.get(key), list)), "")
     if not key:
-        raise Fault("no list `label` of entities. Write it, if an empty one.")
+        raise Fault(f"no list `{keys[0]}` of entities. Write it, if an empty one.")
     marks = []
     for item in record[key]:
         if isinstance(item, list) and len(item) == 3:
@@ -49,9 +53,6 @@ def _doccano(record: dict[str, Any], place: str) -> MarkedText:
             fault = f"`{key}` holds {item!r}: expected [start, end, type]. Is it of whole texts?"
             raise Fault(f"{fault} Mend it, or choose another --form.")
     return MarkedText(place, _text(record), marks)
-
-
-_DOCCANO = ("label", "labels", "entities", "annotations")
 
 
 def _prodigy(record: dict[str, Any], place: str) -> MarkedText:
@@ -97,12 +98,6 @@ def _label_studio(task: dict[str, Any], place: str) -> MarkedText:
     return MarkedText(place, _text(data, key), marks, other=other)
 
 
-def _annotate(record: dict[str, Any], place: str) -> MarkedText:
-    """`ents`."""
-    marks = [_mark(*map(ent.get, ("start", "end", "label", "text"))) for ent in record["ents"]]
-    return MarkedText(place, _text(record), marks)
-
-
 def _has(record: dict[str, Any], *keys: str) -> bool:
     return isinstance(record.get("text"), str) and any(
         isinstance(record.get(key), list) for key in keys
@@ -119,7 +114,7 @@ TOOLS = {
         ),
         _label_studio,
     ),
-    "annotate": Tool(lambda record: _has(record, "ents"), _annotate),
+    "annotate": Tool(lambda record: _has(record, "ents"), partial(_doccano, keys=["ents"])),
 }
 """The tools by the names that `--form` takes."""
 

@@ -152,9 +152,7 @@ def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple
     Ray places the actors, and begins anew those that die, where there is room: until then their
     shards go to others.
 
-    job (Job): What the actors do.
-    n_actors (int): How many there are to be.
-    shards (Iterator[Shard]): The shards, of which one is read ahead.
+    shards (Iterator[Shard]): One of them is read ahead.
     YIELDS (Tuple[Shard, Record]): Each shard that is done, in any order.
     RAISES (DualNerError): If an actor raised it, or a shard failed several times.
     """

@@ -62,10 +62,6 @@ def annotate_on_cluster(
     source (str): A file or a folder of files that all nodes see, or the URL of one.
     output (Path): A folder that all nodes see, or a URL as `as_path` gives it. Its name ends as
         those of the files in it do. Faults and what is unfinished are beside it, as of `annotate`.
-    settings (AnnotateSettings): How the input is read.
-    cluster (ClusterSettings): Which cluster, and how it is used.
-    progress (bool): Whether to show a progress bar, if standard error is a terminal.
-    RETURNS (Journal): Counts of what was annotated, interrupted runs included.
     RAISES (DualNerError): As `annotate`, and if there is no cluster or its actors die.
     """
     need("A cluster needs", "ray", "ray", instead=", or leave --ray out")
@@ -238,11 +234,10 @@ def _finish(unfinished: Unfinished, journal: Journal) -> None:
 
 @contextmanager
 def connected(cluster: ClusterSettings) -> Iterator[int]:
-    """Be part of a Ray cluster while the block lasts.
+    """Be part of a Ray cluster while the block lasts; yields how many actors are to be made.
 
-    cluster (ClusterSettings): Which; one of this machine alone is heard on its loopback only.
-    YIELDS (int): How many actors are to be made.
-    Raises DualNerError where there is no cluster, or none that has what they need.
+    One of this machine alone is heard on its loopback only. Raises DualNerError where there is no
+    cluster, or none that has what they need.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # No warning of how a later Ray will hide GPUs.

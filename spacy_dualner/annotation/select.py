@@ -66,11 +66,8 @@ def select(
     input, pipeline and settings give the same output.
 
     model (str): Folder or package of a pipeline with a component `dualner`.
-    source (str): As of `annotate`. Texts may name their language under the key `lang`.
-    output (Path): As of `annotate`; written aside, then put in its place.
-    settings (SelectSettings): How the input is read and what is chosen.
-    progress (bool): Whether to show a progress bar, if standard error is a terminal.
-    on_fault (Callable[[DataError], object]): Called with each record that cannot be annotated.
+    source (str): As output and on_fault, as of `annotate`. Texts may name their language under the
+        key `lang`.
     RETURNS (Tuple[Counter[str], Journal]): The texts chosen of each language; counts of all read.
     RAISES (DualNerError): If the input cannot be read, something would be lost, or there is nothing
         to choose.

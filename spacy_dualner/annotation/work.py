@@ -165,8 +165,6 @@ def annotate_batches(
 
     annotator (Annotator): Does the work if one process does. More than one load its pipeline
         themselves, and here it is given up.
-    batches (Iterable[Batch]): What to annotate.
-    n_process (int): How many processes share the work.
     gpu_id (int): Where the others compute; as in `spacy train`.
     YIELDS (Tuple[Batch, Annotated]): Each batch in its turn, and what became of it.
     RAISES (DualNerError): If one of the processes dies.

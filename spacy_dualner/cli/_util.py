@@ -69,9 +69,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_names: i
 def parse_overrides(ctx: typer.Context, options: list[str]) -> dict[str, Any]:
     """Settings of a config that options replace, as in `spacy train`: --section.key VALUE.
 
-    ctx (typer.Context): Of the command; an option that names no setting is an error of its usage.
-    options (List[str]): All options that are not the command's own, with their values.
-    RETURNS (Dict[str, Any]): Values by dotted name.
+    options (List[str]): All that are not the command's own; one that names no setting is an error.
     """
     from spacy.cli._util import parse_config_overrides
 

@@ -52,17 +52,18 @@ def card_cli(
     """
     from ..packaging.card import HUB_README, README, Baseline, write_card
 
-    baseline = files.baseline
+    given = {key: text for key, text in asdict(settings).items() if text}
+    scores, baseline = files.scores, files.baseline
     write_card(
         model,
-        read_statements(preset, {key: text for key, text in asdict(settings).items() if text}),
-        results=None if files.scores is None else read_results(files.scores),
-        baseline=None if baseline is None else Baseline(baseline.stem, read_results(baseline)),
+        read_statements(preset, given),
+        results=read_results(scores) if scores else None,
+        baseline=Baseline(baseline.stem, read_results(baseline)) if baseline else None,
         name=files.name,
         output=files.output,
     )
     msg.good(f"Card written to {(files.output or model) / README} and {HUB_README}")
-    if files.scores is None:
+    if scores is None:
         msg.warn("The card has no scores: give those of evaluate with --scores")
 
 
@@ -74,7 +75,6 @@ def read_statements(preset: str, given: dict[str, str]) -> Statements:
 
     preset (str): A folder that holds `preset.cfg`; empty for no preset.
     given (Dict[str, str]): Fields of Statements that go before the section's.
-    RETURNS (Statements): What is stated.
     RAISES (DataError): If there is no such file, it is malformed, or the section has unknown keys.
     """
     said: dict[str, Any] = {}

@@ -64,7 +64,6 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     """Write `preset.cfg`, `stage1.cfg` and `stage2.cfg` of a run.
 
     preset (Path): Folder with the three files to begin from, or a carried preset's name.
-    output (Path): Folder to write to.
     choices (Dict[str, str]): Settings that replace those of the preset's `[data]` section.
     recipe (str): Of stage 2: NAME for the preset's `stage2-NAME.cfg`, empty for `stage2.cfg`.
     Raises DataError where the preset lacks a file, or a number is none; DualNerError where the

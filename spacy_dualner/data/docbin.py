@@ -46,11 +46,9 @@ def languages(root: Path, splits: Iterable[str]) -> list[str]:
 
 
 def split_paths(corpus: Path, split: str, langs: Iterable[str] = ()) -> dict[str, Path]:
-    """Where the text of each language in a part of a corpus lies.
+    """Where the text of each language (all by default) in a part of a corpus lies.
 
     corpus (Path): The corpus folder, or text itself: `xx.spacy`, a file or a folder of shards.
-    split (str): The part.
-    langs (Iterable[str]): Languages; all by default.
     Raises DualNerError where a language has no text.
     """
     if corpus.suffix == ".spacy":

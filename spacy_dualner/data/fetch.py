@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from .convert import CorpusCounts, convert
 from .convert_settings import ConvertSettings
 from .hub import CLASSES, PREFIX, find_shards, need_parquet
 from .names import SPLITS
+from .storage import checksum as sha256_of
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo, RepoSibling
@@ -186,7 +186,7 @@ class _Repository:
 
 
 def _has(path: Path, checksum: str) -> bool:
-    return path.is_file() and sha256(path.read_bytes()).hexdigest() == checksum
+    return path.is_file() and sha256_of(path) == checksum
 
 
 def _root(error: BaseException) -> str:

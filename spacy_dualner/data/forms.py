@@ -136,12 +136,10 @@ _TO_READ = "How to bring other forms into one that is read: docs/data.md"
 
 
 def recognise_form(source: Path) -> str:
-    """The form of a file or folder, by the names of its files and their first lines.
+    """The form, a name of FORMS, of a file or folder, by the names of files and their first lines.
 
-    source (Path): What is to be converted.
-    RETURNS (str): A name of FORMS.
-    RAISES (DataError): If no file is of a known form, files are of several, or one can be read in
-        two ways.
+    Raises DataError where no file is of a known form, files are of several, or one can be read in
+    two ways.
     """
     if not source.exists():
         raise DataError(source, "no such file or folder. Mend the path.")

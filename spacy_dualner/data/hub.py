@@ -63,10 +63,7 @@ def read_parquet_splits(
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     """Read the data set of one language, a batch of rows at a time: each split and its sentences.
 
-    path (Path): A folder, as `find_parquet` gives it.
     lang (str): The language, which a column `langs`, where there is one, repeats for each token.
-    types (Sequence[str]): The entity types that tags may name.
-    tally (Optional[Tally]): Where the rows are counted.
     classes (Sequence[str]): The tags of the class ids 0, 1 and so on, for files that do not name
         them.
     RAISES (DataError): If a file is missing or broken, its classes have no names or others than the

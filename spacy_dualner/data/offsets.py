@@ -68,9 +68,7 @@ def read_marked(
 ) -> Iterator[Sentence]:
     """Read texts with entities by character, each as one sentence. The file is read twice.
 
-    read (Callable[[], Iterable[MarkedText]]): Reads the file.
     types (Sequence[str]): The entity types that there may be.
-    tally (FileTally): Where texts are counted, and entities that do not come out as they are.
     align (str): What becomes of an entity that cuts a word, one of ALIGN.
     dropped (Collection[str]): Types of no interest, whose entities hide no others.
     YIELDS (Sentence): The words of a text, as the pipelines of the presets split it, none of them

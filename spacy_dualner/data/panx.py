@@ -40,8 +40,6 @@ def read_splits(
     """Read one language. An archive is read as a stream: use up a split before asking for the next.
 
     lang (str): The language, which every line repeats before its first colon.
-    types (Sequence[str]): The entity types that tags may name.
-    tally (Optional[Tally]): Where the lines are counted.
     YIELDS (Tuple[str, Iterator[Sentence]]): A split's name and its sentences, tags repaired.
     RAISES (DataError): If the archive is broken, or a line is malformed.
     """

@@ -45,7 +45,7 @@ class Selector(Annotator):
         temperature = pipe.cfg["temperature"].get("joint", 1.0)
         shares = doubts(logits, layout, pipe.cfg["decode"], temperature)
         # One that cannot be written is a fault here, before any of them is drawn.
-        encoded = [self.encode([doc], [carried_by(doc)]) for doc in docs]
+        encoded = [self.output.encode([doc], [carried_by(doc)], self.maker) for doc in docs]
         for doc, doubt, text in zip(docs, shares.tolist(), encoded, strict=True):
             self.shortlist.add(doc, doubt, text)
         return docs, b""

@@ -134,11 +134,7 @@ class Annotator:
         annotated = list(self.nlp.pipe(docs, batch_size=len(docs)))
         if len(annotated) != len(docs):
             raise ValueError(f"{len(annotated)} Docs came out of the pipeline, not {len(docs)}.")
-        return annotated, self.encode(annotated, carried)
-
-    def encode(self, docs: Sequence[Doc], carried: Sequence[Carried]) -> bytes:
-        """The bytes of annotated Docs in the output, given what each carries."""
-        return self.output.encode(docs, carried, self.maker)
+        return annotated, self.output.encode(annotated, carried, self.maker)
 
     def _doc(self, record: Record) -> Doc:
         if isinstance(record.content, bytes):

@@ -95,27 +95,17 @@ def print_measures(results: dict[str, Any]) -> None:
     if results["unlabelled"]["languages"]:
         msg.info(f"Without annotations: {', '.join(results['unlabelled']['languages'])}")
     own = results["decodings"][results["decode"]]
-    names = {"all": "all", "targets": "targets"} | {n: n for n in own["after"]["languages"]}
     rows = []
-    for name in names:
+    for name in ["all", "targets", *own["after"]["languages"]]:
         before, after = (
             own[when]["languages"].get(name) or own[when][name] for when in ("before", "after")
         )
         if after["n"]:
-            rows.append(
-                [
-                    name,
-                    f"{after['n']:,}",
-                    f"{after['right']:.3f}",
-                    f"{before['ece']:.3f}",
-                    f"{after['ece']:.3f}",
-                    *(_auroc(m["auroc"]) for m in (before, after)),
-                ]
-            )
+            n, right = f"{after['n']:,}", f"{after['right']:.3f}"
+            rows.append([name, n, right, *_before_after(before, after)])
     means = [own[when]["mean_targets"] for when in ("before", "after")]
     if means[0]["ece"] is not None:
-        eces = [f"{m['ece']:.3f}" for m in means]
-        rows.insert(2, ["mean of targets", "", "", *eces, *(_auroc(m["auroc"]) for m in means)])
+        rows.insert(2, ["mean of targets", "", "", *_before_after(*means)])
     if not rows:
         msg.warn("No annotated text to measure on: name it with --test-split and --test-langs")
         return
@@ -123,5 +113,6 @@ def print_measures(results: dict[str, Any]) -> None:
     print_table(header, rows)
 
 
-def _auroc(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _before_after(*measures: dict[str, float | None]) -> list[str]:
+    values = [one[key] for key in ("ece", "auroc") for one in measures]
+    return ["-" if value is None else f"{value:.3f}" for value in values]

@@ -245,18 +245,15 @@ class ShardWriter(AbstractContextManager):
         with self._end:
             if kind is None:
                 self.flush()
-                self._replace()
+            if kind is None and self._staging is not None:
+                new = self._staging / "new"
+                shard = new / "00000.spacy"
+                put_in_place(
+                    shard if self._n_shards == 1 else new, self.path, self._staging / "old"
+                )
 
     def _new_shard(self) -> DocBin:
         return DocBin(store_user_data=True)
-
-    def _replace(self) -> None:
-        if self._staging is None:
-            return
-        new, old = self._staging / "new", self._staging / "old"
-        if self._n_shards == 1:
-            new = new / "00000.spacy"
-        put_in_place(new, self.path, old)
 
 
 class DocBinWriter(ShardWriter):

@@ -36,11 +36,6 @@ _ZLIB = b"\x78"
 Kind = Literal["pipeline", "encoder", "corpus file"]
 
 
-def is_pipeline(folder: Path) -> bool:
-    """Whether a folder holds a pipeline."""
-    return _is(folder, "pipeline")
-
-
 def check_output(output: Path, model: Path, kind: Kind = "pipeline") -> None:
     """Refuse to write a changed copy where the original, or something else, would be lost.
 
@@ -75,7 +70,7 @@ def check_folder(output: Path, kind: Kind) -> None:
     check_link(output)
     if not output.exists():
         return
-    if not output.is_dir() or (any(output.iterdir()) and not _is(output, kind)):
+    if not output.is_dir() or (any(output.iterdir()) and not is_a(kind, output)):
         raise _other(output, kind, "folder")
     check_entries(output, [*_MARKS[kind], *_CONTENT[kind], *_components(output, kind)])
 
@@ -159,13 +154,14 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def _is(folder: Path, kind: str) -> bool:
+def is_a(kind: Kind, folder: Path) -> bool:
+    """Whether a folder is of a kind."""
     return all((folder / name).is_file() for name in _MARKS[kind])
 
 
-def _components(folder: Path, kind: str) -> list[str]:
+def _components(folder: Path, kind: Kind) -> list[str]:
     """Names of the folders of a pipeline's components."""
-    if kind != "pipeline" or not _is(folder, kind):
+    if kind != "pipeline" or not is_a(kind, folder):
         return []
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_bytes())

@@ -246,11 +246,8 @@ class ShardWriter(AbstractContextManager):
             if kind is None:
                 self.flush()
             if kind is None and self._staging is not None:
-                new = self._staging / "new"
-                shard = new / "00000.spacy"
-                put_in_place(
-                    shard if self._n_shards == 1 else new, self.path, self._staging / "old"
-                )
+                new, old = self._staging / "new", self._staging / "old"
+                put_in_place(new / "00000.spacy" if self._n_shards == 1 else new, self.path, old)
 
     def _new_shard(self) -> DocBin:
         return DocBin(store_user_data=True)

@@ -186,7 +186,7 @@ def test_the_words_of_prodigy_say_what_an_entity_is(tmp_path) -> None:
         ("prodigy", {"text": TEXT, "spans": ["x"]}, "malformed .AttributeError"),
         ("label-studio", {"id": 1, "annotations": [{"result": []}]}, "malformed .KeyError: 'data'"),
         ("label-studio", task({"result": [{"type": "labels"}]}), "malformed .KeyError: 'value'"),
-        ("annotate", {"text": TEXT}, "malformed .KeyError: 'ents'"),
+        ("annotate", {"text": TEXT}, "no list `ents` of entities"),
         ("annotate", [TEXT], "not a JSON object"),
     ],
 )

@@ -19,6 +19,7 @@ import httpx
 import pytest
 import spacy
 from fastapi.testclient import TestClient
+from helpers.many import many
 from helpers.tiny import ROOT, SENTENCES
 from spacy.language import Language
 
@@ -91,11 +92,13 @@ def expected(nlp: Language, question: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_many_clients_get_what_one_process_gives(pipeline: Path) -> None:
-    """Cold, then warm: each client asks 100 questions, twice."""
+    """Cold, then warm: each client asks its questions twice."""
     nlp, rng = spacy.load(pipeline), random.Random(0)
-    questions = [[make_question(rng, f"x{i}y{j}") for j in range(100)] for i in range(N_CLIENTS)]
+    questions = [
+        [make_question(rng, f"x{i}y{j}") for j in range(many(100))] for i in range(N_CLIENTS)
+    ]
     answers = [[expected(nlp, question) for question in own] for own in questions]
-    assert sum(len(found["entities"]) for own in answers for a in own for found in a) > 1000
+    assert sum(len(found["entities"]) for own in answers for a in own for found in a) > many(1000)
 
     with server(pipeline) as url, ThreadPoolExecutor(N_CLIENTS) as pool:
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers.arrays import Sentence, arrays_of
+from helpers.many import many
 from helpers.tiny import SENTENCES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from spacy_dualner.encoder.subwords import WordTokenizer
 from spacy_dualner.labels.scheme import IGNORE, LabelScheme
 
 SCHEME = LabelScheme.from_types(["LOC", "ORG", "PER"])
-moderate = settings(deadline=None, max_examples=60)
+moderate = settings(max_examples=many(60))
 
 corpora = st.lists(
     st.tuples(

@@ -17,6 +17,7 @@ import spacy
 import srsly
 import torch
 from helpers.encoders import TEXTS, docs_of, make_layer, predict
+from helpers.many import many
 from helpers.tiny import make_examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -364,7 +365,7 @@ def encode(memory: WordTokenizer, words: list[str]) -> list[list[int]]:
     return [part.tolist() for part in np.split(ids, np.cumsum(lengths)[:-1])] if words else []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=many(60))
 @given(
     batches=st.lists(
         st.lists(st.sampled_from([w for words in TEXTS for w in words]), min_size=1, max_size=12),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.corpus import stage2_config, write_corpus
+from helpers.many import many
 from helpers.tiny import make_examples, make_nlp, train_nlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def cost_of_blocks(lengths: np.ndarray, size: PieceSize) -> float:
     return sum(rows * width * (size.subword + size.pair * width) for rows, width in widths)
 
 
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(
     lengths=st.lists(st.integers(0, 100), min_size=1, max_size=60),
     most=st.integers(1, 2000),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.many import many
 from helpers.tiny import SENTENCES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,7 +111,7 @@ texts = st.lists(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=many(40))
 @given(words=texts)
 def test_words_of_the_text_are_split_as_before(kind: str, words: list[str]) -> None:
     """Words with unknown characters too."""
@@ -121,7 +122,7 @@ def test_words_of_the_text_are_split_as_before(kind: str, words: list[str]) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=many(40))
 @given(words=texts, text=st.text(st.sampled_from([*characters, "é", "好"]), max_size=30))
 def test_nothing_becomes_unknown(kind: str, words: list[str], text: str) -> None:
     """Nor a character that the tokenizer knows, nor a word that it can split."""
@@ -145,7 +146,7 @@ def test_the_kinds_differ_where_they_should() -> None:
 pieces = st.text(st.sampled_from("abcdé"), min_size=1, max_size=4)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=many(300))
 @given(
     vocab=st.dictionaries(pieces, st.integers(-6, 0), min_size=1, max_size=25),
     words=st.lists(st.text(st.sampled_from("abcdé!"), min_size=1, max_size=10), max_size=4),
@@ -158,7 +159,7 @@ def test_any_unigram_vocabulary(vocab: dict[str, int], words: list[str]) -> None
     assert [split(smaller, word) for word in words] == [split(tokenizer, word) for word in words]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=many(300))
 @given(
     vocab=st.sets(st.builds(str.__add__, st.sampled_from(["", "##"]), pieces), max_size=25),
     words=st.lists(st.text(st.sampled_from("abcdé!"), min_size=1, max_size=10), max_size=4),
@@ -171,7 +172,7 @@ def test_any_wordpiece_vocabulary(vocab: set[str], words: list[str]) -> None:
     assert [split(smaller, word) for word in words] == [split(tokenizer, word) for word in words]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=many(300))
 @given(
     choices=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=25),
     ignore=st.booleans(),

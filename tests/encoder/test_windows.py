@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from helpers.many import many
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spacy_dualner.encoder.subwords import SubwordBatch, ragged_arange
 from spacy_dualner.encoder.windows import Block, Shape, make_blocks
 
-moderate = settings(deadline=None, max_examples=200)
+moderate = settings(max_examples=many(200))
 PREFIX, SUFFIX, PAD = (-10, -11), (-20, -21, -22), -99
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import spacy
 from helpers import oracle
+from helpers.many import many
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spacy.scorer import Scorer, get_ner_prf
@@ -41,7 +42,7 @@ def make_example(gold: list[str], predicted: list[str], lang: str | None = None)
     return Example(Doc(VOCAB, words=words, ents=predicted), reference)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=many(60))
 @given(pairs=tag_pairs)
 @example(pairs=[(["O", "O"], ["O", "O"])])
 @example(pairs=[(["O", "O"], ["B-LOC", "O"])])

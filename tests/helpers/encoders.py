@@ -9,9 +9,26 @@ from helpers.tiny import SENTENCES
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
+from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
+from transformers import (
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    RobertaTokenizerFast,
+)
 
 from spacy_dualner.encoder.transformer import Transformer_v1
+
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "initializer_range": 0.1,
+}
 
 TEXTS = [words for words, _ in SENTENCES]
 
@@ -29,3 +46,41 @@ def docs_of(texts: list[list[str]]) -> list[Doc]:
 
 def predict(layer: Model, texts: list[list[str]]) -> list[Tensor]:
     return [torch.from_numpy(vectors) for vectors in layer.predict(docs_of(texts))]
+
+
+def make_roberta(path: Path) -> Path:
+    """A tiny RoBERTa with a byte-level BPE tokenizer."""
+    bpe = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    text = [" ".join(words) for words in TEXTS]
+    bpe.train_from_iterator(text, vocab_size=300, min_frequency=1, special_tokens=special)
+    bpe.save_model(str(path))
+    tokenizer = RobertaTokenizerFast(
+        str(path / "vocab.json"), str(path / "merges.txt"), model_max_length=64
+    )
+    tokenizer.save_pretrained(path)
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        **SMALL,
+        max_position_embeddings=66,
+    )
+    RobertaModel(config).save_pretrained(path)
+    return path
+
+
+def make_bert(path: Path) -> Path:
+    """A tiny BERT with a WordPiece tokenizer, which maps some words to nothing."""
+    letters = sorted({c for words in TEXTS for word in words for c in word.lower()})
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
+    (path / "vocab.txt").write_text("\n".join([*pieces, "anna", "##lin", "works"]), "utf8")
+    tokenizer = BertTokenizerFast(str(path / "vocab.txt"), model_max_length=64)
+    tokenizer.save_pretrained(path)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        **SMALL,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(path)
+    return path

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import oracle
+from helpers.many import many
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
@@ -24,7 +25,7 @@ from spacy_dualner.labels.conversions import (
 from spacy_dualner.labels.layout import Layout
 from spacy_dualner.labels.scheme import IGNORE, LabelScheme
 
-moderate = settings(deadline=None, max_examples=150)
+moderate = settings(max_examples=many(150))
 TYPES = tuple("ABCDEFGH")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from helpers import oracle
+from helpers.many import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
@@ -43,7 +44,7 @@ def make_example(vocab: Vocab, predicted: list[str], gold: list[str], tags: list
 # The same words
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=many(60))
 @given(
     sentences=st.lists(
         st.lists(st.integers(0, 6), max_size=8).map(

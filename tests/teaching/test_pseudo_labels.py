@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from helpers.losses import SIZES, crossed_over, make_batch
+from helpers.many import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ def test_pseudo_labels_are_crossed_over_between_heads_that_disagree() -> None:
     assert pseudo.end.tolist() == [0, per, 0, 0]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=many(25))
 @given(lengths=st.lists(st.integers(0, 7), min_size=1, max_size=5), seed=st.integers(0, 99))
 def test_pseudo_labels_equal_the_oracle(lengths, seed) -> None:
     batch = make_batch(lengths, [False] * len(lengths), seed)

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 from helpers.losses import pull_by_pairs, randn
+from helpers.many import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -30,7 +31,7 @@ def pull(norm: str, spans: list[Span], vectors: Tensor) -> Tensor:
     return entity_regulariser(of_spans(vectors, spans), N_TYPES, norm)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=many(60))
 @given(
     spans=st.lists(st.tuples(*[st.integers(0, 6)] * 2, st.integers(1, N_TYPES)), max_size=10),
     norm=st.sampled_from(NORMS),

@@ -17,6 +17,7 @@ from helpers.losses import (
     pull_by_pairs,
     randn,
 )
+from helpers.many import many
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -26,7 +27,7 @@ from spacy_dualner.labels.scheme import IGNORE, HeadValues
 from spacy_dualner.teaching.objective import Objective, stage2_loss
 from spacy_dualner.training.losses import labelled_loss, self_teaching_loss
 
-moderate = settings(deadline=None, max_examples=40)
+moderate = settings(max_examples=many(40))
 ONES = HeadValues(*torch.ones(3, dtype=torch.float64))
 
 

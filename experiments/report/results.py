@@ -68,8 +68,9 @@ class Results:
 
     def find(self, backbone: str, method: str, share: int = 100) -> pd.DataFrame:
         """The finished runs of a cell, by seed."""
-        cell = "backbone == @backbone and method == @method and share == @share"
-        return self.runs.query(cell).sort_values("seed")
+        runs = self.runs
+        cell = (runs.backbone == backbone) & (runs.method == method) & (runs.share == share)
+        return runs[cell].sort_values("seed")
 
     def reason(self, backbone: str, method: str) -> str:
         """Why a method has no runs: as the study says, or that it was not run."""

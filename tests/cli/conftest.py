@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.corpus import stage2_config, write_corpus
+from helpers.corpus import stage1_config, stage2_config, write_corpus
 from helpers.families import write_classifier
 from helpers.tiny import train_nlp
+from spacy.cli.train import train
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path
     write_classifier(encoder_path, folder / "hf")
     stage2_config(folder / "model", folder / "corpus").to_disk(folder / "stage2.cfg")
     (folder / "text.txt").write_text("Anna in Berlin\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path:
+    """A folder with a `corpus`, `stage1.cfg`, and in `out` what `spacy train` makes of them."""
+    folder = tmp_path_factory.mktemp("commands")
+    write_corpus(folder / "corpus", copies=4)
+    config = stage1_config(
+        encoder_path,
+        folder / "corpus",
+        training__max_epochs=30,
+        training__eval_frequency=20,
+        corpora__dev__langs="en",
+    )
+    config.to_disk(folder / "stage1.cfg")
+    train(folder / "stage1.cfg", folder / "out", use_gpu=-1)
     return folder
 
 

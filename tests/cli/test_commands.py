@@ -12,7 +12,7 @@ import pytest
 import spacy
 import srsly
 from helpers.commands import COMMANDS
-from helpers.corpus import entities, files_holding, run_cli, stage1_config, write_corpus
+from helpers.corpus import entities, files_holding, run_cli
 from helpers.tiny import SENTENCES, make_examples
 from spacy.cli import app
 from spacy.cli.init_config import fill_config
@@ -25,20 +25,8 @@ from spacy_dualner.cli import dualner_cli
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path:
-    """A folder with a `corpus`, `stage1.cfg`, and in `out` what `spacy train` makes of them."""
-    folder = tmp_path_factory.mktemp("commands")
-    write_corpus(folder / "corpus", copies=4)
-    config = stage1_config(
-        encoder_path,
-        folder / "corpus",
-        training__max_epochs=30,
-        training__eval_frequency=20,
-        corpora__dev__langs="en",
-    )
-    config.to_disk(folder / "stage1.cfg")
-    train(folder / "stage1.cfg", folder / "out", use_gpu=-1)
-    return folder
+def folder(trained_folder: Path) -> Path:
+    return trained_folder
 
 
 @pytest.fixture(scope="module")
@@ -238,19 +226,6 @@ def test_package(model: Path, tmp_path: Path) -> None:
     assert entities(nlp) == entities(spacy.load(model))
     requirements = srsly.read_json(package / "meta.json")["requirements"]
     assert any(line.startswith("spacy-dualner>=") for line in requirements)
-
-
-@pytest.mark.slow
-def test_a_process_without_imports_loads_and_finds(
-    folder: Path, model: Path, tmp_path: Path
-) -> None:
-    """`python -m spacy apply`, as a user runs it: entry points alone."""
-    (tmp_path / "texts.txt").write_text(" ".join(SENTENCES[0][0]))
-    command = [sys.executable, "-m", "spacy", "apply", model, tmp_path / "texts.txt"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, tmp_path / "found.spacy"], env=env, check=True, timeout=120)
-    (doc,) = DocBin().from_disk(tmp_path / "found.spacy").get_docs(spacy.load(model).vocab)
-    assert doc.has_annotation("ENT_IOB")
 
 
 # Help

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import spacy
 import srsly
-from helpers.corpus import entities, run_cli, stage1_config, write_corpus
+from helpers.corpus import entities, run_cli
 from helpers.pipeline import time_limit, write_docs
 from helpers.tiny import SENTENCES
 from spacy import displacy
@@ -32,22 +32,10 @@ factory = "dualner"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path:
-    """A folder with `docs.spacy`, and in `out` the pipeline that was trained on them."""
-    folder = tmp_path_factory.mktemp("commands")
-    write_corpus(folder / "corpus", copies=4)
-    write_docs(folder / "docs.spacy")
-    config = stage1_config(
-        encoder_path,
-        folder / "corpus",
-        training__max_epochs=30,
-        training__eval_frequency=30,
-        corpora__dev__langs="en",
-    )
-    config.to_disk(folder / "stage1.cfg")
-    status, _ = run_cli("train", folder / "stage1.cfg", "--output", folder / "out")
-    assert status == 0
-    return folder
+def folder(trained_folder: Path) -> Path:
+    """With `docs.spacy`."""
+    write_docs(trained_folder / "docs.spacy")
+    return trained_folder
 
 
 @pytest.fixture(scope="module")

@@ -9,18 +9,20 @@ import pytest
 import srsly
 from helpers.tiny import ROOT
 
+from experiments.reliability.kills import main
 from experiments.reliability.points import Points
-from experiments.reliability.processes import Command
 from experiments.reliability.state import besides, part, tree, units
 
 
 @pytest.mark.slow
-def test_kills(tmp_path: Path) -> None:
-    words = ["--only", "card", "convert", "--kills"]
+def test_kills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    words = ["kills", str(tmp_path / "out"), "--only", "card", "convert", "--kills"]
     for kills in (3, 5):
-        module = ("experiments.reliability.kills", tmp_path / "out", *words, kills)
-        with Command(ROOT, tmp_path / "said", *module) as harness:
-            assert harness.wait() == 0, harness.read()
+        monkeypatch.setattr("sys.argv", [*words, str(kills)])
+        main()
         results = tmp_path / "out" / "results.jsonl"
         trials = list(srsly.read_jsonl(results))
         assert len({trial[0]["trial"] for trial in trials}) == len(trials)
@@ -29,7 +31,7 @@ def test_kills(tmp_path: Path) -> None:
         assert [row["problems"] for row in rows] == [[]] * len(rows)
         # As if it had been killed while it wrote.
         results.write_text(results.read_text() + '{"trial": 1')
-    assert "| `card` |" in harness.read()[0]
+    assert "| `card` |" in capsys.readouterr().out
 
 
 # At which point a process is killed that makes `a` twice, and names it `b`; how, what is left.

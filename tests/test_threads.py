@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers.pipeline import python
 from helpers.tiny import SENTENCES, make_nlp
 from spacy.language import Language
 from spacy.strings import get_string_id
@@ -20,7 +21,7 @@ from spacy.tokens import Doc
 from transformers import AutoTokenizer
 
 from spacy_dualner.encoder.shim import EncoderShim
-from spacy_dualner.encoder.subwords import WordTokenizer
+from spacy_dualner.encoder.subwords import TOKENIZER_LOCK, WordTokenizer
 from spacy_dualner.model import heads_module
 from spacy_dualner.pipeline import find_encoder
 
@@ -162,23 +163,20 @@ def test_copies_share_no_memory(own: Language) -> None:
     assert copy.shape() == shim.shape()
 
 
-FORK = """
-import os, threading, time
-from spacy_dualner.encoder.subwords import TOKENIZER_LOCK
-
-def hold():
-    with TOKENIZER_LOCK:
-        time.sleep(1)
-
-threading.Thread(target=hold).start()
-time.sleep(0.2)
-child = os.fork()
-if not child:
-    os._exit(not TOKENIZER_LOCK.acquire(timeout=10))
-print(os.waitpid(child, 0)[1])
-"""
-
-
 def test_a_fork_waits_for_the_tokenizer() -> None:
     """As for `nlp.pipe(n_process=2)`: else its lock would be held for ever, by no thread at all."""
-    assert python(FORK).strip() == "0"
+    held = Event()
+
+    def hold() -> None:
+        with TOKENIZER_LOCK:
+            held.set()
+            time.sleep(0.5)
+
+    holder = Thread(target=hold)
+    holder.start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        os._exit(not TOKENIZER_LOCK.acquire(timeout=10))
+    assert os.waitpid(child, 0)[1] == 0
+    holder.join()

@@ -530,7 +530,7 @@ def test_killed_runs_write_what_an_undisturbed_one_writes(model: str, tmp_path: 
     journal = tmp_path / "killed.spacy.partial" / "journal.json"
     for n_process, share in ((2, 0.0), (1, 0.3)):
         arguments = ("spacy", *options, "--n-process", n_process)
-        with Command(tmp_path, tmp_path / "said", *arguments) as run:
+        with Command(tmp_path, tmp_path / "said", *arguments, warm_all=True) as run:
             run.until(lambda share=share: texts_in(journal) > share * len(rows))
             assert len(run.children()) >= n_process - 1
             assert run.stop(signal.SIGKILL) == -signal.SIGKILL

@@ -45,8 +45,9 @@ def calibrated(folder: Path) -> dict[str, Any]:
 def annotate(nlp: Language, corpus: Path, lang: str) -> tuple[np.ndarray, np.ndarray]:
     """Confidences of the entities in the test text, and whether they are right."""
     sure, right = [], []
-    for gold in read_docs(corpus_path(corpus, "test", lang), nlp.vocab):
-        doc = nlp(Doc(nlp.vocab, words=[token.text for token in gold]))
+    golds = list(read_docs(corpus_path(corpus, "test", lang), nlp.vocab))
+    docs = [Doc(nlp.vocab, words=[token.text for token in gold]) for gold in golds]
+    for gold, doc in zip(golds, nlp.pipe(docs, batch_size=7), strict=True):
         expected = {(ent.start, ent.end, ent.label_) for ent in gold.ents}
         group = doc.spans["dualner"]
         assert [(s.start, s.end) for s in group] == [(e.start, e.end) for e in doc.ents]
@@ -59,7 +60,7 @@ def annotate(nlp: Language, corpus: Path, lang: str) -> tuple[np.ndarray, np.nda
 def test_the_measures_are_those_of_the_pipelines(
     folder: Path, calibrated: dict[str, Any], decode: str
 ) -> None:
-    """Each pipeline, loaded anew and run sentence by sentence, gives what the command says."""
+    """Each pipeline, loaded anew, gives what the command says."""
     for when, name in (("before", "model"), ("after", "calibrated")):
         nlp = spacy.load(folder / name)
         nlp.get_pipe("dualner").cfg["decode"] = decode

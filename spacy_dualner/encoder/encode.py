@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import embedding_bag
 
 from ..labels.words import check_lengths
+from .subwords import ragged_arange
 from .windows import Block
 
 
@@ -60,19 +63,11 @@ def pool_words(states: Tensor, block: Block, pooling: str) -> Tensor:
     RETURNS (Floats2d): `[words, hidden]`, float32, in the block's order.
     """
     states = states.flatten(0, 1)
-    first = torch.from_numpy(block.first).to(states.device, non_blocking=True)
     if pooling == "mean":
-        return _mean(states, first, torch.from_numpy(block.counts).to(states.device)).float()
-    return states[first].float()
-
-
-def _mean(states: Tensor, first: Tensor, counts: Tensor) -> Tensor:
-    """Mean of `counts` consecutive rows from `first` on, for each word."""
-    word = torch.repeat_interleave(torch.arange(len(first), device=states.device), counts)
-    skipped = torch.repeat_interleave(counts.cumsum(0) - counts - first, counts)
-    rows = torch.arange(len(word), device=states.device) - skipped
-    total = torch.zeros((len(first), states.shape[1]), device=states.device, dtype=torch.float32)
-    return total.index_add(0, word, states[rows].float()) / counts[:, None]
+        of_words = ragged_arange(block.first, block.counts), np.cumsum(block.counts) - block.counts
+        rows, begins = (torch.from_numpy(x).to(states.device) for x in of_words)
+        return embedding_bag(rows, states.float(), begins, mode="mean")
+    return states[torch.from_numpy(block.first).to(states.device, non_blocking=True)].float()
 
 
 def bf16_pays(device: torch.device) -> bool:

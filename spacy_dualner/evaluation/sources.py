@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics.pairwise import cosine_similarity
 from spacy.tokens import Doc
@@ -154,8 +153,7 @@ def _encode(shim: EncoderShim, text: SentenceArrays, sentences: Ints) -> NDArray
     """The mean of the word vectors of each sentence."""
     batch, _ = text.select(sentences)
     inputs = (make_blocks(batch, shim.shape()), len(batch.word_lengths), "mean")
-    words = shim.predict(ArgsKwargs(inputs, {}))
-    lengths = torch.from_numpy(batch.sentence_lengths).to(words.device)
-    of_word = torch.repeat_interleave(torch.arange(len(lengths), device=words.device), lengths)
-    total = words.new_zeros((len(lengths), words.shape[1])).index_add(0, of_word, words)
-    return (total / lengths[:, None]).cpu().numpy()
+    words = shim.predict(ArgsKwargs(inputs, {})).cpu().numpy()
+    lengths = batch.sentence_lengths
+    total = np.add.reduceat(words, np.cumsum(lengths) - lengths)
+    return total / lengths[:, None].astype(total.dtype)

@@ -86,8 +86,6 @@ def need(what: str, extra: str, *modules: str, instead: str = "") -> None:
 
     what (str): What needs them, with its verb: `The report needs`.
     extra (str): The extra of this package that brings them.
-    modules (str): Their names, as they are imported.
-    instead (str): What else can be done, if anything.
     Raises DualNerError where one is missing.
     """
     missing = [module for module in modules if not _is_there(module)]

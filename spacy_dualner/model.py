@@ -40,7 +40,6 @@ def fitting(model: Model, examples: Sequence[Example]) -> list[Sequence[Example]
     """The pieces of a batch that memory takes in training.
 
     model (Model): A DualNer.v1 model; any batch is one piece unless its encoder is Transformer.v1.
-    examples (Sequence[Example]): The batch.
     """
     layer = model.get_ref("tok2vec")
     if layer.name != LAYER_NAME:

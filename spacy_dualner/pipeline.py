@@ -32,7 +32,6 @@ def load_pipeline(model: str | Path) -> Language:
     """Load a pipeline.
 
     model (Union[str, Path]): Its folder or package.
-    RETURNS (Language): The pipeline.
     Raises DataError that names the file where one is damaged, DualNerError where something is not
     installed that it needs. OSError, as spaCy words it, where there is no such pipeline.
     """
@@ -64,7 +63,6 @@ def load_pipeline(model: str | Path) -> Language:
 def check_files(folder: Path) -> None:
     """Check that the files of a pipeline are what they should be.
 
-    folder (Path): Its folder.
     Raises DataError that names the first that is not.
     """
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -84,7 +82,6 @@ def check_files(folder: Path) -> None:
 def read_settings(folder: Path) -> tuple[Config, dict[str, Any]]:
     """Read what a pipeline says of itself.
 
-    folder (Path): Its folder.
     RETURNS (Tuple[Config, Dict[str, Any]]): config.cfg, interpolated, and meta.json.
     Raises DataError where one of them is missing or damaged.
     """
@@ -109,12 +106,7 @@ def _folders(model: str | Path) -> list[Path]:
 
 
 def find_component(nlp: Language, name: str) -> DualNer:
-    """The dualner component of a pipeline.
-
-    nlp (Language): A pipeline.
-    name (str): The component's name.
-    Raises DualNerError where there is no such component.
-    """
+    """The dualner component of a pipeline. Raises DualNerError where there is no such component."""
     pipe = nlp.get_pipe(name) if name in nlp.pipe_names else None
     if not isinstance(pipe, DualNer):
         raise DualNerError(
@@ -128,7 +120,6 @@ def predict_words(nlp: Language, name: str, docs: Sequence[Doc]) -> tuple[list[D
     """What a pipeline's recogniser says of the words of Docs, whatever its tokenizer makes of them.
 
     nlp (Language): The pipeline. Components before the recogniser run as well.
-    name (str): The recogniser's name.
     docs (Sequence[Doc]): Docs, which stay as they are.
     RETURNS (Tuple[List[Doc], Floats2d]): New Docs of the same tokens, and logits of all tokens.
     Raises DualNerError where a component before the recogniser changes the tokens.
@@ -153,8 +144,6 @@ def predict_words(nlp: Language, name: str, docs: Sequence[Doc]) -> tuple[list[D
 def find_encoder(nlp: Language, name: str) -> EncoderShim:
     """The encoder inside the dualner component of a pipeline.
 
-    nlp (Language): A pipeline.
-    name (str): The component's name.
     Raises DualNerError where there is no such component, or its encoder is of another kind.
     """
     layer = find_component(nlp, name).model.get_ref("tok2vec")

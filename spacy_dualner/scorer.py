@@ -48,7 +48,6 @@ def entity_scores(
     """Precision, recall and F1 of entities.
 
     gold (Sequence[Sequence[str]]): BIO tags of each sentence.
-    predicted (Sequence[Sequence[str]]): Likewise.
     RETURNS (Dict[str, Any]): `p`, `r`, `f` in percent over all entities, and `per_type` with the
         same of each type. Without any entity, all are 0.
     """

@@ -79,9 +79,6 @@ def features(logits: Tensor, layout: Layout, spans: Spans, log_probs: Tensor) ->
     first and its last word, and at the word after it.
 
     logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences of those words.
-    spans (Spans): Entities, in places of the row.
-    log_probs (Floats1d): The lattice's log probability of each.
     RETURNS (Floats2d): `[entities, 4 (4C + 3) + 1]`, float32.
     """
     heads = torch.cat([head.float().log_softmax(-1) for head in split_logits(logits)], 1)

@@ -29,7 +29,6 @@ def read_tags(logits: Tensor, layout: Layout, decode: str) -> Tensor:
     """Read one head's prediction as BIO tags.
 
     logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences of those words.
     decode (str): `span` reads the start and end heads (equation 5), `tag` the tag head.
     RETURNS (Ints1d): `[places]`, well-formed, IGNORE between sentences.
     Raises DualNerError for any other decoding.

@@ -21,9 +21,7 @@ def doubts(
     more. So it does not grow with the length of a sentence, and is low where there is nothing.
 
     logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences of those words.
     decode (str): What finds the entities, whatever the threshold: `span`, `tag` or `joint`.
-    temperature (float): Divides the lattice's scores.
     RETURNS (Floats1d): `[sentences]`, from 0 to less than 1.
     Raises DualNerError for any other decoding.
     """

@@ -46,12 +46,8 @@ def find_entities(
 ) -> list[Found]:
     """Read the entities of Docs from logits.
 
-    docs (Sequence[Doc]): The Docs, of one vocab.
     logits (Floats2d): `[tokens of all Docs, 4C + 3]`; those of white space mean nothing.
-    decode (str): `span`, `tag` or `joint`.
-    labels (Sequence[str]): The C entity types.
     measure (Optional[Measure]): Gives their confidences; all are 1 by default.
-    RETURNS (List[Found]): Of each Doc.
     """
     found = [Found([], []) for _ in docs]
     if not len(logits):
@@ -89,10 +85,8 @@ class EntitySettings(NamedTuple):
 
 
 def check_settings(cfg: Mapping[str, Any]) -> EntitySettings:
-    """Check the settings of a component.
+    """Check the settings of a component, and give those that tell what a Doc gets.
 
-    cfg (Mapping[str, Any]): The component's.
-    RETURNS (EntitySettings): Some of them.
     Raises DualNerError for an unknown decoding, or a threshold that is none.
     """
     for decode in (cfg["decode"], *cfg["temperature"]):
@@ -106,10 +100,6 @@ def set_entities(doc: Doc, found: Found, settings: EntitySettings) -> None:
 
     Tokens that were blocked (`doc.set_ents(blocked=...)`) stay so, and are in no entity, as with
     spaCy's `ner`.
-
-    doc (Doc): The Doc.
-    found (Found): Its entities, whatever the threshold.
-    settings (EntitySettings): Which of them count.
     """
     iob, type_ = doc.to_array([ENT_IOB, ENT_TYPE]).T
     blocked = np.flatnonzero((iob == 3) & (type_ == 0)).tolist()

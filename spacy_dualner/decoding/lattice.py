@@ -144,7 +144,6 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
 def expected_entities(lattice: Lattice) -> Tensor:
     """How many entities begin at each place: the mean over all paths, by their scores.
 
-    lattice (Lattice): Scores.
     RETURNS (Floats1d): `[places]`, float64, 0 to 1; 0 in the gaps.
     """
     before, after = _sums(lattice)
@@ -248,8 +247,6 @@ def _sweep(
 ) -> Floats:
     """Unite the paths that lead to each state, in one or more directions at once.
 
-    over_states (Callable[[Floats], Floats]): Unites along the last dimension.
-    of_two (Callable[[Floats, Floats], Floats]): Unites two.
     RETURNS (Floats3d): `[places, directions, C + 1]`, by the state before each place in the order.
     """
     begin, inside, close = (

@@ -47,9 +47,6 @@ def read_entities(
     Lattices are made of some sentences at a time, so that any number takes the same memory.
 
     logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences of those words.
-    decode (str): `span`, `tag` or `joint`.
-    measure (Optional[Measure]): What is asked of them.
     RETURNS (Tuple[Spans, Optional[Tensor]]): As `read_spans` gives them; what `measure` says.
     Raises DualNerError for any other decoding.
     """
@@ -76,11 +73,8 @@ def measure_spans(
     """Measure entities, whatever they were read from.
 
     logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences of those words.
     decode (str): `span`, `tag` or `joint`: the heads that the lattice is made of.
     spans (Spans): Entities in places of the row, in order.
-    measure (Measure): What is asked of them.
-    RETURNS (Tensor): What `measure` says.
     Raises DualNerError for any other decoding.
     """
     measured = []
@@ -95,11 +89,7 @@ def measure_spans(
 
 
 def likely_spans(lattice: Lattice) -> Spans:
-    """The entities of the best path that are likelier than not: what `joint` reads.
-
-    lattice (Lattice): Scores of all heads.
-    RETURNS (Spans): In places of the row.
-    """
+    """The entities of the best path that are likelier than not: what `joint` reads."""
     spans = tags_to_spans(best_tags(lattice))
     likely = span_log_probs(lattice, spans) >= math.log(0.5)
     return Spans(*(values[likely] for values in spans))
@@ -108,8 +98,6 @@ def likely_spans(lattice: Lattice) -> Spans:
 def lattice_parts(logits: Tensor, layout: Layout) -> Iterator[tuple[Part, Tensor]]:
     """Cut between sentences where the lattice of all would take too much memory.
 
-    logits (Floats2d): `[words, 4C + 3]`.
-    layout (Layout): The sentences of those words.
     YIELDS (Tuple[Part, Floats2d]): At least one part, with its logits.
     """
     for part in layout.parts(max(1, _LOGITS // logits.shape[1])):

@@ -15,7 +15,6 @@ Threshold: TypeAlias = float | Mapping[str, float]
 def check_threshold(threshold: Threshold, types: Collection[str]) -> None:
     """Check a component's setting.
 
-    threshold (Union[float, Mapping[str, float]]): The setting.
     types (Collection[str]): The component's types; none where it does not know them yet.
     Raises DualNerError where a number is not from 0 to 1, or a type is not the component's.
     """
@@ -46,6 +45,5 @@ def reported(entities: Iterable[tuple[str, float]], threshold: Threshold) -> lis
     """Which entities are reported: those that are at least so sure.
 
     entities (Iterable[Tuple[str, float]]): Type and confidence (0 to 1) of each.
-    threshold (Union[float, Mapping[str, float]]): The component's setting.
     """
     return [sure >= of_type(threshold, type_) for type_, sure in entities]

@@ -80,7 +80,6 @@ class TypedPipe(PackedPipe):
     def warn_of_types(self, docs: Sequence[Doc], noted: set[str]) -> None:
         """Warn of gold entities whose type is none of the component's, once of each.
 
-        docs (Sequence[Doc]): Annotated Docs of one vocab.
         noted (Set[str]): Types that it was warned of; gets those of these Docs.
         """
         new = types_of(docs).difference(self.labels, noted)

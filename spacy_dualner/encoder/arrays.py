@@ -67,11 +67,7 @@ class SentenceArrays:
         return np.diff(self.subword_bounds)
 
     def select(self, sentences: Ints) -> tuple[SubwordBatch, Ints]:
-        """Some sentences in a given order.
-
-        sentences (Ints1d): Sentence numbers.
-        RETURNS (Tuple[SubwordBatch, Ints1d]): Their sub-words, and the tags of their words.
-        """
+        """The sub-words of some sentences (Ints1d) in their order, and the tags of their words."""
         first, n_words = _parts(self.word_bounds, sentences)
         word = ragged_arange(first, n_words)
         subword = ragged_arange(*_parts(self.subword_bounds, sentences))
@@ -109,8 +105,6 @@ class SentenceArrays:
 class ArraysBuilder:
     """Tokenises Docs into one `SentenceArrays`, in memory or, once it is large, in files.
 
-    words (WordTokenizer): Gives the sub-words.
-    scheme (LabelScheme): Entity types.
     max_memory (int): Bytes of sub-words, lengths and tags above which these are written to
         temporary files, and read by memory mapping.
     folder (Optional[Path]): Where those files lie; they have no name there, and go with the arrays.
@@ -144,12 +138,10 @@ class ArraysBuilder:
         return list(self._names)
 
     def add(self, docs: Iterable[Doc], *, labelled: bool) -> int:
-        """Tokenise Docs, a thousand at a time.
+        """Tokenise Docs, a thousand at a time; the number of sentences added.
 
         docs (Iterable[Doc]): Any number of Docs of one vocab; the language is `user_data["lang"]`.
             Those without a word are left out, unless `keep_empty`.
-        labelled (bool): Whether to take gold tags from the Docs; otherwise they have none.
-        RETURNS (int): Number of sentences added.
         """
         n_added = 0
         for batch in minibatch(docs, 1000):

@@ -22,9 +22,7 @@ def encode_words(
 ) -> Tensor:
     """Run the encoder over blocks and give each word its vector.
 
-    transformer (nn.Module): Hugging Face encoder; decides the device.
     blocks (Sequence[Block]): From `make_blocks`; together they hold each word once.
-    n_words (int): Number of words.
     pooling (str): `mean` takes the mean of a word's sub-words, else the first one's vector: which
         that is, the blocks tell.
     RETURNS (Floats2d): `[n_words, width]`, float32.
@@ -58,8 +56,6 @@ def pool_words(states: Tensor, block: Block, pooling: str) -> Tensor:
     """One vector for each word of a block.
 
     states (Floats3d): The encoder's output `[rows, width, hidden]`.
-    block (Block): Where the words stand.
-    pooling (str): As above.
     RETURNS (Floats2d): `[words, hidden]`, float32, in the block's order.
     """
     states = states.flatten(0, 1)
@@ -90,11 +86,7 @@ def block_budget(device: torch.device) -> int:
 
 
 def autocast(device: torch.device, enabled: bool) -> AbstractContextManager[Any]:
-    """bfloat16 autocast on a device where it is native; does nothing elsewhere.
-
-    device (torch.device): Where the computation runs.
-    enabled (bool): Whether mixed precision is wanted.
-    """
+    """bfloat16 autocast on a device where it is native; does nothing elsewhere."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and bf16_pays(device))
 
 

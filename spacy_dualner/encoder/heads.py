@@ -30,11 +30,7 @@ class Heads(nn.Module):
         self.dropout = nn.Dropout(0.0)
 
     def build(self, width: int, scheme: LabelScheme) -> None:
-        """Make the classifiers anew, with random weights.
-
-        width (int): Width of the word vectors.
-        scheme (LabelScheme): Entity types.
-        """
+        """Make the classifiers anew, with random weights."""
         device = next((p.device for p in self.parameters()), None)
         # Float32, whatever other libraries make torch's default.
         make = partial(nn.Linear, width, device=device, dtype=torch.float32)
@@ -43,10 +39,7 @@ class Heads(nn.Module):
         self.end = make(scheme.n_bounds)
 
     def widen(self, scheme: LabelScheme) -> None:
-        """Give the classifiers rows for further types; those that are there stay as they are.
-
-        scheme (LabelScheme): The types that the heads know, and the new ones after them.
-        """
+        """Give the classifiers rows for the types that a scheme has after those that they know."""
         for name, n_rows in zip(HeadValues._fields, scheme.sizes, strict=True):
             head = getattr(self, name)
             n_new = n_rows - head.out_features
@@ -67,7 +60,6 @@ def with_rows(head: nn.Linear, rows: Sequence[int | None]) -> nn.Linear:
     A class without a row begins as the first, `O` or "none", but `UNTAUGHT` less likely: it is
     never predicted, takes nearly nothing from the others' probability, and is near enough to learn.
 
-    head (nn.Linear): Gives the rows.
     rows (Sequence[Optional[int]]): Of each class the row there, None where there is none.
     RETURNS (nn.Linear): `[classes, width]`, float32.
     """
@@ -131,11 +123,7 @@ def heads_module(model: Model) -> Heads:
 
 
 def widen(model: Model, scheme: LabelScheme) -> None:
-    """Give the heads of an initialised DualNer.v1 model rows for further types.
-
-    model (Model): Changed in place; logits of types that it knows stay as they are.
-    scheme (LabelScheme): Those types, and the new ones after them.
-    """
+    """Give the heads of a DualNer.v1 model rows for the types that a scheme has after theirs."""
     heads = heads_module(model)
     heads.widen(scheme)
     # spaCy's optimizers know weights by their shim: what they hold of the former ones fits no more.

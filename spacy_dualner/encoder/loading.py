@@ -47,8 +47,6 @@ def load_encoder(name: str, remedy: str = _REMEDY, *, classifier: bool = False) 
 
     name (str): A folder, or a name on the Hugging Face hub (taken from the local cache if it is
         there, so that nothing reaches for the network then).
-    remedy (str): What the error tells the user to do.
-    classifier (bool): Whether a token classifier is wanted, head and all.
     RETURNS (HFObjects): Tokenizer and encoder in float32, on Thinc's current device.
     Raises DualNerError where the encoder cannot be had, is of a kind that cannot be used, or its
     tokenizer needs what is missing. Warns where the head of a token classifier is left out.
@@ -93,10 +91,7 @@ def rebuild_encoder(
 
     No weight is drawn or copied: those given become the encoder's own.
 
-    config (Mapping[str, Any]): The encoder's config.
-    files (Mapping[str, bytes]): The tokenizer's files, by name.
     state (Dict[str, Tensor]): The weights, on Thinc's current device.
-    RETURNS (HFObjects): Tokenizer and encoder in float32.
     Raises DualNerError where a file would lie elsewhere, or the parts do not fit each other.
     """
     with scratch() as folder:

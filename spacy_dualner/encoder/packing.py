@@ -35,26 +35,19 @@ _SIZED: dict[int, tuple[type, str]] = {
 }
 
 
-def pack(value: Any, write: Callable[[Any], object]) -> None:
-    """Write what `srsly.msgpack_dumps` gives, large binaries as they are.
-
-    value (Any): Dicts and lists, of what msgpack can hold.
-    write (Callable[[Any], object]): Takes bytes, one part after the other.
-    """
+def pack(value: Any, write: Callable[[Any], object], packer: Packer | None = None) -> None:
+    """Write what `srsly.msgpack_dumps` gives, large binaries as they are."""
     # One for all: each asks every installed package for encoders, which takes a millisecond.
-    _pack(value, write, Packer(use_bin_type=True))
-
-
-def _pack(value: Any, write: Callable[[Any], object], packer: Packer) -> None:
+    packer = packer or Packer(use_bin_type=True)
     if isinstance(value, dict):
         write(packer.pack_map_header(len(value)))
         for pair in value.items():
             for part in pair:
-                _pack(part, write, packer)
+                pack(part, write, packer)
     elif isinstance(value, (list, tuple)):
         write(packer.pack_array_header(len(value)))
         for part in value:
-            _pack(part, write, packer)
+            pack(part, write, packer)
     elif isinstance(value, bytes) and len(value) >= _LARGE:
         write(binary_header(len(value)))
         write(value)
@@ -73,7 +66,6 @@ def unpack(data: Any) -> Any:
     """Read what `srsly.msgpack_loads` reads, large binaries as views of the data.
 
     data (Any): Bytes, a memory-mapped file, or a view of either.
-    RETURNS (Any): The value.
     Raises ValueError where the data are not what msgpack writes, end too early or go on.
     """
     reader = _Reader(memoryview(data))
@@ -93,8 +85,6 @@ def write_model(model: Model, path: Path) -> None:
 def read_model(model: Model, path: Path) -> None:
     """Load what `model.to_disk` wrote.
 
-    model (Model): A model of the same layers; changed in place.
-    path (Path): The file.
     Raises DualNerError where it is damaged, ValueError (spaCy's E149) where it is of other layers.
     """
     with (
@@ -144,8 +134,6 @@ class PackedPipe(TrainablePipe):
 def load_tensors(file: Any, **how: Any) -> Any:
     """What `torch.save` wrote, tensors and plain values alone.
 
-    file (Union[Path, BinaryIO]): The file.
-    how (Any): Further arguments of `torch.load`.
     Raises an error, of no common base, where a byte of it is not as it was written.
     """
     # Torch looks at none of the checksums.

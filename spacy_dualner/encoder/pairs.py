@@ -46,9 +46,6 @@ def make_pairs(
     """Pad sentences and their translations into rows of their own.
 
     source (SubwordBatch): Sentences, none longer than a window.
-    target (SubwordBatch): As many translations, likewise.
-    shape (Shape): Special ids and padding.
-    fusion (Fusion): Which layers see both sides.
     """
     sides = _one_block(source, shape), _one_block(target, shape)
     return PairBlock(*sides, len(source.word_lengths), fusion)
@@ -58,8 +55,6 @@ def encode_pairs(transformer: nn.Module, pairs: PairBlock, pooling: str = "first
     """Run the encoder over pairs and give each word its vector.
 
     transformer (nn.Module): Hugging Face encoder with BERT's modules.
-    pairs (PairBlock): From `make_pairs`.
-    pooling (str): As in `encode.encode_words`.
     RETURNS (Floats2d): `[words, width]`, float32: first of the sentences, then of the translations.
     """
     encoder: Any = transformer

@@ -77,8 +77,6 @@ def fitting_pieces(
     """The pieces that the encoder's device has memory for. Leaves the state of chance alone.
 
     encoder (nn.Module): Hugging Face encoder. What it keeps for each sub-word is measured.
-    shape (Shape): How sentences are cut and padded.
-    mixed_precision (bool): Whether it is trained under bfloat16 autocast, where that pays.
     passes (int): How often sentences go through it before a backward pass.
     """
     special = len(shape.prefix) + len(shape.suffix)

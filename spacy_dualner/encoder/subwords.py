@@ -58,7 +58,6 @@ def word_mark(tokenizer: Any) -> int:
     characters the vocabulary has only without the mark, as most single ones of Chinese and
     Japanese, is split into the mark and the rest: its first sub-word is that of any other.
 
-    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
     RETURNS (int): -1 where there is no such sub-word.
     """
     ids = map(tokenizer.convert_tokens_to_ids, ("\u2581", "\u0120"))
@@ -66,13 +65,10 @@ def word_mark(tokenizer: Any) -> int:
 
 
 def word_prefix(tokenizer: Any) -> str:
-    """What has to stand before a word for it to be split as it is within a text.
+    """The space, or nothing, that makes a word be split as it is within a text.
 
     Gemma's tokenizer, which mmBERT has, marks where a word begins by the space before it alone, and
     puts none there where words come one by one. In its training hardly a word stood without.
-
-    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
-    RETURNS (str): A space, or nothing.
     """
     with TOKENIZER_LOCK:
         within = tokenizer("a a", add_special_tokens=False)["input_ids"]
@@ -81,11 +77,7 @@ def word_prefix(tokenizer: Any) -> str:
 
 
 def split_words(tokenizer: Any, words: Sequence[str]) -> list[list[int]]:
-    """The sub-words of each word by itself; the caller holds the lock.
-
-    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
-    words (Sequence[str]): At least one.
-    """
+    """The sub-words of each word by itself; the caller holds the lock."""
     if not tokenizer.is_fast:
         # Called with words, those of LUKE raise.
         pieces = (tokenizer.tokenize(word, is_split_into_words=True) for word in words)
@@ -141,7 +133,6 @@ class WordTokenizer:
     XTREME does. A word that the tokenizer maps to nothing becomes one unknown sub-word, so every
     word has a vector.
 
-    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
     max_word (int): Sub-words kept of one word.
     max_cached (int): Number of distinct words above which the memory is emptied.
     """
@@ -159,11 +150,7 @@ class WordTokenizer:
         self._memory = _NO_WORDS
 
     def encode_docs(self, docs: Sequence[Doc]) -> SubwordBatch:
-        """The sub-words of Docs, word by word.
-
-        docs (Sequence[Doc]): Any Docs of one vocab; empty ones are fine.
-        RETURNS (SubwordBatch): One sentence per Doc, of its words (`DocWords`).
-        """
+        """The sub-words of Docs of one vocab: one sentence per Doc, of its words (`DocWords`)."""
         return self.encode(DocWords(docs))
 
     def encode(self, words: DocWords) -> SubwordBatch:
@@ -174,7 +161,6 @@ class WordTokenizer:
     def encode_words(self, orths: Hashes, string_of: Callable[[int], str]) -> tuple[Ints, Ints]:
         """The sub-words of words given by hash.
 
-        orths (Array1d[uint64]): Hash of each word.
         string_of (Callable[[int], str]): The word of a hash; asked only for words not yet known.
         RETURNS (Tuple[Ints1d, Ints1d]): Sub-word ids end to end, and their number per word.
         """

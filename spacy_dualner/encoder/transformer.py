@@ -77,11 +77,7 @@ def init(model: Model, X: list[Doc] | None = None, Y: object = None, *, name: st
 
 
 def fitting_docs(layer: Model, docs: Sequence[Doc]) -> list[Ints]:
-    """Places of the Docs in each piece of a batch that memory takes in training.
-
-    layer (Model): A Transformer.v1.
-    docs (Sequence[Doc]): The batch.
-    """
+    """Places of the Docs in each piece of a batch that memory takes in training."""
     shim = encoder_shim(layer)
     batch = shim.words().encode(DocWords(docs))
     ends = np.concatenate(([0], np.cumsum(batch.word_lengths)))

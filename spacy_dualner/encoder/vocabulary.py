@@ -31,8 +31,6 @@ _BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 def read_spec(tokenizer: Any) -> Spec:
     """The spec of a tokenizer whose vocabulary can be trimmed.
 
-    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
-    RETURNS (Dict[str, Any]): Its spec.
     Raises DualNerError for a slow tokenizer, or a model that is not in `SUPPORTED`.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -57,7 +55,7 @@ def config_ids(config: Any) -> dict[str, int]:
 
 
 def kept_ids(spec: Spec, used: Iterable[int], fixed: int = -1) -> Ints:
-    """The sub-words that stay, given those that some words are split into.
+    """The sorted ids of the sub-words that stay, given those that some words are split into.
 
     These words are split as before, whatever else is dropped. Further sub-words stay so that no
     character becomes unknown: all of one character, bytes, and those that hold a character which
@@ -65,10 +63,7 @@ def kept_ids(spec: Spec, used: Iterable[int], fixed: int = -1) -> Ints:
     unknown beside a sub-word that goes; trained vocabularies have no such characters). Added tokens
     and all that the spec names by id stay as well.
 
-    spec (Dict[str, Any]): From `read_spec`.
-    used (Iterable[int]): Ids that stay in any case.
     fixed (int): Ids up to this one keep their number. RoBERTa counts positions from the padding id.
-    RETURNS (Ints1d): Sorted ids.
     """
     model = spec["model"]
     pieces = list(_pieces(model))
@@ -86,12 +81,7 @@ def kept_ids(spec: Spec, used: Iterable[int], fixed: int = -1) -> Ints:
 
 
 def trim_spec(spec: Spec, kept: Ints) -> Spec:
-    """A spec with some of the sub-words, numbered by rank.
-
-    spec (Dict[str, Any]): From `read_spec`; left as it is.
-    kept (Ints1d): From `kept_ids`.
-    RETURNS (Dict[str, Any]): The smaller spec.
-    """
+    """A spec with some of the sub-words, numbered by rank."""
     new = {old: rank for rank, old in enumerate(kept.tolist())}
     model = dict(spec["model"])
     if model["type"] == "Unigram":
@@ -117,9 +107,6 @@ def trim_spec(spec: Spec, kept: Ints) -> Spec:
 def trim_tokenizer(tokenizer: Any, kept: Ints) -> Any:
     """A tokenizer with some of the sub-words, numbered by rank.
 
-    tokenizer (PreTrainedTokenizerFast): The tokenizer; left as it is.
-    kept (Ints1d): From `kept_ids`.
-    RETURNS (PreTrainedTokenizerFast): The smaller one.
     Raises DualNerError where a sub-word would come out with another number than its rank.
     """
     spec = trim_spec(read_spec(tokenizer), kept)
@@ -148,10 +135,8 @@ def trim_tokenizer(tokenizer: Any, kept: Ints) -> Any:
 
 
 def trim_encoder(transformer: nn.Module, kept: Ints) -> None:
-    """Keep some rows of an encoder's embedding, and number the ids in its config by rank.
+    """Keep some rows of an encoder's embedding in place, and number its config's ids by rank.
 
-    transformer (nn.Module): Hugging Face encoder; changed in place.
-    kept (Ints1d): From `kept_ids`.
     Raises DualNerError where the embedding has no row for a sub-word.
     """
     model = cast(Any, transformer)

@@ -33,9 +33,7 @@ def agreement_power(agreement: Sequence[float], precision: Sequence[float]) -> f
 def shift_to(log_odds: Floats, precision: float) -> Floats:
     """Probabilities whose log odds are shifted until their mean is a given precision.
 
-    log_odds (Floats1d): Of the entities of a text.
     precision (float): The share of them that is expected to be right, 0 to 1.
-    RETURNS (Floats1d): In the order that they had.
     """
     if not len(log_odds):
         return log_odds
@@ -50,8 +48,6 @@ def expect(
 ) -> tuple[list[Floats], float]:
     """How probably entities in text without annotations are right, and the power that tells it.
 
-    known (Sequence[JudgedEntities]): Entities in annotated text, language by language.
-    unknown (Sequence[FoundEntities]): Entities in other text, language by language.
     RETURNS (Tuple[List[Floats1d], float]): Of each language; and by which power of the heads'
         agreement precision falls.
     """

@@ -152,11 +152,7 @@ def fit(
     from the heads' agreement (`agreement`): each is taken to be right as probably as the lattices
     say, shifted so that it comes to that many.
 
-    annotated (Iterable[Sentences]): Annotated text, language by language.
-    unlabelled (Iterable[Sentences]): Text without annotations, language by language.
-    decode (str): `span`, `tag` or `joint`.
     method (str): One of METHODS.
-    seed (int): Random seed of the network.
     """
     known = [own.judge(decode) for own in annotated]
     right = np.concatenate([own.right for own in known])

@@ -30,8 +30,6 @@ def reliability_svg(series: Mapping[str, Measures], about: str) -> str:
 
     series (Mapping[str, Measures]): One or two of the same entities, as before and after
         calibration, by name.
-    about (str): Which entities those are.
-    RETURNS (str): The file's text.
     """
     figure = _figure(6.0, 5.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -62,8 +60,6 @@ def threshold_svg(curves: Mapping[str, Curve], about: str) -> str:
     """Draw precision and recall of each type against the threshold, as an SVG file.
 
     curves (Mapping[str, Curve]): The types, at most as many as there are colours.
-    about (str): Which entities those are.
-    RETURNS (str): The file's text.
     """
     figure = _figure(10.0, 4.2)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)

@@ -29,7 +29,6 @@ def fingerprint(docs: Iterable[Doc]) -> str:
 def share_known(hashes: Sequence[int], known: str) -> float:
     """About which share of some sentences is in the text that a fingerprint is of, 0 to 1.
 
-    hashes (Sequence[int]): Of the sentences.
     known (str): The fingerprint; empty where there is none.
     """
     lowest = np.frombuffer(bytes.fromhex(known), dtype=_STORED)

@@ -33,8 +33,6 @@ class Fit:
 def fit_temperature(confidence_at: Callable[[float], Floats], right: Bools) -> float:
     """The temperature whose confidences have the least log loss.
 
-    confidence_at (Callable[[float], Floats1d]): Confidences of the entities at a temperature.
-    right (Bools1d): Whether each is right.
     RETURNS (float): Between 1/8 and 32; 1 where there is no entity.
     """
     if not len(right):
@@ -53,8 +51,6 @@ def fit_calibrator(features: Tensor, right: Tensor, seed: int = 0) -> Calibrator
 
     features (Floats2d): `[entities, features]`, from `confidence.features`.
     right (Floats1d): 1 for right entities, 0 for wrong ones, or how probably each is right.
-    seed (int): Random seed.
-    RETURNS (Calibrator): The network.
     """
     mean, scale = features.mean(0), features.std(0).clamp(min=1e-6)
     inputs = (features - mean) / scale

@@ -27,11 +27,7 @@ class Pair(NamedTuple):
 
 
 def pair(gold: Sequence[Place], found: Sequence[Place]) -> list[Pair]:
-    """Pair the entities of a sentence, the closest kind first. Each is in one pair.
-
-    gold (Sequence[Place]): Those that are annotated.
-    found (Sequence[Place]): Those that a pipeline finds.
-    """
+    """Pair the entities of a sentence, the closest kind first. Each is in one pair."""
     close = []
     for b, theirs in enumerate(found):
         for a, own in enumerate(gold):

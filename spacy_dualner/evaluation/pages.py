@@ -11,8 +11,6 @@ def environment(package: str = "") -> Environment:
     """Templates of this folder, and of another package's folder.
 
     They have the filter `data_uri`, which makes the address of an image of the text of an SVG file.
-
-    package (str): That package, if any.
     """
     loaders = [PackageLoader(name, ".") for name in (package, __package__) if name]
     made = Environment(

@@ -30,8 +30,6 @@ def judge(
 ) -> Iterator[Judged]:
     """Run a pipeline over Docs, whose tokens it gets.
 
-    nlp (Language): The pipeline, any that sets `doc.ents`.
-    docs (Iterable[Doc]): The Docs.
     pipe (Optional[DualNer]): Its component whose confidences are asked for. Its settings change.
     unknown (bool): Whether entities in words that have no annotation count.
     """

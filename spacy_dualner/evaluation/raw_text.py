@@ -54,7 +54,6 @@ def as_written(doc: Doc) -> Doc:
     included, with `#` for a space.
 
     doc (Doc): A sentence; its language in `user_data["lang"]`.
-    RETURNS (Doc): The same words and entities.
     """
     if not doc.has_unknown_spaces:
         return doc

@@ -52,8 +52,6 @@ class Measures(TypedDict):
 def measure(confidence: Floats, right: Bools) -> Measures:
     """Measure confidences against what is right.
 
-    confidence (Floats1d): Of each entity, 0 to 1.
-    right (Bools1d): Whether an annotated entity has its boundaries and type.
     RETURNS (Measures): The expected calibration error is over bins of equal width, the mean of
         `|confidence - right|` weighted by their entities.
     """
@@ -86,7 +84,6 @@ def reliability(confidence: Floats, right: Bools, n_bins: int = N_BINS) -> list[
 def log_loss(confidence: Floats, right: Bools | Floats) -> float:
     """Mean negative log likelihood, in nats; 0 where there is no entity.
 
-    confidence (Floats1d): Of each entity, 0 to 1.
     right (Union[Bools1d, Floats1d]): Whether each is right, or how probably.
     """
     if not len(right):

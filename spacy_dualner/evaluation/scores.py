@@ -92,9 +92,7 @@ def evaluate(
 def check_annotated(paths: Iterable[Path], limit: int = 0, option: str = "--split") -> None:
     """Raise DualNerError where a corpus file has no entity to score on.
 
-    paths (Iterable[Path]): As `corpus_path` gives them.
     limit (int): Of the first N sentences of each; 0 for all.
-    option (str): Of the command, to name another part of the corpus with.
     """
     for path in paths:
         if not any(doc.ents for shard in read_shards(path, limit) for doc in shard):
@@ -108,7 +106,6 @@ def with_means(results: dict[str, Any], source: Collection[str]) -> dict[str, An
     """Scores of several languages with their means.
 
     results (Dict[str, Any]): What `evaluate_docs` gives for each language; `raw` may be added.
-    source (Collection[str]): Languages to leave out of `mean_targets`.
     RETURNS (Dict[str, Any]): `languages`, `mean` and `mean_targets` as in docs/training.md; a mean
         over no language is empty.
     """

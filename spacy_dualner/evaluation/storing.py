@@ -18,9 +18,6 @@ def write_copy(
 
     model (Union[str, Path]): Folder or package of the pipeline. It is loaded anew: one that has
         read text holds the words, and they would be written with it.
-    output (Path): Folder to write, as `check_output` lets pass.
-    component (str): Name of the dualner component.
-    change (Callable[[DualNer], object]): Changes it.
     """
     nlp = load_pipeline(model)
     pipe = find_component(nlp, component)

@@ -143,9 +143,6 @@ def lowest_threshold(sure: Floats, right: Bools, precision: float) -> float | No
     It is half-way between the least sure entity that is reported and the next one: the batch that
     an entity is in changes its confidence by a little.
 
-    sure (Floats1d): Confidences of the entities.
-    right (Bools1d): Whether each is right.
-    precision (float): That share.
     RETURNS (Optional[float]): 0 where all can be reported; None where no threshold is enough.
     """
     if not right.any():

@@ -26,10 +26,7 @@ def doc_tags(
 ) -> Tags:
     """Tag classes of the words of Docs that carry entities.
 
-    docs (Sequence[Doc]): Docs of one vocab with `ent_iob` and `ent_type`.
     scheme (LabelScheme): Entity types; entities of other types count as outside.
-    strings (StringStore): The Docs' string store.
-    words (Optional[DocWords]): The Docs' words, where they are at hand.
     RETURNS (Ints1d): Of all words; IGNORE where the annotation is missing.
     """
     words = DocWords(docs) if words is None else words
@@ -56,10 +53,6 @@ def words_tags(tags: Tags, words: DocWords) -> Tags:
     """Tag classes of all tokens to those of words.
 
     An entity that begins in white space begins with its first word, and ends with its last.
-
-    tags (Ints1d): Of all tokens.
-    words (DocWords): Which of them are words.
-    RETURNS (Ints1d): Of the words.
     """
     entity = words.of_tokens(np.cumsum((tags > 0) & (tags % 2 == 1)))
     tags = words.of_tokens(tags)
@@ -75,9 +68,6 @@ def example_labels(
     A word whose gold annotation is missing, or does not align with the gold words, has none, and
     neither has white space.
 
-    examples (Sequence[Example]): Predicted and reference Docs, in any tokenisations.
-    scheme (LabelScheme): Entity types.
-    device (torch.device): Where the labels go.
     RETURNS (HeadValues): `[tokens of all predicted Docs]` of each head, IGNORE where unknown.
     """
     tags = [np.zeros(0, dtype=np.int64)]

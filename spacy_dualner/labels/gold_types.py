@@ -29,8 +29,6 @@ def check_types(found: Iterable[str], known: Iterable[str], where: str) -> None:
     """Raise DualNerError where gold entities are of types that a pipeline does not know.
 
     found (Iterable[str]): Types of the gold entities; fewer than the pipeline knows are fine.
-    known (Iterable[str]): Types of the pipeline.
-    where (str): What text it is, for the message.
     """
     message = foreign_types(found, known, where)
     if message:

@@ -18,7 +18,6 @@ class Layout:
     """Where the words of a batch of sentences stand in one row with gaps.
 
     sentence_lengths (Ints1d): Number of words of each sentence; 0 for an empty one.
-    device (torch.device): Where rows are made.
     """
 
     def __init__(self, sentence_lengths: ArrayLike, device: torch.device | str = "cpu") -> None:
@@ -45,7 +44,6 @@ class Layout:
         """Cut between sentences.
 
         n_words (int): Most words of a part; a longer sentence is one by itself.
-        YIELDS (Part): At least one.
         """
         lengths = np.diff(self._begins, append=self.n_places) - 1
         words = np.cumsum([0, *lengths])

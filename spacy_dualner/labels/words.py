@@ -104,8 +104,6 @@ def check_lengths(of: str, expected: int, found: int) -> None:
     """Raise ValueError where what belongs together is not of one length.
 
     of (str): What each value is of.
-    expected (int): How many of these there are.
-    found (int): How many values there are.
     """
     if expected != found:
         raise ValueError(f"{found} values for {expected} {of}s: there has to be one for each.")

@@ -60,10 +60,8 @@ def from_hf(
     fitted to the tags that this predicts on text, so that `teach` can begin with both kinds.
 
     name (str): Folder of the classifier, or its name on the Hugging Face hub.
-    output (Path): Folder to write; a pipeline that is there is replaced.
     corpus (Optional[Path]): Folder with text in `train` or `unlabelled`; its annotation is not
         read. None for untrained start and end heads.
-    langs (Sequence[str]): Languages of the text; all by default.
     limit (int): First N sentences of each part and language; 0 for all.
     RETURNS (Agreement): How well the start and end heads do it.
     Raises DualNerError where the classifier cannot be had, its labels are no BIO tags, its head is
@@ -105,7 +103,6 @@ def bio_rows(labels: dict[int, str], name: str) -> dict[str, int]:
     BIO, and is read alike.
 
     labels (Dict[int, str]): As `id2label` in its config.
-    name (str): What it is, for the message.
     Raises DualNerError for labels of another scheme.
     """
     tags = {i: label if is_tag(label) else f"I-{label}" for i, label in labels.items()}
@@ -125,8 +122,6 @@ def bio_rows(labels: dict[int, str], name: str) -> dict[str, int]:
 def linear_head(found: HFObjects, name: str) -> nn.Linear:
     """The head of a token classifier, where it is one linear layer over the encoder's vectors.
 
-    found (HFObjects): The classifier with its tokenizer.
-    name (str): What it is, for the message.
     Raises DualNerError where it is more.
     """
     classifier: Any = found.transformer
@@ -147,12 +142,7 @@ def linear_head(found: HFObjects, name: str) -> nn.Linear:
 
 
 def fit_bounds(pipe: DualNer, docs: Sequence[Doc]) -> Agreement:
-    """Fit start and end heads to what the tag head predicts; the encoder stays as it is.
-
-    pipe (DualNer): Its start and end heads are changed in place.
-    docs (Sequence[Doc]): Text.
-    RETURNS (Agreement): How well they fit.
-    """
+    """Fit start and end heads to what the tag head predicts; the encoder stays as it is."""
     heads, words = heads_module(pipe.model), DocWords(docs)
     if not len(words):
         return Agreement(0, None)

@@ -68,11 +68,8 @@ class Origin:
 def read_origin(config: Config, meta: Settings, folder: Path | None = None) -> Origin:
     """Read how a pipeline came to be.
 
-    config (Config): Its config.
-    meta (Dict[str, Any]): Its meta.json.
     folder (Optional[Path]): Where it lies: a component's settings that are stored there go before
         those in the config.
-    RETURNS (Origin): What they tell.
     Raises DualNerError where it has no dualner component, or an unknown decoding.
     """
     components = config["components"]

@@ -93,12 +93,7 @@ def shrink(
 
 
 def used_ids(tokenizer: Any, shards: Iterable[Iterable[Doc]]) -> set[int]:
-    """The sub-words that the words of some text are split into.
-
-    tokenizer (PreTrainedTokenizerBase): Hugging Face tokenizer.
-    shards (Iterable[Iterable[Doc]]): The text, each shard of Docs of one vocab.
-    RETURNS (Set[int]): Their ids.
-    """
+    """The ids of the sub-words that the words of some text are split into."""
     # Of long words the whole: how the part that the encoder sees is split depends on the rest.
     words = WordTokenizer(tokenizer, max_word=sys.maxsize)
     used: set[int] = set()
@@ -111,8 +106,6 @@ def used_ids(tokenizer: Any, shards: Iterable[Iterable[Doc]]) -> set[int]:
 def trim(shim: EncoderShim, used: Iterable[int]) -> None:
     """Drop the sub-words of an encoder that are not needed.
 
-    shim (EncoderShim): The encoder; changed in place.
-    used (Iterable[int]): Ids of the sub-words that some text uses.
     Raises DualNerError for a tokenizer that cannot be trimmed.
     """
     tokenizer, transformer = shim.words().tokenizer, shim.transformer
@@ -136,12 +129,6 @@ def measure(
 ) -> dict[str, Any]:
     """Size, speed and F1 of a pipeline.
 
-    nlp (Language): The pipeline.
-    folder (Path): Where it lies.
-    scored (Mapping[str, Path]): Annotated text by language.
-    component (str): Name of the dualner component.
-    limit (int): First N sentences of each language; 0 for all.
-    progress (bool): Whether to show a progress bar.
     RETURNS (Dict[str, Any]): `bytes` of the folder, `subwords`, `parameters` of the encoder,
         `words_per_second` of `nlp.pipe`, F1 by `languages` of the pipeline's own `decode`, and
         their `mean`.

@@ -35,11 +35,8 @@ def restore_random_state(state: dict[str, Tensor], device: torch.device) -> None
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> int:
-    """Write a checkpoint aside, then put it in the place of the last one.
+    """Write a checkpoint aside, then put it in the last one's place; its size in bytes.
 
-    folder (Path): The output folder of `teach`.
-    state (Dict[str, Any]): Tensors, numbers, strings, and lists and dicts of them.
-    RETURNS (int): Its size in bytes.
     Raises DualNerError where it cannot be written; the last complete one stays.
     """
     path, aside = folder / FILE_NAME, folder / f".{FILE_NAME}.part"
@@ -63,10 +60,8 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> int:
 def load_checkpoint(folder: Path, device: torch.device) -> dict[str, Any] | None:
     """Read the checkpoint of a folder; None where there is none.
 
-    folder (Path): The output folder of `teach`.
     device (torch.device): Where its tensors will be used. To a GPU they go straight from the file:
         so neither it nor the memory of several processes holds a copy.
-    RETURNS (Optional[Dict[str, Any]]): What was saved, on the CPU.
     Raises DualNerError where the file is not a checkpoint, or one of another version.
     """
     path = folder / FILE_NAME

@@ -46,12 +46,9 @@ class TeachingData:
         return np.concatenate((self.partners[sentences], sentences))
 
     def batches(self, size: int, seed: int, epoch: int) -> list[Ints]:
-        """The batches of an epoch, as sentence numbers.
+        """The batches of an epoch, each of sentences of like length, as sentence numbers.
 
-        size (int): Sentences a batch.
         seed (int): With the epoch all that they depend on: a resumed run meets the same.
-        epoch (int): Number of the epoch.
-        RETURNS (List[Ints1d]): Sentences of like length in each.
         """
         lengths = self.corpus.subword_counts()[self.trained_on]
         groups = length_groups(lengths, size, np.random.default_rng([seed, epoch]))
@@ -64,10 +61,7 @@ def read_data(
     """Read the corpora of a config.
 
     nlp (Language): The pipeline, for readers other than `spacy-dualner.Corpus.v1`.
-    recogniser (Recogniser): Its tokenizer and entity types.
-    config (TeachingConfig): The readers, how much text is kept in memory, and what is held back.
     folder (Path): Where the rest lies, in files without a name.
-    RETURNS (TeachingData): The text.
     Raises DualNerError where a corpus is missing, there is no source text, or annotated entities
     are of types that the pipeline does not know.
     """

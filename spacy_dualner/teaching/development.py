@@ -80,9 +80,6 @@ class Development:
     ) -> tuple[float, dict[str, float]]:
         """Score a network. Of several processes each takes some languages, and all have to call.
 
-        network (nn.Module): As `predict_tags` takes it, the same in all processes.
-        process (int): Number of this process.
-        n_processes (int): Number of processes.
         RETURNS (Tuple[float, Dict[str, float]]): The score that selects, and all scores from 0 to
             1: `ents_f_xx` on development text, `agree_xx` of the heads on text held back, or where
             there is none on development text.

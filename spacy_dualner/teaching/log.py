@@ -16,11 +16,7 @@ from .settings import ConfigSchemaTeaching
 class TeachingLog:
     """A row for each evaluation; to be entered as a context.
 
-    nlp (Language): The pipeline that is taught.
-    settings (ConfigSchemaTeaching): Its logger.
     columns (Mapping[str, str]): Scores to show, and the names of their columns.
-    schedule (Schedule): Steps of the run.
-    silent (bool): Whether to write nothing.
     """
 
     def __init__(

@@ -24,12 +24,7 @@ from ..pipeline import find_component, find_encoder
 
 
 class Network(nn.Module):
-    """A `dualner` component's own torch modules: training this trains the pipeline.
-
-    encoder (nn.Module): Hugging Face encoder.
-    heads (Heads): The three heads.
-    pooling (str): As in `Transformer.v1`.
-    """
+    """A `dualner` component's own torch modules: training this trains the pipeline."""
 
     def __init__(self, encoder: nn.Module, heads: Heads, pooling: str) -> None:
         super().__init__()
@@ -49,8 +44,6 @@ class Network(nn.Module):
 class Recogniser:
     """What teaching needs of a pipeline's `dualner` component.
 
-    nlp (Language): A trained pipeline.
-    name (str): The component's name.
     Raises DualNerError where the component is missing or not of the kind that can be taught.
     """
 
@@ -84,9 +77,6 @@ def predict_tags(
     """BIO tags that a network predicts, by either kind of heads.
 
     network (nn.Module): A Network, or one prepared by Accelerate, in evaluation mode.
-    corpus (SentenceArrays): The sentences.
-    sentences (Ints1d): Numbers of those to predict.
-    shape (Shape): How to cut and pad.
     RETURNS (Dict[str, List[Ints1d]]): For `span` and `tag`, tag classes of each sentence's words.
     """
     found: dict[str, list[Ints]] = {decode: [] for decode in HEAD_DECODINGS}

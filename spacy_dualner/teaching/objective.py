@@ -60,12 +60,9 @@ def stage2_loss(
 ) -> Tensor:
     """`J_src + J_trg + alpha * J_mse` (equation 10) of one piece; pieces add up to the batch.
 
-    objective (Objective): Which losses.
-    piece (Piece): Gold labels and layout.
     vectors (Floats2d): The student's word vectors.
     student (Floats2d): The student's logits `[words, 4C + 3]`.
     teacher (Optional[Floats2d]): The teacher's logits, without gradient; None where none is asked.
-    RETURNS (Tensor): Scalar.
     """
     values = split_logits(student)
     one = student.new_ones(())

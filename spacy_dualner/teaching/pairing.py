@@ -13,7 +13,6 @@ def find_partners(corpus: SentenceArrays, n_source: int, longest: int) -> Ints:
     """The source sentence of each translation: of every language the k-th is of the k-th.
 
     corpus (SentenceArrays): Source sentences, then translations, each language in source order.
-    n_source (int): Number of source sentences.
     longest (int): Sub-words of a window; pairs in which a sentence has more, or none, are left out.
     RETURNS (Ints1d): A source sentence's number for each sentence, or -1 where there is none.
     Raises DualNerError where there are no translations, or more than source sentences.

@@ -20,8 +20,6 @@ from ..errors import DualNerError
 def make_accelerator(device: torch.device, *, mixed_precision: bool) -> Accelerator:
     """Join the run's other processes, if there are any.
 
-    device (torch.device): Where this process computes.
-    mixed_precision (bool): Whether bfloat16 is wanted, where it pays.
     Raises DualNerError where several processes would leave this machine's GPUs idle.
     """
     if device.type == "cpu" and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
@@ -60,7 +58,6 @@ def together() -> Iterator[None]:
 def check_alike(accelerator: Accelerator, own: str) -> None:
     """See that all processes, which may run on several machines, work on the same.
 
-    own (str): What tells that of this process.
     Raises DualNerError in all of them where they do not.
     """
     if len(set(gather_object([own]))) > 1:

@@ -35,10 +35,6 @@ def teaching_record(
 ) -> dict[str, Any]:
     """Settings, data and outcome of a run of stage 2, without any path.
 
-    config (TeachingConfig): The run's config.
-    data (TeachingData): What was read.
-    schedule (Schedule): The run's steps.
-    teacher (Teacher): The last one, which is what the run returns.
     earlier (Optional[Dict[str, Any]]): The record of the pipeline that it began from.
     RETURNS (Dict[str, Any]): JSON; `source` and `target` hold sentences of each language,
         `variants` the settings that are not the paper's, and `stage1` the record of a stage 1 that

@@ -22,15 +22,7 @@ from .views import View, Views
 
 
 class Step:
-    """What a batch goes through, in pieces that memory takes.
-
-    config (TeachingConfig): Settings, objective, optimizer.
-    network (Network): The student.
-    teacher (Teacher): Gives the pseudo labels.
-    views (Views): What both see of the sentences.
-    accelerator (Accelerator): Of this process.
-    piece_size (PieceSize): Of a piece.
-    """
+    """What a batch goes through, in pieces that memory takes."""
 
     def __init__(
         self,
@@ -55,7 +47,6 @@ class Step:
     def take(self, batch: Ints, rate: float) -> Tensor:
         """Step over a batch of sentence numbers, the same on all processes.
 
-        batch (Ints1d): Numbers of the sentences.
         rate (float): Share of the peak learning rate.
         RETURNS (Tensor): Its loss, without gradient; with several processes, their mean is.
         """

@@ -44,14 +44,7 @@ class Finds(NamedTuple):
 def survey(
     network: nn.Module, corpus: SentenceArrays, target: Mapping[str, Ints], shape: Shape
 ) -> dict[str, Finds]:
-    """Look at up to `SAMPLE` sentences of each language, evenly spread over its text.
-
-    network (nn.Module): The teacher, as `network.predict_tags` takes it.
-    corpus (SentenceArrays): All text.
-    target (Mapping[str, Ints1d]): Numbers of each language's unlabelled sentences.
-    shape (Shape): How to cut and pad.
-    RETURNS (Dict[str, Finds]): Of each language that has text.
-    """
+    """Look at up to `SAMPLE` sentences of each language, evenly spread over its text."""
     was_training = network.training
     network.eval()
     found = {}

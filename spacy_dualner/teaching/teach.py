@@ -61,11 +61,7 @@ def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path
 
 
 class Teaching:
-    """One run of stage 2: its steps, evaluations, checkpoints and outcome.
-
-    config (TeachingConfig): Settings, corpora, optimizer.
-    output (Path): Folder for `model-best` and the checkpoint.
-    """
+    """One run of stage 2: its steps, evaluations, checkpoints and outcome."""
 
     def __init__(self, config: TeachingConfig, output: Path) -> None:
         self.config = config

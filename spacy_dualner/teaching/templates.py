@@ -74,19 +74,11 @@ def find_templates(
     share: float,
     tokenizer: Any,
 ) -> list[Template]:
-    """The beginnings of a language's sentences that are no part of names.
+    """The beginnings of a language's sentences that are no part of names, frequent ones first.
 
     Those of at least a share of the sentences, and of `FEWEST`, that have a letter and go on
     in many ways, where the teacher, shown what follows alone, finds entities that begin there,
     and of several types; and where entities that it finds across, shown all, are of several types.
-
-    network (nn.Module): The teacher, as `network.predict_tags` takes it.
-    corpus (SentenceArrays): All text.
-    sentences (Ints1d): Numbers of the language's unlabelled sentences.
-    shape (Shape): How to cut and pad.
-    share (float): Share of the sentences.
-    tokenizer (PreTrainedTokenizerBase): Turns sub-words back into text.
-    RETURNS (List[Template]): Most sentences first.
     """
     fewest = max(FEWEST, share * len(sentences))
     batch, _ = corpus.select(sentences)
@@ -180,7 +172,6 @@ def with_unread(logits: Tensor, unread: Bools) -> Tensor:
     """Logits of all words, given those of the words that were read: others are outside entities.
 
     logits (Floats2d): `[words read, 4C + 3]`.
-    unread (Bools1d): Which words were not read.
     RETURNS (Floats2d): `[words, 4C + 3]`.
     """
     check_lengths("word", int((~unread).sum()), len(logits))

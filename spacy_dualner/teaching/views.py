@@ -41,11 +41,7 @@ class View:
 
 
 class Views:
-    """Makes views of the sentences of a corpus.
-
-    data (TeachingData): The sentences.
-    shape (Shape): How to cut and pad.
-    """
+    """Makes views of the sentences of a corpus."""
 
     passes = 1
     """How often a sentence that is drawn goes through the student in a step."""
@@ -90,12 +86,7 @@ class Views:
 
 
 class PairViews(Views):
-    """FILTER: a translation and the sentence that it is of go through the encoder together.
-
-    data (TeachingData): The sentences, with partners.
-    shape (Shape): How to cut and pad.
-    fusion (Fusion): Which layers see both.
-    """
+    """FILTER: a translation and the sentence that it is of go through the encoder together."""
 
     passes = 2
 
@@ -120,9 +111,6 @@ class PairViews(Views):
 def make_views(settings: ConfigSchemaTeaching, data: TeachingData, recogniser: Recogniser) -> Views:
     """The views that a config asks for.
 
-    settings (ConfigSchemaTeaching): Settings of stage 2.
-    data (TeachingData): The sentences.
-    recogniser (Recogniser): Shape and encoder.
     Raises DualNerError where FILTER cannot cut the encoder where it is told to.
     """
     if settings.method != "filter":

@@ -17,9 +17,7 @@ def length_groups(
 ) -> list[NDArray[np.int64]]:
     """Shuffle sentences into batches of like length, in random order.
 
-    lengths (Ints1d): Length of each sentence.
     size (int): Sentences a batch; the last cut may be smaller.
-    rng (Generator): Source of randomness.
     RETURNS (List[Ints1d]): Sentence numbers of each batch; each sentence stands in one.
     """
     lengths = np.asarray(lengths)

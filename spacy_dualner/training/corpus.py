@@ -20,9 +20,8 @@ FILE_SUFFIX = ".spacy"
 
 
 def parse_langs(langs: str) -> dict[str, int]:
-    """Read a list of languages, each with its own limit if it has one.
+    """Read languages, each with its own limit if it has one: `en,de:100`.
 
-    langs (str): Comma-separated, `en,de:100`.
     RETURNS (Dict[str, int]): Limit of each language, 0 for none, in the order given.
     Raises DualNerError where a limit is no number.
     """
@@ -133,11 +132,7 @@ class Corpus:
 
 
 class _Sentences:
-    """The sentences of a language, without those that are too long to be one.
-
-    path (Path): Where they are from, for the warning.
-    cut (float): Share of them that come in pieces as well.
-    """
+    """The sentences of a language, without those that are too long to be one."""
 
     def __init__(self, path: Path, cut: float) -> None:
         self.path = path

@@ -24,7 +24,6 @@ def cut_words(doc: Doc) -> Doc:
     seen names of one to three words finds fragments. Cut, annotated text of any language shows it
     long names of short words.
 
-    doc (Doc): Annotated; left as it is.
     RETURNS (Doc): Without what was known of spaces. A piece belongs to the entity of its word.
     """
     pieces, of_word = [], []

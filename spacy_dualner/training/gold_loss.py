@@ -21,9 +21,6 @@ def gold_loss(
 ) -> tuple[float, Floats2d, int]:
     """The loss of equation 4, and its gradient.
 
-    examples (Sequence[Example]): The batch. Words without gold label do not count.
-    scores (Floats2d): Logits of the predicted Docs' tokens.
-    scheme (LabelScheme): Entity types.
     settings (Mapping[str, Any]): `tag_loss` and `span_loss`, the weights of the heads' losses.
     RETURNS (Tuple[float, Floats2d, int]): Loss, its gradient over the logits, and the number of
         words that have a gold label.

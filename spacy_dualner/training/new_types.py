@@ -26,9 +26,6 @@ def add_new_types(nlp: Language) -> Language:
     spaCy does not initialise a component that is `source`d, so that nothing else tells it of them.
     Frozen ones are left alone. So are those of whose own types the corpus has none: it is of other
     types, or names them otherwise, and is refused by its reader.
-
-    nlp (Language): The pipeline.
-    RETURNS (Language): The same pipeline.
     """
     config = nlp.config.interpolate()
     training = config["training"]

@@ -39,11 +39,7 @@ class Pieces:
     ) -> float:
         """Note a piece.
 
-        model (Model): The component's model.
         n_words (int): The piece's words with a label.
-        loss (float): Their mean loss.
-        losses (Dict[str, float]): The record that it is added to.
-        name (str): The component's name there.
         RETURNS (float): What its gradient has to be multiplied by.
         """
         encoder = model.get_ref("tok2vec")

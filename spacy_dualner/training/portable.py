@@ -16,9 +16,6 @@ def without_paths(nlp: Language) -> Language:
 
     Weights, tokenizer and settings travel within the pipeline: it never reads these paths again.
     Hub names and paths relative to the working folder, such as `corpus/train`, stay.
-
-    nlp (Language): The pipeline; its config is changed in place.
-    RETURNS (Language): The same pipeline.
     """
     shorten_paths(nlp.config)
     return nlp
@@ -34,7 +31,6 @@ def shorten_paths(value: Any) -> Any:
     """Shorten paths outside the working folder to their last part, in a string or within a config.
 
     value (Any): A value of a config; dicts and lists are changed in place.
-    RETURNS (Any): The value.
     """
     if isinstance(value, dict):
         for key, item in value.items():

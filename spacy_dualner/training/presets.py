@@ -17,7 +17,6 @@ STAGES = ("stage1.cfg", "stage2.cfg")
 def find_preset(preset: Path) -> Path:
     """The folder of a preset.
 
-    preset (Path): A folder, or the name of one that comes with this package.
     RETURNS (Path): The folder; what was given where no preset has this name.
     """
     known = _carried() / preset
@@ -37,18 +36,12 @@ def _carried() -> Path:
 
 
 def recipe_file(recipe: str) -> str:
-    """The config of stage 2: `stage2-NAME.cfg`, or `stage2.cfg` for the paper's recipe.
-
-    recipe (str): Its name, as in `plus`; empty for the paper's.
-    """
+    """The config of stage 2: `stage2-NAME.cfg`, or `stage2.cfg` for the paper's recipe."""
     return f"stage2-{recipe}.cfg" if recipe else STAGES[1]
 
 
 def recipes(preset: Path) -> list[str]:
-    """Names of the recipes of stage 2 that a preset has beside the paper's, sorted.
-
-    preset (Path): Its folder.
-    """
+    """Names of the recipes of stage 2 that a preset has beside the paper's, sorted."""
     before, after = recipe_file("*").split("*")
     return sorted(
         path.name.removeprefix(before).removesuffix(after) for path in preset.glob(recipe_file("*"))
@@ -58,9 +51,6 @@ def recipes(preset: Path) -> list[str]:
 def overridden(config: Config, values: Mapping[str, Any]) -> Config:
     """A config with other values in it; `[teaching.teacher]` is added where it was left out.
 
-    config (Config): Not interpolated.
-    values (Mapping[str, Any]): By dotted name.
-    RETURNS (Config): Not interpolated.
     Raises ConfigValidationError for a section that is not there.
     """
     config = config.copy()
@@ -74,8 +64,6 @@ def config_text(config: Config) -> str:
 
     `to_str` writes $ as $$, which is two of them to whoever fills in variables later, as
     `spacy train` does. JSON's own escape is one to all.
-
-    config (Config): Not interpolated.
     """
     lines = config.to_str(interpolate=False).split("\n")
     # Values with variables in them are no JSON.
@@ -83,10 +71,7 @@ def config_text(config: Config) -> str:
 
 
 def interpolated(config: Config) -> Config:
-    """A config whose variables are filled in, also within longer text with $ in their values.
-
-    config (Config): Not interpolated.
-    """
+    """A config whose variables are filled in, also within longer text with $ in their values."""
     return Config().from_str(config_text(config))
 
 
@@ -102,11 +87,6 @@ def stage_settings(
     """The settings of both stages that are a run's and not a preset's.
 
     source (str): Annotated languages, as `training.corpus.Corpus` takes them (`en,de:100`).
-    targets (str): Languages without annotations, comma-separated.
-    encoder (str): Hub name or folder.
-    seed (int): Random seed.
-    dev_limit (int): First N development sentences of each language; 0 for all.
-    unlabelled_limit (int): First N unlabelled sentences of each language; 0 for all.
     RETURNS (Tuple[Dict[str, Any], Dict[str, Any]]): Dotted names and values, in `STAGES`' order.
     """
     # A limit of a source language is of its training text alone.

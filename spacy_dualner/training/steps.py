@@ -53,11 +53,7 @@ def count_steps(corpus: Any, batch_size: Any, epochs: int, max_steps: int = 0) -
 
 
 def fitted_warmup(warmup: int, total: int) -> int:
-    """Steps of warm-up: as many as were asked for, but at most `WARMUP_SHARE` of a run's.
-
-    warmup (int): Steps asked for.
-    total (int): Steps of the run.
-    """
+    """Steps of warm-up: as many as were asked for, but at most `WARMUP_SHARE` of a run's."""
     return min(warmup, round(WARMUP_SHARE * total))
 
 
@@ -67,7 +63,6 @@ def fitted_interval(total: int, most: int) -> int:
     spaCy evaluates after each step whose number, from 0, is a multiple of the interval. At most
     `most` steps lie between two evaluations, and fewer than there are evaluations after the last.
 
-    total (int): Steps of the run.
     most (int): As `training.eval_frequency`, or an epoch.
     """
     last = total - 1
@@ -77,7 +72,6 @@ def fitted_interval(total: int, most: int) -> int:
 def evaluated_steps(total: int, interval: int) -> int:
     """Steps up to the last evaluation of `spacy train`, after which nothing can become the best.
 
-    total (int): Steps of the run.
     interval (int): As `training.eval_frequency`; 0, or more than the run has, for all steps.
     """
     return (total - 1) // interval * interval + 1 if 0 < interval < total else total
@@ -105,7 +99,6 @@ def fit_steps(nlp: Language, min_steps: int = 0) -> Language:
         is none that can be counted, or the run has no end.
     min_steps (int): A run that epochs would end sooner gets more of them, with a warning, and is
         then evaluated after each epoch of `LEAST_INTERVAL` steps or more. 0 to leave epochs alone.
-    RETURNS (Language): The same pipeline.
     """
     config = nlp.config.interpolate()
     training = config["training"]

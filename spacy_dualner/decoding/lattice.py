@@ -202,11 +202,6 @@ class _Order:
 
     The longest sentence is the first in each step, so that those that have ended are the last. The
     gap after a sentence is its last place: the state before that is the one after its last word.
-
-    ahead (Ints1d): The places, each sentence from its beginning on.
-    back (Ints1d): The places, each sentence from its end on.
-    n_sentences (int): How many there are.
-    steps (List[Tuple[slice, slice]]): Of each step the words, and the places that it leads to.
     """
 
     def __init__(self, lattice: Lattice) -> None:
@@ -216,12 +211,14 @@ class _Order:
         sizes, gaps = sizes[by_size], gaps[by_size]
         number = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         order = np.argsort(number, kind="stable")
+        # The places, each sentence from its beginning on, and each from its end on.
         self.ahead: Ints = (np.repeat(gaps - sizes + 1, sizes) + number)[order]
         self.back: Ints = (np.repeat(gaps, sizes) - number)[order]
         self.n_sentences = len(sizes)
         counts = np.bincount(number)
         starts = np.cumsum(counts) - counts
         pairs = zip(starts.tolist(), starts[1:].tolist(), counts[1:].tolist(), strict=False)
+        # Of each step the words, and the places that it leads to.
         self.steps = [(slice(at, at + n), slice(to, to + n)) for at, to, n in pairs]
 
 

@@ -87,22 +87,16 @@ class Findings:
     """What a pipeline finds, language by language.
 
     n_examples (int): Most examples of each kind of mistake, or of each type that is found.
-
-    sentences (Dict[str, int]): How many there are of each language.
-    scores (Dict[str, Dict[str, Any]]): Of each language with annotations, by `dualner_score`: `p`,
-        `r` and `f` in percent, and `per_type` with F1 of each type.
-    kinds (Counter[Tuple[str, str]]): Its entities, by language and kind of mistake.
-    types (Counter[Tuple[str, str]]): Its entities, by annotated and found type, empty for none.
-    found (Counter[Tuple[str, str]]): Those found without annotations, by language and type.
     """
 
     def __init__(self, n_examples: int) -> None:
         self.n_examples = n_examples
-        self.sentences: dict[str, int] = {}
+        self.sentences: dict[str, int] = {}  # how many there are of each language
+        # Of each with annotations `p`, `r`, `f` in percent, and `per_type` with F1 of each type.
         self.scores: dict[str, dict[str, Any]] = {}
-        self.kinds: Counter[tuple[str, str]] = Counter()
-        self.types: Counter[tuple[str, str]] = Counter()
-        self.found: Counter[tuple[str, str]] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()  # by language and kind of mistake
+        self.types: Counter[tuple[str, str]] = Counter()  # by annotated and found type, "" for none
+        self.found: Counter[tuple[str, str]] = Counter()  # by language and type, not annotated
         self.hashes: list[int] = []
         self._curves: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         self._guesses: dict[str, list[float]] = defaultdict(list)

@@ -32,12 +32,6 @@ class DocWords:
     Encoders never saw white space. It may stand within an entity, but neither begins nor ends one.
 
     docs (Sequence[Doc]): Docs; empty ones, or of white space alone, have no words.
-
-    orths (Array1d[uint64]): Hash of each word.
-    tokens (Ints1d): Number of each word's token, counted through all Docs.
-    lengths (Ints1d): Number of words of each Doc.
-    n_tokens (int): Number of tokens of all Docs.
-    begins (Ints1d): Number of tokens before each Doc.
     """
 
     def __init__(self, docs: Sequence[Doc]) -> None:
@@ -53,11 +47,12 @@ class DocWords:
             for orth, holder in zip(known.tolist(), holders.tolist(), strict=True)
         }
         of_known = np.array([is_word(self.string(orth)) for orth in self._strings], dtype=bool)
+        # The token of each word, counted through all Docs, and its hash.
         self.tokens: Ints = np.flatnonzero(of_known[number])
         self.orths: Hashes = orths[self.tokens]
         self.n_tokens = len(orths)
-        self.begins: Ints = ends[:-1]
-        self.lengths: Ints = np.diff(np.searchsorted(self.tokens, ends))
+        self.begins: Ints = ends[:-1]  # tokens before each Doc
+        self.lengths: Ints = np.diff(np.searchsorted(self.tokens, ends))  # words of each Doc
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -87,9 +88,8 @@ class Development:
         was_training = network.training
         network.eval()
         # The largest first, so that no process has much more than another.
-        parts = self.dev, self.held_back
-        sizes = {name: 0 for part in parts for name in part.lang_names}
-        for part in parts:
+        sizes: Counter[str] = Counter()
+        for part in (self.dev, self.held_back):
             for name in part.lang_names:
                 sizes[name] += int(part.subword_counts()[part.of_lang(name)].sum())
         own = sorted(sizes, key=lambda name: -sizes[name])[process::n_processes]
@@ -101,19 +101,16 @@ class Development:
 
     def _scores(self, network: nn.Module, langs: set[str]) -> dict[str, float]:
         scores = {}
-        for name in langs.intersection(self.dev.lang_names):
-            sentences = self.dev.of_lang(name)
-            gold = np.split(
-                self.dev.select(sentences)[1],
-                np.cumsum(self.dev.word_counts()[sentences])[:-1],
-            )
-            predicted = predict_tags(network, self.dev, sentences, self.shape)
-            scores[f"{F1}{name}"] = self._f1(gold, predicted["span"])
-            scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
-        for name in langs.intersection(self.held_back.lang_names):
-            sentences = self.held_back.of_lang(name)
-            predicted = predict_tags(network, self.held_back, sentences, self.shape)
-            scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
+        # Text held back comes last: where there is some, agreement is of that.
+        for part in (self.dev, self.held_back):
+            for name in langs.intersection(part.lang_names):
+                sentences = part.of_lang(name)
+                predicted = predict_tags(network, part, sentences, self.shape)
+                scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
+                if part is self.dev:
+                    ends = np.cumsum(part.word_counts()[sentences])
+                    gold = np.split(part.select(sentences)[1], ends[:-1])
+                    scores[f"{F1}{name}"] = self._f1(gold, predicted["span"])
         return scores
 
     def remarks(self, scores: Mapping[str, float]) -> list[str]:

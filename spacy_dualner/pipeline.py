@@ -61,10 +61,7 @@ def load_pipeline(model: str | Path) -> Language:
 
 
 def check_files(folder: Path) -> None:
-    """Check that the files of a pipeline are what they should be.
-
-    Raises DataError that names the first that is not.
-    """
+    """Check the files of a pipeline. Raises DataError that names the first that is damaged."""
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             if file.read(len(_POINTER)) == _POINTER and path.stat().st_size <= _POINTER_SIZE:

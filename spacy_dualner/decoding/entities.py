@@ -85,10 +85,7 @@ class EntitySettings(NamedTuple):
 
 
 def check_settings(cfg: Mapping[str, Any]) -> EntitySettings:
-    """Check the settings of a component, and give those that tell what a Doc gets.
-
-    Raises DualNerError for an unknown decoding, or a threshold that is none.
-    """
+    """Check a component's settings (DualNerError) and give those that tell what a Doc gets."""
     for decode in (cfg["decode"], *cfg["temperature"]):
         check_decoding(decode)
     check_threshold(cfg["threshold"], cfg["labels"])

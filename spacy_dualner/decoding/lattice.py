@@ -142,10 +142,7 @@ def span_log_probs(lattice: Lattice, spans: Spans) -> Tensor:
 
 
 def expected_entities(lattice: Lattice) -> Tensor:
-    """How many entities begin at each place: the mean over all paths, by their scores.
-
-    RETURNS (Floats1d): `[places]`, float64, 0 to 1; 0 in the gaps.
-    """
+    """How many entities begin at each place, `[places]`: the mean over all paths. 0 in the gaps."""
     before, after = _sums(lattice)
     # The paths that go on from the place behind. The one behind the last, a gap, is never asked.
     behind = after.roll(-1, 0)

@@ -96,9 +96,6 @@ def likely_spans(lattice: Lattice) -> Spans:
 
 
 def lattice_parts(logits: Tensor, layout: Layout) -> Iterator[tuple[Part, Tensor]]:
-    """Cut between sentences where the lattice of all would take too much memory.
-
-    YIELDS (Tuple[Part, Floats2d]): At least one part, with its logits.
-    """
+    """One or more parts, cut between sentences, whose lattices take little memory; their logits."""
     for part in layout.parts(max(1, _LOGITS // logits.shape[1])):
         yield part, logits[part.words]

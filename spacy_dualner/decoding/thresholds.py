@@ -42,8 +42,5 @@ def can_drop(threshold: Threshold) -> bool:
 
 
 def reported(entities: Iterable[tuple[str, float]], threshold: Threshold) -> list[bool]:
-    """Which entities are reported: those that are at least so sure.
-
-    entities (Iterable[Tuple[str, float]]): Type and confidence (0 to 1) of each.
-    """
+    """Which entities, given by type and confidence (0 to 1), are at least so sure."""
     return [sure >= of_type(threshold, type_) for type_, sure in entities]

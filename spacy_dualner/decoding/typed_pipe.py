@@ -107,10 +107,7 @@ class TypedPipe(PackedPipe):
         set_calibrator(self.model, decode, calibrator)
 
     def forget_calibration(self) -> bool:
-        """Drop what was fitted to other weights.
-
-        RETURNS (bool): Whether any decoding was calibrated.
-        """
+        """Drop what was fitted to other weights; whether any decoding was calibrated."""
         temperatures: Iterable[float] = self.cfg["temperature"].values()
         calibrated = bool(self.model.attrs[CALIBRATORS]) or any(t != 1 for t in temperatures)
         for decode in DECODINGS:

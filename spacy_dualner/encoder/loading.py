@@ -118,10 +118,7 @@ def rebuild_encoder(
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files by name into a folder, and into folders within it.
-
-    Raises DualNerError where a name leads out of the folder.
-    """
+    """Write files by name into a folder. Raises DualNerError where a name leads out of it."""
     folder = folder.resolve()
     for name, content in files.items():
         if "\0" in name or folder not in (path := (folder / name).resolve()).parents:

@@ -43,10 +43,7 @@ class PairBlock:
 def make_pairs(
     source: SubwordBatch, target: SubwordBatch, shape: Shape, fusion: Fusion
 ) -> PairBlock:
-    """Pad sentences and their translations into rows of their own.
-
-    source (SubwordBatch): Sentences, none longer than a window.
-    """
+    """Pad sentences, none longer than a window, and their translations into rows of their own."""
     sides = _one_block(source, shape), _one_block(target, shape)
     return PairBlock(*sides, len(source.word_lengths), fusion)
 

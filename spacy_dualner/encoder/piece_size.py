@@ -55,10 +55,7 @@ class PieceSize:
         return pieces
 
     def costs(self, lengths: Ints) -> Ints:
-        """What the first sentences cost together, for each number of them.
-
-        lengths (Ints1d): Sub-words of each sentence, falling.
-        """
+        """What the first sentences cost together, for each number of them; lengths are falling."""
         counts = count_windows(lengths, self.shape)
         windows = np.repeat(np.minimum(lengths, self.shape.window), counts)
         widths = padded_widths(windows, self.shape)

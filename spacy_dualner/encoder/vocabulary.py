@@ -29,10 +29,7 @@ _BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 
 
 def read_spec(tokenizer: Any) -> Spec:
-    """The spec of a tokenizer whose vocabulary can be trimmed.
-
-    Raises DualNerError for a slow tokenizer, or a model that is not in `SUPPORTED`.
-    """
+    """The spec of a tokenizer. Raises DualNerError where its vocabulary cannot be trimmed."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise DualNerError(

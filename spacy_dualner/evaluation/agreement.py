@@ -31,10 +31,7 @@ def agreement_power(agreement: Sequence[float], precision: Sequence[float]) -> f
 
 
 def shift_to(log_odds: Floats, precision: float) -> Floats:
-    """Probabilities whose log odds are shifted until their mean is a given precision.
-
-    precision (float): The share of them that is expected to be right, 0 to 1.
-    """
+    """Probabilities whose log odds are shifted until a given precision (0 to 1) is their mean."""
     if not len(log_odds):
         return log_odds
     aim = min(max(precision, 1 - _MOST), _MOST)

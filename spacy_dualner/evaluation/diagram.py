@@ -26,11 +26,7 @@ class Curve(NamedTuple):
 
 
 def reliability_svg(series: Mapping[str, Measures], about: str) -> str:
-    """Draw how often entities of a confidence are right, as an SVG file.
-
-    series (Mapping[str, Measures]): One or two of the same entities, as before and after
-        calibration, by name.
-    """
+    """How often entities of a confidence are right, in one or two series by name, as SVG."""
     figure = _figure(6.0, 5.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     top.plot([0, 1], [0, 1], color="lightgrey")
@@ -57,10 +53,7 @@ def reliability_svg(series: Mapping[str, Measures], about: str) -> str:
 
 
 def threshold_svg(curves: Mapping[str, Curve], about: str) -> str:
-    """Draw precision and recall of each type against the threshold, as an SVG file.
-
-    curves (Mapping[str, Curve]): The types, at most as many as there are colours.
-    """
+    """Precision and recall of up to ten types against the threshold, as SVG."""
     figure = _figure(10.0, 4.2)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for type_, own in curves.items():

@@ -27,10 +27,7 @@ def fingerprint(docs: Iterable[Doc]) -> str:
 
 
 def share_known(hashes: Sequence[int], known: str) -> float:
-    """About which share of some sentences is in the text that a fingerprint is of, 0 to 1.
-
-    known (str): The fingerprint; empty where there is none.
-    """
+    """About which share of sentences, 0 to 1, is in the text of a fingerprint, if there is one."""
     lowest = np.frombuffer(bytes.fromhex(known), dtype=_STORED)
     # Of hashes above the last one, a full fingerprint says nothing.
     told = [own for own in hashes if len(lowest) < _SIZE or own <= lowest[-1]]

@@ -84,10 +84,7 @@ class Table(NamedTuple):
 
 
 class Findings:
-    """What a pipeline finds, language by language.
-
-    n_examples (int): Most examples of each kind of mistake, or of each type that is found.
-    """
+    """What a pipeline finds, language by language, and most examples of a kind or type."""
 
     def __init__(self, n_examples: int) -> None:
         self.n_examples = n_examples

@@ -82,10 +82,7 @@ def reliability(confidence: Floats, right: Bools, n_bins: int = N_BINS) -> list[
 
 
 def log_loss(confidence: Floats, right: Bools | Floats) -> float:
-    """Mean negative log likelihood, in nats; 0 where there is no entity.
-
-    right (Union[Bools1d, Floats1d]): Whether each is right, or how probably.
-    """
+    """Mean negative log likelihood, in nats, of what is right (or how probably); 0 for nothing."""
     if not len(right):
         return 0.0
     of_right, of_wrong = (np.log(chance.clip(1e-9)) for chance in (confidence, 1 - confidence))

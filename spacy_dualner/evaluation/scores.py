@@ -90,10 +90,7 @@ def evaluate(
 
 
 def check_annotated(paths: Iterable[Path], limit: int = 0, option: str = "--split") -> None:
-    """Raise DualNerError where a corpus file has no entity to score on.
-
-    limit (int): Of the first N sentences of each; 0 for all.
-    """
+    """Raise DualNerError where the first N sentences of a file (all if 0) have no entity."""
     for path in paths:
         if not any(doc.ents for shard in read_shards(path, limit) for doc in shard):
             raise DualNerError(

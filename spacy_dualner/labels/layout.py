@@ -41,10 +41,7 @@ class Layout:
         return row[self.places]
 
     def parts(self, n_words: int) -> Iterator[Part]:
-        """Cut between sentences.
-
-        n_words (int): Most words of a part; a longer sentence is one by itself.
-        """
+        """One or more parts, cut between sentences, of so many words; a longer sentence is one."""
         lengths = np.diff(self._begins, append=self.n_places) - 1
         words = np.cumsum([0, *lengths])
         first = 0

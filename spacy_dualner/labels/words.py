@@ -62,10 +62,7 @@ class DocWords:
         return self._strings[orth][orth]
 
     def of_tokens(self, values: Values) -> Values:
-        """Those of the values of all tokens, `[tokens, ...]`, that are of words: `[words, ...]`.
-
-        Raises ValueError where there is not one value for each token.
-        """
+        """Those of the values of all tokens, `[tokens, ...]`, one for each, that are of words."""
         check_lengths("token", self.n_tokens, len(values))
         if len(self) == self.n_tokens:
             return values
@@ -74,10 +71,7 @@ class DocWords:
         return values[self.tokens]
 
     def to_tokens(self, values: Tensor, fill: float) -> Tensor:
-        """Values of words, `[words, ...]`, for all tokens; `fill` for white space.
-
-        Raises ValueError where there is not one value for each word.
-        """
+        """Values of words, `[words, ...]`, one for each, for all tokens; `fill` for white space."""
         check_lengths("word", len(self), len(values))
         rows = values.new_full((self.n_tokens, *values.shape[1:]), fill)
         return rows.index_copy(0, torch.from_numpy(self.tokens).to(values.device), values)
@@ -96,9 +90,6 @@ class DocWords:
 
 
 def check_lengths(of: str, expected: int, found: int) -> None:
-    """Raise ValueError where what belongs together is not of one length.
-
-    of (str): What each value is of.
-    """
+    """Raise ValueError where there is not one value for each `of` (a word, a place)."""
     if expected != found:
         raise ValueError(f"{found} values for {expected} {of}s: there has to be one for each.")

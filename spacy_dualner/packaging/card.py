@@ -97,10 +97,7 @@ def write_card(
 
 @dataclass(frozen=True)
 class Card:
-    """A pipeline's card.
-
-    Raises DualNerError where a baseline has no scores to go with, or of other languages.
-    """
+    """A pipeline's card. Raises DualNerError for a baseline of other languages or no scores."""
 
     origin: Origin  # how the pipeline came to be
     meta: dict[str, Any]  # its meta.json, name, licence and author filled in

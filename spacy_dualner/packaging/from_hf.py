@@ -120,10 +120,7 @@ def bio_rows(labels: dict[int, str], name: str) -> dict[str, int]:
 
 
 def linear_head(found: HFObjects, name: str) -> nn.Linear:
-    """The head of a token classifier, where it is one linear layer over the encoder's vectors.
-
-    Raises DualNerError where it is more.
-    """
+    """The head of a token classifier. Raises DualNerError where it is more than a linear layer."""
     classifier: Any = found.transformer
     ids = found.tokenizer("a text", return_tensors="pt")["input_ids"].to(classifier.device)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

@@ -104,10 +104,7 @@ def used_ids(tokenizer: Any, shards: Iterable[Iterable[Doc]]) -> set[int]:
 
 
 def trim(shim: EncoderShim, used: Iterable[int]) -> None:
-    """Drop the sub-words of an encoder that are not needed.
-
-    Raises DualNerError for a tokenizer that cannot be trimmed.
-    """
+    """Drop sub-words that no text needs. Raises DualNerError for a tokenizer of another kind."""
     tokenizer, transformer = shim.words().tokenizer, shim.transformer
     ids = config_ids(transformer.config)
     known = set(tokenizer.get_vocab().values())

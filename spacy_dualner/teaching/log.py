@@ -14,10 +14,7 @@ from .settings import ConfigSchemaTeaching
 
 
 class TeachingLog:
-    """A row for each evaluation; to be entered as a context.
-
-    columns (Mapping[str, str]): Scores to show, and the names of their columns.
-    """
+    """A row for each evaluation, of columns by score; to be entered as a context."""
 
     def __init__(
         self,

@@ -42,10 +42,7 @@ class Network(nn.Module):
 
 
 class Recogniser:
-    """What teaching needs of a pipeline's `dualner` component.
-
-    Raises DualNerError where the component is missing or not of the kind that can be taught.
-    """
+    """What teaching needs of a `dualner`. Raises DualNerError where it cannot be taught."""
 
     def __init__(self, nlp: Language, name: str) -> None:
         pipe, shim = find_component(nlp, name), find_encoder(nlp, name)

@@ -56,10 +56,7 @@ def together() -> Iterator[None]:
 
 
 def check_alike(accelerator: Accelerator, own: str) -> None:
-    """See that all processes, which may run on several machines, work on the same.
-
-    Raises DualNerError in all of them where they do not.
-    """
+    """Raise DualNerError in all processes, on whatever machines, unless they work on the same."""
     if len(set(gather_object([own]))) > 1:
         raise DualNerError(
             "The processes of this run have different pipelines, text or checkpoints. Give every "
@@ -68,10 +65,7 @@ def check_alike(accelerator: Accelerator, own: str) -> None:
 
 
 def on_main(accelerator: Accelerator, compute: Callable[[], Any]) -> Any:
-    """What the main process computes, for all processes.
-
-    compute (Callable): Takes no time to speak of: others wait, and do not wait for ever.
-    """
+    """What the main process computes, for all: in no time to speak of, as the others wait."""
     answer: list[Any] = [None]
     if accelerator.is_main_process:
         with accelerator.autocast():

@@ -9,10 +9,7 @@ from torch import nn
 
 
 class Teacher:
-    """The best student so far, which gives the pseudo labels and is what a run returns.
-
-    student (nn.Module): Begins as the stage-1 model.
-    """
+    """The best student so far, which gives the pseudo labels: at first the stage-1 model."""
 
     def __init__(self, student: nn.Module) -> None:
         # Weights that training leaves alone are shared by both.

@@ -109,10 +109,7 @@ class PairViews(Views):
 
 
 def make_views(settings: ConfigSchemaTeaching, data: TeachingData, recogniser: Recogniser) -> Views:
-    """The views that a config asks for.
-
-    Raises DualNerError where FILTER cannot cut the encoder where it is told to.
-    """
+    """What a config asks for. Raises DualNerError where FILTER cannot cut the encoder so."""
     if settings.method != "filter":
         return Views(data, recogniser.shape)
     fusion = Fusion(settings.local_layers, settings.fused_layers)

@@ -63,10 +63,7 @@ def make_history_logger(path: Path) -> Callable:
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
-    """The evaluations in a file of `HistoryLogger`; none where there is no file.
-
-    Raises DataError where a line holds none.
-    """
+    """The evaluations in a history, if there is one. Raises DataError where a line holds none."""
     if not path.is_file():
         return []
     with readable(path, "not a history of training", "Remove it, or get it anew."):

@@ -28,10 +28,7 @@ def make_without_paths() -> Callable[[Language], Language]:
 
 
 def shorten_paths(value: Any) -> Any:
-    """Shorten paths outside the working folder to their last part, in a string or within a config.
-
-    value (Any): A value of a config; dicts and lists are changed in place.
-    """
+    """Shorten paths outside the working folder to their last part; dicts and lists in place."""
     if isinstance(value, dict):
         for key, item in value.items():
             value[key] = shorten_paths(item)

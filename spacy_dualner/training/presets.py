@@ -15,10 +15,7 @@ STAGES = ("stage1.cfg", "stage2.cfg")
 
 
 def find_preset(preset: Path) -> Path:
-    """The folder of a preset.
-
-    RETURNS (Path): The folder; what was given where no preset has this name.
-    """
+    """The folder of a preset, which is a folder or the name of one that this package carries."""
     known = _carried() / preset
     return known if len(preset.parts) == 1 and known.is_dir() and not preset.is_dir() else preset
 

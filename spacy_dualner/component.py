@@ -23,7 +23,7 @@ from .labels.scheme import LabelScheme
 from .model import fitting
 from .scorer import dualner_score
 from .system import forking  # noqa: F401 (acts at import)
-from .training.gold_loss import gold_loss
+from .training.losses import gold_loss
 from .training.optimizer import AdamW, make_default, prefer_default
 from .training.pieces import Pieces
 

@@ -28,8 +28,9 @@ from spacy_dualner.cli._options import with_settings
 from spacy_dualner.component import DualNer
 from spacy_dualner.data.docbin import corpus_path, languages, read_docs
 from spacy_dualner.decoding.confidence import Calibrator
+from spacy_dualner.decoding.decodings import DECODINGS
 from spacy_dualner.decoding.lattice import best_tags, make_lattice
-from spacy_dualner.decoding.read import DECODINGS, read_spans
+from spacy_dualner.decoding.read import read_spans
 from spacy_dualner.evaluation.calibrate import read_sentences
 from spacy_dualner.evaluation.fitting import HIDDEN
 from spacy_dualner.evaluation.sentences import Sentences

@@ -20,6 +20,7 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any
 
+import numpy as np
 import psutil
 import spacy
 import typer
@@ -203,12 +204,13 @@ def teach(folder: Path, temp: Path, steps: int, max_memory_mb: int) -> dict[str,
     for batch in data.batches(teaching.settings.batch_size, seed=0, epoch=0)[:steps]:
         teaching.step.take(batch, 1.0)
     n_tokens = len(data.corpus.word_lengths)
+    arrays = [own for own in vars(data.corpus).values() if isinstance(own, np.ndarray)]
     return {
         "MB before": before,
         "MB loaded": loaded,
         "MB at most while loading": peak.most,
         f"MB after {steps} steps": resident(),
-        "bytes of arrays a token": data.corpus.nbytes / n_tokens,
+        "bytes of arrays a token": sum(a.nbytes for a in arrays) / n_tokens,
         "bytes of resident memory a token": 1e6 * (loaded - before) / n_tokens,
         "seconds to load": loading,
     }

@@ -30,7 +30,7 @@ from thinc.api import xp2torch
 from spacy_dualner.annotation.shortlist import Shortlist
 from spacy_dualner.cli._options import with_settings
 from spacy_dualner.data.docbin import corpus_path, read_docs
-from spacy_dualner.decoding.doubt import doubts
+from spacy_dualner.decoding.confidence import doubts
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.evaluation.sentences import Sentences
 from spacy_dualner.labels.layout import Layout

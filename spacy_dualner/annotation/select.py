@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import xp2torch
 
 from ..data.outputs import aside
-from ..decoding.doubt import doubts
+from ..decoding.confidence import doubts
 from ..errors import DataError, DualNerError
 from ..labels.layout import Layout
 from ..labels.words import DocWords

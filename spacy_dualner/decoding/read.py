@@ -10,10 +10,8 @@ from torch import Tensor
 
 from ..labels.conversions import Spans, tags_to_spans
 from ..labels.layout import Layout, Part
-from .decodings import DECODINGS, read_tags
+from .decodings import read_tags
 from .lattice import Lattice, best_tags, make_lattice, span_log_probs
-
-__all__ = ["DECODINGS", "Measure", "likely_spans", "measure_spans", "read_entities", "read_spans"]
 
 # A lattice takes some 50 bytes for each logit of its words. 66 types have 267 logits a word.
 _LOGITS = 1 << 20

@@ -44,12 +44,6 @@ class SentenceArrays:
     def __len__(self) -> int:
         return len(self.langs)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays, in memory or in a file."""
-        arrays = (self.ids, self.word_lengths, self.tags, self.langs)
-        return sum(a.nbytes for a in (*arrays, self.word_bounds, self.subword_bounds))
-
     def checksum(self) -> int:
         """Of all that is in it."""
         arrays = (self.ids, self.word_lengths, self.tags, self.langs)
@@ -152,7 +146,6 @@ class ArraysBuilder:
                 tags = doc_tags(batch, self.scheme, batch[0].vocab.strings, words)
             check_lengths("word", len(subwords.word_lengths), len(tags))
             self._write(ids=subwords.ids, word_lengths=subwords.word_lengths, tags=tags)
-            ends = _bounds(subwords.word_lengths)[_bounds(words.lengths)]
             names = self._names
             kept = (words.lengths > 0) | self.keep_empty
             lang = [
@@ -161,7 +154,7 @@ class ArraysBuilder:
                 if keep
             ]
             self._n_words.append(words.lengths[kept].astype(np.int32))
-            self._n_subwords.append(np.diff(ends)[kept].astype(np.int32))
+            self._n_subwords.append(subwords.sizes[kept].astype(np.int32))
             self._langs.append(np.array(lang, dtype=np.int16))
             n_added += len(lang)
         return n_added

@@ -127,9 +127,7 @@ def _one_block(batch: SubwordBatch, shape: Shape) -> Block:
     whole = replace(shape, budget=1 << 40, max_padding=1.0)
     (block,) = make_blocks(batch, whole)
     # Rows stand in order of falling length: turn them back.
-    sub_ends = np.concatenate(([0], np.cumsum(batch.word_lengths)))
-    word_ends = np.concatenate(([0], np.cumsum(batch.sentence_lengths)))
-    order = np.argsort(-np.diff(sub_ends[word_ends]), kind="stable")
+    order = np.argsort(-batch.sizes, kind="stable")
     width = block.input_ids.shape[1]
     ids, lengths = np.empty_like(block.input_ids), np.empty_like(block.lengths)
     ids[order], lengths[order] = block.input_ids, block.lengths

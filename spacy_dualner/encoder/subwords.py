@@ -22,6 +22,12 @@ class SubwordBatch(NamedTuple):
     word_lengths: Ints  # number of sub-words of each word, at least 1
     sentence_lengths: Ints  # number of words of each sentence; 0 for an empty one
 
+    @property
+    def sizes(self) -> Ints:
+        """Number of sub-words of each sentence."""
+        of_words, of_sentences = np.r_[0, self.word_lengths], np.r_[0, self.sentence_lengths]
+        return np.diff(np.cumsum(of_words)[np.cumsum(of_sentences)])
+
 
 def ragged_arange(starts: Ints, lengths: Ints) -> Ints:
     """`concatenate([arange(s, s + n) for s, n in zip(starts, lengths)])` without the loop."""

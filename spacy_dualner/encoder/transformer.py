@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, cast
 
-import numpy as np
 from spacy.tokens import Doc
 from spacy.util import registry
 from thinc.api import ArgsKwargs, Model, Ops, torch2xp, xp2torch
@@ -79,10 +78,7 @@ def init(model: Model, X: list[Doc] | None = None, Y: object = None, *, name: st
 def fitting_docs(layer: Model, docs: Sequence[Doc]) -> list[Ints]:
     """Places of the Docs in each piece of a batch that memory takes in training."""
     shim = encoder_shim(layer)
-    batch = shim.words().encode(DocWords(docs))
-    ends = np.concatenate(([0], np.cumsum(batch.word_lengths)))
-    bounds = np.concatenate(([0], np.cumsum(batch.sentence_lengths)))
-    return shim.piece_size().cut(np.diff(ends[bounds]))
+    return shim.piece_size().cut(shim.words().encode(DocWords(docs)).sizes)
 
 
 def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:

@@ -16,7 +16,7 @@ from spacy.util import minibatch
 from tqdm import tqdm
 
 from ..data.docbin import corpus_path, read_docs, read_shards
-from ..decoding.read import DECODINGS
+from ..decoding.decodings import DECODINGS
 from ..errors import DualNerError
 from ..labels.gold import doc_tags
 from ..labels.gold_types import foreign_types

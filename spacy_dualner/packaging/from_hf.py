@@ -153,12 +153,11 @@ def fit_bounds(pipe: DualNer, docs: Sequence[Doc]) -> Agreement:
     fitted = vectors[~held_out], HeadValues(*(values[~held_out] for values in tags))
     bounds = [*heads.start.parameters(), *heads.end.parameters()]
     optimizer = torch.optim.LBFGS(bounds, max_iter=STEPS, line_search_fn="strong_wolfe")
-    off, one = vectors.new_zeros(()), vectors.new_ones(())
 
     def loss() -> Tensor:
         optimizer.zero_grad()
         found = split_logits(heads.classify(fitted[0]))
-        total = labelled_loss(found, fitted[1], HeadValues(off, one, one))
+        total = labelled_loss(found, fitted[1], (0.0, 1.0, 1.0))
         total.backward()
         return total
 

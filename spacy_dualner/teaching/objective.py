@@ -65,13 +65,11 @@ def stage2_loss(
     teacher (Optional[Floats2d]): The teacher's logits, without gradient; None where none is asked.
     """
     values = split_logits(student)
-    one = student.new_ones(())
-    ones = HeadValues(one, one, one)
     layout = piece.layout
     bounds = extract_span(layout.spread(piece.gold))
     gold = HeadValues(piece.gold, *map(layout.gather, bounds))
     gold_weight = 0.5 if objective.method in ("dual", "selfkl") else 1.0
-    loss = gold_weight * labelled_loss(values, gold, ones, piece.n_source)
+    loss = gold_weight * labelled_loss(values, gold, n_words=piece.n_source)
     for taught in () if teacher is None else _taught_losses(objective, piece, values, teacher):
         loss = loss + taught
     if objective.alpha:
@@ -88,14 +86,13 @@ def _taught_losses(
     """What the teacher says of source words, if it is asked of these, and of target words."""
     is_source, n_source, n_target = piece.is_source, piece.n_source, piece.n_target
     if objective.method == "dual":
-        one = teacher.new_ones(())
-        ones, pseudo = HeadValues(one, one, one), pseudo_labels(teacher, piece.layout)
+        pseudo = pseudo_labels(teacher, piece.layout)
         source, target = (
             HeadValues(*(head.masked_fill(others, IGNORE) for head in pseudo))
             for others in (~is_source, is_source)
         )
-        yield 0.5 * labelled_loss(values, source, ones, n_source)
-        yield labelled_loss(values, target, ones, n_target)
+        yield 0.5 * labelled_loss(values, source, n_words=n_source)
+        yield labelled_loss(values, target, n_words=n_target)
         return
     own = split_logits(teacher)
     if objective.method == "selfkl":

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
 import torch.nn.functional as F
+from spacy.training import Example
+from thinc.api import torch2xp, xp2torch
+from thinc.types import Floats2d
 from torch import Tensor
 
-from ..labels.scheme import IGNORE, HeadValues
+from ..encoder.heads import split_logits
+from ..labels.gold import example_labels
+from ..labels.scheme import IGNORE, HeadValues, LabelScheme
+
+
+def gold_loss(
+    examples: Sequence[Example], scores: Floats2d, scheme: LabelScheme, settings: Mapping[str, Any]
+) -> tuple[float, Floats2d, int]:
+    """The loss of equation 4, and its gradient.
+
+    settings (Mapping[str, Any]): `tag_loss` and `span_loss`, the weights of the heads' losses.
+    RETURNS (Tuple[float, Floats2d, int]): Loss, its gradient over the logits, and the number of
+        words that have a gold label.
+    """
+    logits = xp2torch(scores).requires_grad_()
+    labels = example_labels(examples, scheme, logits.device)
+    tag, span = settings["tag_loss"], settings["span_loss"]
+    loss = labelled_loss(split_logits(logits), labels, (tag, span, span))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    n_words = int((labels.tag != IGNORE).sum())
+    return loss.item(), cast(Floats2d, torch2xp(gradient)), n_words
 
 
 def labelled_loss(
     logits: HeadValues,
     labels: HeadValues,
-    weights: HeadValues,
+    weights: Sequence[float | Tensor] = (1.0, 1.0, 1.0),
     n_words: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of the three heads, each a mean over words with a label (equation 4).
 
     logits (HeadValues): `[words, classes]` of each head.
     labels (HeadValues): `[words]` of each head, gold or pseudo, IGNORE where there is none.
-    weights (HeadValues): Scalar weight of each head's loss.
+    weights (Sequence[Union[float, Tensor]]): Scalar weight of each head's loss.
     n_words (Optional[Tensor]): Words to divide by, where these words are a piece of a batch whose
         mean is wanted. By default the words with a label here.
     RETURNS (Tensor): Scalar, 0 where no word has a label.

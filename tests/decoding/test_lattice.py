@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spacy_dualner.decoding import read as decoding
-from spacy_dualner.decoding.confidence import confidences
-from spacy_dualner.decoding.decodings import read_tags
-from spacy_dualner.decoding.doubt import doubts
+from spacy_dualner.decoding.confidence import confidences, doubts
+from spacy_dualner.decoding.decodings import DECODINGS, read_tags
 from spacy_dualner.decoding.lattice import (
     Lattice,
     best_tags,
@@ -24,7 +23,7 @@ from spacy_dualner.decoding.lattice import (
     make_lattice,
     span_log_probs,
 )
-from spacy_dualner.decoding.read import DECODINGS, read_spans
+from spacy_dualner.decoding.read import read_spans
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.labels.conversions import Spans, tags_to_spans
 from spacy_dualner.labels.layout import Layout

@@ -10,7 +10,6 @@ from thinc.api import Config, ConfigValidationError
 from ..errors import DualNerError
 from ..training.optimizer import AdamW
 from ..training.presets import interpolated
-from .objective import Objective
 from .settings import ConfigSchemaCorpora, ConfigSchemaTeaching
 
 SCHEMAS: dict[str, type[BaseModel]] = {
@@ -41,7 +40,6 @@ class TeachingConfig:
     settings: ConfigSchemaTeaching
     corpora: ConfigSchemaCorpora
     optimizer: AdamW
-    objective: Objective
     source: dict[str, Any]
 
 
@@ -75,10 +73,9 @@ def resolve_config(config: Config) -> TeachingConfig:
             "teaching.teacher.templates would do nothing. Leave it out, or set teaching.method to "
             '"dual" or "selfkl".'
         )
-    objective = Objective(settings.method, settings.alpha, settings.mse_norm)
     plain = settings.model_dump(exclude={"optimizer", "logger"})
     source = {"teaching": sorted((full["teaching"] | plain).items()), "corpora": full["corpora"]}
-    return TeachingConfig(settings, corpora, settings.optimizer, objective, source)
+    return TeachingConfig(settings, corpora, settings.optimizer, source)
 
 
 def _validated(section: Config, schema: type[BaseModel]) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,24 +14,8 @@ from ..labels.layout import Layout
 from ..labels.scheme import IGNORE, HeadValues
 from ..training.losses import labelled_loss, self_teaching_loss
 from .pseudo_labels import pseudo_labels
-from .regulariser import Norm, entity_regulariser, gather_entities
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Which losses stage 2 is made of. The defaults are the paper's."""
-
-    # `dual`, pseudo labels crossed over between the heads; `selfkl`, each head after the teacher's
-    # own distribution; `filter`, that for target words alone; or `gold`, what is annotated and no
-    # teacher, as in stage 1.
-    method: Literal["dual", "selfkl", "filter", "gold"] = "dual"
-    alpha: float = 0.5  # weight of the entity-aware regulariser
-    mse_norm: Norm = "pairs"  # how that is normalised, `pairs` or `set`
-
-    @property
-    def taught(self) -> bool:
-        """Whether a teacher is asked."""
-        return self.method != "gold"
+from .regulariser import entity_regulariser, gather_entities
+from .settings import ConfigSchemaTeaching
 
 
 @dataclass
@@ -56,7 +39,11 @@ def found_entities(values: HeadValues, layout: Layout) -> Spans:
 
 
 def stage2_loss(
-    objective: Objective, piece: Piece, vectors: Tensor, student: Tensor, teacher: Tensor | None
+    settings: ConfigSchemaTeaching,
+    piece: Piece,
+    vectors: Tensor,
+    student: Tensor,
+    teacher: Tensor | None,
 ) -> Tensor:
     """`J_src + J_trg + alpha * J_mse` (equation 10) of one piece; pieces add up to the batch.
 
@@ -68,24 +55,24 @@ def stage2_loss(
     layout = piece.layout
     bounds = extract_span(layout.spread(piece.gold))
     gold = HeadValues(piece.gold, *map(layout.gather, bounds))
-    gold_weight = 0.5 if objective.method in ("dual", "selfkl") else 1.0
+    gold_weight = 0.5 if settings.method in ("dual", "selfkl") else 1.0
     loss = gold_weight * labelled_loss(values, gold, n_words=piece.n_source)
-    for taught in () if teacher is None else _taught_losses(objective, piece, values, teacher):
+    for taught in () if teacher is None else _taught_losses(settings, piece, values, teacher):
         loss = loss + taught
-    if objective.alpha:
+    if settings.alpha:
         found = gather_entities(vectors, found_entities(values, layout))
         n_types = values.start.shape[-1] - 1
-        pull = entity_regulariser(found, n_types, objective.mse_norm)
-        loss = loss + objective.alpha * piece.share * pull
+        pull = entity_regulariser(found, n_types, settings.mse_norm)
+        loss = loss + settings.alpha * piece.share * pull
     return loss
 
 
 def _taught_losses(
-    objective: Objective, piece: Piece, values: HeadValues, teacher: Tensor
+    settings: ConfigSchemaTeaching, piece: Piece, values: HeadValues, teacher: Tensor
 ) -> Iterator[Tensor]:
     """What the teacher says of source words, if it is asked of these, and of target words."""
     is_source, n_source, n_target = piece.is_source, piece.n_source, piece.n_target
-    if objective.method == "dual":
+    if settings.method == "dual":
         pseudo = pseudo_labels(teacher, piece.layout)
         source, target = (
             HeadValues(*(head.masked_fill(others, IGNORE) for head in pseudo))
@@ -95,6 +82,6 @@ def _taught_losses(
         yield labelled_loss(values, target, n_words=n_target)
         return
     own = split_logits(teacher)
-    if objective.method == "selfkl":
+    if settings.method == "selfkl":
         yield 0.5 * self_teaching_loss(values, own, is_source, n_source)
     yield self_teaching_loss(values, own, ~is_source, n_target)

@@ -92,11 +92,11 @@ class Step:
     def _loss(self, drawn: Ints, n_source: Tensor, n_target: Tensor, share: float) -> Tensor:
         view, device = self.views.make(drawn), self.device
         layout = Layout(view.sentence_lengths, device)
-        taught = self._taught(view) if self.config.objective.taught else None
+        taught = self._taught(view) if self.config.settings.method != "gold" else None
         vectors, logits = self.student(view.student, view.n_words)
         gold, is_source = (torch.from_numpy(x).to(device) for x in (view.gold, view.is_source))
         piece = Piece(gold, layout, is_source, n_source, n_target, share)
-        return stage2_loss(self.config.objective, piece, vectors, logits.float(), taught)
+        return stage2_loss(self.config.settings, piece, vectors, logits.float(), taught)
 
     def _taught(self, view: View) -> Tensor:
         """The teacher's logits `[words, 4C + 3]`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from helpers import oracle
@@ -12,11 +13,17 @@ from torch import Tensor
 from spacy_dualner.labels.layout import Layout
 from spacy_dualner.labels.scheme import IGNORE
 from spacy_dualner.teaching.objective import Piece
+from spacy_dualner.teaching.settings import ConfigSchemaTeaching
 
 N_TYPES = 3
 
 
 SIZES = (2 * N_TYPES + 1, N_TYPES + 1, N_TYPES + 1)
+
+
+def objective(**settings: Any) -> ConfigSchemaTeaching:
+    """The settings of stage 2 that the loss reads; the defaults are the paper's."""
+    return ConfigSchemaTeaching.model_construct(**settings)
 
 
 def randn(*shape: int, seed: int = 0) -> Tensor:

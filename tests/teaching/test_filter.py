@@ -27,7 +27,7 @@ from spacy_dualner.encoder.windows import Shape, make_blocks
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.pipeline import find_encoder
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.objective import Objective, stage2_loss
+from spacy_dualner.teaching.objective import stage2_loss
 from spacy_dualner.teaching.teach import Teaching, teach
 
 ENGLISH = [words for words, _ in SENTENCES]
@@ -168,8 +168,8 @@ def test_the_loss(folder: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("spacy_dualner.teaching.step.stage2_loss", spy)
         total = teaching.step.take(np.array([10, 20]), 1.0)
-    ((objective, piece, _, student, teacher),) = captured
-    assert objective == Objective("filter", 0.0)
+    ((settings, piece, _, student, teacher),) = captured
+    assert (settings.method, settings.alpha) == ("filter", 0.0)
     n = len(ENGLISH[0])
     assert piece.is_source.tolist() == [True] * 2 * n + [False] * 2 * n
     assert int(piece.n_source) == int(piece.n_target) == 2 * n

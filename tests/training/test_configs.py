@@ -16,7 +16,6 @@ from thinc.api import Config, ConfigValidationError
 
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.teaching.config import resolve_config
-from spacy_dualner.teaching.objective import Objective
 from spacy_dualner.training.presets import config_text
 
 PRESETS = sorted(path.parent for path in (ROOT / "configs").glob("*/preset.cfg"))
@@ -165,7 +164,7 @@ def test_a_short_config_is_filled_with_defaults() -> None:
     config = Config({"teaching": {"model": "stage1"}, "corpora": {"source": reader}})
     resolved = resolve_config(config)
     assert resolved.corpora.target is None and resolved.corpora.dev is None
-    assert resolved.settings.alpha == 0.5 and resolved.objective.alpha == 0.5
+    assert resolved.settings.alpha == 0.5
     assert resolved.settings.batch_size == 128
     assert resolved.optimizer.learn_rate == 2e-5
 
@@ -185,12 +184,6 @@ def test_another_optimizer_is_a_clear_error(optimizer: dict) -> None:
     config["teaching"]["optimizer"] = optimizer
     with pytest.raises(DualNerError, match=r"\[teaching\.optimizer\]"):
         resolve_config(config)
-
-
-def test_settings_reach_the_objective() -> None:
-    config = Config().from_disk(MINI / "stage2.cfg")
-    config["teaching"] |= {"method": "selfkl", "alpha": 0.0, "mse_norm": "set"}
-    assert resolve_config(config).objective == Objective("selfkl", 0.0, "set")
 
 
 # configure

@@ -14,6 +14,7 @@ from helpers.losses import (
     classes,
     crossed_over,
     make_batch,
+    objective,
     pull_by_pairs,
     randn,
 )
@@ -24,7 +25,8 @@ from torch import Tensor
 
 from spacy_dualner.encoder.heads import split_logits
 from spacy_dualner.labels.scheme import IGNORE, HeadValues
-from spacy_dualner.teaching.objective import Objective, stage2_loss
+from spacy_dualner.teaching.objective import stage2_loss
+from spacy_dualner.teaching.settings import ConfigSchemaTeaching
 from spacy_dualner.training.losses import labelled_loss, self_teaching_loss
 
 moderate = settings(max_examples=many(40))
@@ -118,7 +120,7 @@ def test_gradient_of_the_self_teaching_loss() -> None:
 # The objective
 
 
-def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor:
+def plain_loss(settings: ConfigSchemaTeaching, batch: Batch, share: float = 1.0) -> Tensor:
     """Equations 5 to 10, sentence by sentence."""
     losses = {True: batch.student.new_zeros(()), False: batch.student.new_zeros(())}
     entities, at = [], 0
@@ -130,7 +132,7 @@ def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor
         batch.split(batch.teacher),
         strict=True,
     ):
-        if objective.method == "dual":
+        if settings.method == "dual":
             pseudo = sum(map(cross_entropy, student, crossed_over(*teacher)))
         else:
             pseudo = sum(map(divergence, student, teacher))
@@ -145,9 +147,9 @@ def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor
         entities += [(at + first, at + last, type_) for first, last, type_ in found]
         at += length
     total = sum(losses[s] / batch.words(s).clamp(min=1) for s in (True, False))
-    if objective.alpha:
-        pull = pull_by_pairs(batch.vectors, entities, N_TYPES, objective.mse_norm)
-        total = total + objective.alpha * share * pull
+    if settings.alpha:
+        pull = pull_by_pairs(batch.vectors, entities, N_TYPES, settings.mse_norm)
+        total = total + settings.alpha * share * pull
     return total
 
 
@@ -162,9 +164,9 @@ def plain_loss(objective: Objective, batch: Batch, share: float = 1.0) -> Tensor
 def test_stage2_loss_equals_the_plain_formula(sentences, method, alpha, norm, seed) -> None:
     """0.5 gold + 0.5 pseudo for source words, pseudo alone for target words, and the pull."""
     batch = make_batch(*map(list, zip(*sentences, strict=True)), seed)
-    objective = Objective(method, alpha, norm)
-    value = stage2_loss(objective, *batch.piece(share=0.25))
-    torch.testing.assert_close(value, plain_loss(objective, batch, 0.25), rtol=1e-9, atol=1e-12)
+    settings = objective(method=method, alpha=alpha, mse_norm=norm)
+    value = stage2_loss(settings, *batch.piece(share=0.25))
+    torch.testing.assert_close(value, plain_loss(settings, batch, 0.25), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["dual", "selfkl"])
@@ -172,7 +174,7 @@ def test_gradient_of_stage2_loss(method) -> None:
     batch = make_batch([4, 3, 5, 2], [True, False, False, True], seed=3)
     piece, vectors, student, teacher = batch.piece()
     assert torch.autograd.gradcheck(
-        lambda v, s: stage2_loss(Objective(method), piece, v, s, teacher),
+        lambda v, s: stage2_loss(objective(method=method), piece, v, s, teacher),
         (vectors.clone().requires_grad_(), student.clone().requires_grad_()),
     )
 
@@ -182,30 +184,30 @@ def test_gradient_of_stage2_loss(method) -> None:
 def test_pieces_add_up_to_the_batch(method, cuts) -> None:
     """Whatever the pieces hold: source words, target words, or both."""
     batch = make_batch([4, 1, 6, 3, 2, 5], [True, True, False, True, False, False], seed=5)
-    objective = Objective(method, alpha=0.0)
-    whole = stage2_loss(objective, *batch.piece())
+    settings = objective(method=method, alpha=0.0)
+    whole = stage2_loss(settings, *batch.piece())
     bounds = [0, *cuts, len(batch.lengths)]
     pieces = [
-        stage2_loss(objective, *batch.piece(b, e, 1 / (len(bounds) - 1)))
+        stage2_loss(settings, *batch.piece(b, e, 1 / (len(bounds) - 1)))
         for b, e in pairwise(bounds)
     ]
     torch.testing.assert_close(sum(pieces), whole, rtol=1e-12, atol=0)
-    torch.testing.assert_close(whole, plain_loss(objective, batch), rtol=1e-9, atol=0)
+    torch.testing.assert_close(whole, plain_loss(settings, batch), rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("is_source", [True, False])
 def test_a_batch_of_one_kind_of_sentences(is_source) -> None:
     batch = make_batch([3, 5], [is_source] * 2, seed=4)
-    value = stage2_loss(Objective(), *batch.piece())
+    value = stage2_loss(objective(), *batch.piece())
     assert value.isfinite()
-    torch.testing.assert_close(value, plain_loss(Objective(), batch), rtol=1e-9, atol=0)
+    torch.testing.assert_close(value, plain_loss(objective(), batch), rtol=1e-9, atol=0)
 
 
 def test_no_gradient_flows_into_the_teacher() -> None:
     batch = make_batch([4, 3, 5], [True, False, True])
     piece, vectors, student, teacher = batch.piece()
     teacher = teacher.clone().requires_grad_()
-    stage2_loss(Objective(), piece, vectors, student.clone().requires_grad_(), teacher).backward()
+    stage2_loss(objective(), piece, vectors, student.clone().requires_grad_(), teacher).backward()
     assert teacher.grad is None
 
 
@@ -220,7 +222,7 @@ def test_the_regulariser_trains_the_vectors_and_not_the_choice_of_spans() -> Non
     for alpha in (0.0, 1.0):
         piece, vectors, student, teacher = batch.piece()
         vectors, student = (x.clone().requires_grad_() for x in (vectors, student))
-        stage2_loss(Objective(alpha=alpha), piece, vectors, student, teacher).backward()
+        stage2_loss(objective(alpha=alpha), piece, vectors, student, teacher).backward()
         gradients[alpha] = vectors.grad, student.grad
     assert gradients[0.0][0] is None
     pulled = gradients[1.0][0].abs().sum(-1).nonzero().flatten().tolist()

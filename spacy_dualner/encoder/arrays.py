@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from zlib import crc32
@@ -96,29 +96,19 @@ class SentenceArrays:
         return np.flatnonzero(self.langs == self.lang_names.index(name))
 
 
+@dataclass
 class ArraysBuilder:
-    """Tokenises Docs into one `SentenceArrays`, in memory or, once it is large, in files.
+    """Tokenises Docs into one `SentenceArrays`, in memory or, once it is large, in files."""
 
-    max_memory (int): Bytes of sub-words, lengths and tags above which these are written to
-        temporary files, and read by memory mapping.
-    folder (Optional[Path]): Where those files lie; they have no name there, and go with the arrays.
-    keep_empty (bool): Whether Docs without a word keep their places, as sentences of no words.
-    """
+    words: WordTokenizer
+    scheme: LabelScheme
+    _: KW_ONLY
+    max_memory: int = 1 << 30  # bytes above which arrays are written to temporary files, and mapped
+    folder: Path | None = None  # where those lie; they have no name there, and go with the arrays
+    keep_empty: bool = False  # whether Docs without a word keep their places, as empty sentences
 
-    def __init__(
-        self,
-        words: WordTokenizer,
-        scheme: LabelScheme,
-        *,
-        max_memory: int = 1 << 30,
-        folder: Path | None = None,
-        keep_empty: bool = False,
-    ) -> None:
-        self.words = words
-        self.scheme = scheme
-        self.max_memory = max_memory
-        self.keep_empty = keep_empty
-        where = str(folder) if folder is not None else None
+    def __post_init__(self) -> None:
+        where = str(self.folder) if self.folder is not None else None
         self._long = {name: SpooledTemporaryFile(dir=where) for name in _LONG}  # noqa: SIM115
         self._n_bytes = 0
         self._n_words: list[NDArray[np.int32]] = []

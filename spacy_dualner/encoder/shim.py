@@ -166,11 +166,8 @@ class EncoderShim(HFShim):
         packed = BytesIO()
         config = without_origin(self._model.config.to_dict())
         packed.write(Packer().pack_map_header(4))
-        pack("checksum", packed.write)
-        pack(_checksum(config, files), packed.write)
-        pack("config", packed.write)
-        pack(config, packed.write)
-        pack("state", packed.write)
+        for part in ("checksum", _checksum(config, files), "config", config, "state"):
+            pack(part, packed.write)
         header = packed.tell()
         packed.write(binary_header(0))
         begin = packed.tell()

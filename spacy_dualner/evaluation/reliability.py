@@ -15,38 +15,24 @@ N_BINS = 15
 
 
 class Bin(TypedDict):
-    """Entities of like confidence.
+    """Entities of like confidence."""
 
-    n: How many.
-    confidence: Their mean confidence.
-    right: The share of them that is right.
-    """
-
-    n: int
-    confidence: float
-    right: float
+    n: int  # how many
+    confidence: float  # their mean confidence
+    right: float  # the share of them that is right
 
 
 class Measures(TypedDict):
-    """What is measured of the confidences of some entities.
+    """What is measured of the confidences of some entities."""
 
-    n: Number of entities.
-    right: Share that is right (precision, 0 to 1).
-    confidence: Mean confidence; above `right` is overconfident.
-    ece: Expected calibration error, 0 to 1.
-    auroc: Probability that a right entity has more confidence than a wrong one; None where all
-        are right or all are wrong.
-    log_loss: Mean negative log likelihood, in nats.
-    bins: Reliability, from low to high confidence; empty bins are left out.
-    """
-
-    n: int
-    right: float
-    confidence: float
-    ece: float
+    n: int  # number of entities
+    right: float  # share that is right (precision, 0 to 1)
+    confidence: float  # mean confidence; above `right` is overconfident
+    ece: float  # expected calibration error, 0 to 1
+    # Probability that a right entity has more confidence than a wrong one; None for one kind alone.
     auroc: float | None
-    log_loss: float
-    bins: list[Bin]
+    log_loss: float  # mean negative log likelihood, in nats
+    bins: list[Bin]  # from low to high confidence; empty bins are left out
 
 
 def measure(confidence: Floats, right: Bools) -> Measures:

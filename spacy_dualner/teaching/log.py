@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from spacy.language import Language
@@ -13,23 +14,15 @@ from .schedule import Schedule
 from .settings import ConfigSchemaTeaching
 
 
+@dataclass
 class TeachingLog:
-    """A row for each evaluation, of columns by score; to be entered as a context."""
+    """A row for each evaluation; to be entered as a context."""
 
-    def __init__(
-        self,
-        nlp: Language,
-        settings: ConfigSchemaTeaching,
-        columns: Mapping[str, str],
-        schedule: Schedule,
-        *,
-        silent: bool = False,
-    ) -> None:
-        self.nlp = nlp
-        self.settings = settings
-        self.columns = columns
-        self.schedule = schedule
-        self.silent = silent
+    nlp: Language
+    settings: ConfigSchemaTeaching
+    columns: Mapping[str, str]  # scores to show, and the names of their columns
+    schedule: Schedule
+    silent: bool = False
 
     def __enter__(self) -> TeachingLog:
         self._write, self._finish = (lambda row: None), (lambda: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,28 +22,23 @@ from .templates import with_unread
 from .views import View, Views
 
 
+@dataclass
 class Step:
     """What a batch goes through, in pieces that memory takes."""
 
-    def __init__(
-        self,
-        config: TeachingConfig,
-        network: Network,
-        teacher: Teacher,
-        views: Views,
-        accelerator: Accelerator,
-        piece_size: PieceSize,
-    ) -> None:
-        self.config = config
-        self.teacher = teacher
-        self.views = views
-        self.accelerator = accelerator
-        self.piece_size = piece_size
+    config: TeachingConfig
+    network: Network
+    teacher: Teacher
+    views: Views
+    accelerator: Accelerator
+    piece_size: PieceSize
+
+    def __post_init__(self) -> None:
+        network, settings = self.network, self.config.optimizer
         self.device = next(network.parameters()).device
-        self.word_counts = views.data.corpus.word_counts()
-        self.student, self.optimizer = accelerator.prepare(
-            network, config.optimizer.build([network.encoder], network.heads)
-        )
+        self.word_counts = self.views.data.corpus.word_counts()
+        optimizer = settings.build([network.encoder], network.heads)
+        self.student, self.optimizer = self.accelerator.prepare(network, optimizer)
 
     def take(self, batch: Ints, rate: float) -> Tensor:
         """Step over a batch of sentence numbers, the same on all processes.

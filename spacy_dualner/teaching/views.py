@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -40,18 +40,17 @@ class View:
         return int((~self.unread).sum())
 
 
+@dataclass
 class Views:
     """Makes views of the sentences of a corpus."""
 
+    data: TeachingData
+    shape: Shape
+    # Of each word of the corpus, whether the teacher does not see it; by default it sees all.
+    unread: NDArray[np.bool_] | None = field(default=None, init=False)
+
     passes = 1
     """How often a sentence that is drawn goes through the student in a step."""
-
-    unread: NDArray[np.bool_] | None = None
-    """Of each word of the corpus, whether the teacher does not see it; by default it sees all."""
-
-    def __init__(self, data: TeachingData, shape: Shape) -> None:
-        self.data = data
-        self.shape = shape
 
     @cached_property
     def sizes(self) -> Ints:
@@ -85,14 +84,13 @@ class Views:
         return of_view
 
 
+@dataclass
 class PairViews(Views):
     """FILTER: a translation and the sentence that it is of go through the encoder together."""
 
-    passes = 2
+    fusion: Fusion
 
-    def __init__(self, data: TeachingData, shape: Shape, fusion: Fusion) -> None:
-        super().__init__(data, shape)
-        self.fusion = fusion
+    passes = 2
 
     @cached_property
     def sizes(self) -> Ints:

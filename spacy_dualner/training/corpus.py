@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from spacy.language import Language
@@ -35,6 +36,7 @@ def parse_langs(langs: str) -> dict[str, int]:
 
 
 @registry.readers("spacy-dualner.Corpus.v1")
+@dataclass(eq=False)
 class Corpus:
     """Examples with gold tokens from a folder that holds one `xx.spacy` per language.
 
@@ -48,22 +50,17 @@ class Corpus:
     Raises DualNerError for a share that is none.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        langs: str = "",
-        limit: int = 0,
-        optional: bool = False,
-        cut: float = 0.0,
-    ) -> None:
-        if not 0 <= cut <= 1:
-            raise DualNerError(f"cut = {cut} is no share of sentences. Give 0 to 1.")
-        self.path = Path(path)
-        self.langs = langs
-        self.limit = limit
-        self.optional = optional
-        self.cut = cut
+    path: Path
+    _: KW_ONLY
+    langs: str = ""
+    limit: int = 0
+    optional: bool = False
+    cut: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.path = Path(self.path)
+        if not 0 <= self.cut <= 1:
+            raise DualNerError(f"cut = {self.cut} is no share of sentences. Give 0 to 1.")
 
     def files(self) -> dict[str, tuple[Path, int]]:
         """File and limit of each language. Raises DataError where there is none to read."""
@@ -131,14 +128,15 @@ class Corpus:
             warnings.warn(message, stacklevel=2)
 
 
+@dataclass
 class _Sentences:
     """The sentences of a language, without those that are too long to be one."""
 
-    def __init__(self, path: Path, cut: float) -> None:
-        self.path = path
-        self.cut = cut
-        self._n_read = self._n_kept = 0
-        self._too_long: list[tuple[int, int]] = []
+    path: Path
+    cut: float
+    _n_read: int = 0
+    _n_kept: int = 0
+    _too_long: list[tuple[int, int]] = field(default_factory=list)
 
     def of(self, docs: Iterable[Doc], *, keep_places: bool = False) -> Iterator[Doc]:
         """Docs as they come; those left out, or emptied, are noted."""

@@ -1,9 +1,9 @@
-"""Load pipelines, say what is wrong with one that is damaged, and find what is inside."""
+"""Load pipelines, say what is wrong with one, find what is inside, and write changed copies."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from thinc.api import Config
 from thinc.types import Floats2d
 
 from .component import DualNer
+from .data.outputs import written_aside
 from .encoder.shim import EncoderShim
 from .encoder.transformer import LAYER_NAME, encoder_shim
 from .errors import DataError, DualNerError, readable
+from .training.portable import without_paths
 
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024
@@ -152,3 +154,21 @@ def find_encoder(nlp: Language, name: str) -> EncoderShim:
             f"components.{name}.model.tok2vec."
         )
     return encoder_shim(layer)
+
+
+def write_copy(
+    model: str | Path, output: Path, component: str, change: Callable[[DualNer], object]
+) -> None:
+    """Write a copy of a pipeline, its component changed.
+
+    model (Union[str, Path]): Folder or package of the pipeline. It is loaded anew: one that has
+        read text holds the words, and they would be written with it.
+    """
+    nlp = load_pipeline(model)
+    pipe = find_component(nlp, component)
+    change(pipe)
+    # What the config says of a component should be what it does.
+    config = nlp.get_pipe_config(component)
+    config.update({key: value for key, value in pipe.cfg.items() if key in config})
+    with written_aside(output) as aside:
+        without_paths(nlp).to_disk(aside)

@@ -18,7 +18,7 @@ from ..data.outputs import check_output
 from ..decoding.decodings import DECODINGS, check_decoding
 from ..errors import DualNerError
 from ..labels.gold_types import check_types, noting_types
-from ..pipeline import find_component, load_pipeline
+from ..pipeline import find_component, load_pipeline, write_copy
 from .agreement import expect
 from .calibrate_settings import CalibrateSettings
 from .fingerprint import fingerprint
@@ -26,7 +26,6 @@ from .fitting import Fit, fit_calibrator, fit_temperature
 from .reliability import log_loss, measure
 from .scores import source_languages
 from .sentences import JudgedEntities, Sentences
-from .storing import write_copy
 
 METHODS = ("auto", "temperature", "network")
 """What is fitted: a temperature alone, a network after it, or whichever does better on text that

@@ -16,12 +16,11 @@ from ..data.docbin import read_docs, split_paths
 from ..data.outputs import check_output
 from ..decoding.thresholds import of_type, reported
 from ..errors import DualNerError
-from ..pipeline import find_component, load_pipeline
+from ..pipeline import find_component, load_pipeline, write_copy
 from .fingerprint import sentence_hashes, share_known
 from .predicting import judge
 from .reliability import Bools, Floats
 from .scores import check_annotated
-from .storing import write_copy
 from .text_settings import TextSettings
 
 NEVER = 1.0

@@ -44,7 +44,7 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
     ),
     "calibrate": (
         ["calibrate", "model", "out"],
-        "evaluation.storing.without_paths",
+        "pipeline.without_paths",
         1,
         AGAIN,
     ),
@@ -91,7 +91,7 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
     ),
     "threshold": (
         ["threshold", "model", "corpus", "-o", "out"],
-        "evaluation.storing.without_paths",
+        "pipeline.without_paths",
         1,
         AGAIN,
     ),

@@ -55,7 +55,7 @@ def together() -> Iterator[None]:
         raise
 
 
-def check_alike(accelerator: Accelerator, own: str) -> None:
+def check_alike(own: str) -> None:
     """Raise DualNerError in all processes, on whatever machines, unless they work on the same."""
     if len(set(gather_object([own]))) > 1:
         raise DualNerError(

@@ -88,7 +88,7 @@ class Teaching:
         self.schedule = Schedule.of(settings, len(self.data.trained_on))
         self.views = make_views(settings, self.data, self.recogniser)
         if self.accelerator.num_processes > 1:
-            check_alike(self.accelerator, f"{self._fingerprint} {self._checksum()}")
+            check_alike(f"{self._fingerprint} {self._checksum()}")
         self._describe()
         self.teacher = Teacher(self.network)
         self.step = Step(
@@ -220,7 +220,7 @@ class Teaching:
     def _resume(self) -> bool:
         """Go on from the checkpoint, if there is one. Nothing holds it afterwards."""
         checkpoint = load_checkpoint(self.output, self.device)
-        check_alike(self.accelerator, str(checkpoint and checkpoint["step"]))
+        check_alike(str(checkpoint and checkpoint["step"]))
         if checkpoint is None:
             self.msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
             return False

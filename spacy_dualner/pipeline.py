@@ -141,10 +141,7 @@ def predict_words(nlp: Language, name: str, docs: Sequence[Doc]) -> tuple[list[D
 
 
 def find_encoder(nlp: Language, name: str) -> EncoderShim:
-    """The encoder inside the dualner component of a pipeline.
-
-    Raises DualNerError where there is no such component, or its encoder is of another kind.
-    """
+    """The encoder inside a dualner component. Raises DualNerError where it is of another kind."""
     layer = find_component(nlp, name).model.get_ref("tok2vec")
     if layer.name != LAYER_NAME:
         raise DualNerError(

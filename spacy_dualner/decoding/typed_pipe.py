@@ -78,10 +78,7 @@ class TypedPipe(PackedPipe):
         return 1
 
     def warn_of_types(self, docs: Sequence[Doc], noted: set[str]) -> None:
-        """Warn of gold entities whose type is none of the component's, once of each.
-
-        noted (Set[str]): Types that it was warned of; gets those of these Docs.
-        """
+        """Warn once of each gold type that the component does not know; `noted` keeps which."""
         new = types_of(docs).difference(self.labels, noted)
         if new:
             noted |= new

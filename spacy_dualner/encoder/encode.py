@@ -53,11 +53,7 @@ def _states(transformer: nn.Module, block: Block) -> Tensor:
 
 
 def pool_words(states: Tensor, block: Block, pooling: str) -> Tensor:
-    """One vector for each word of a block.
-
-    states (Floats3d): The encoder's output `[rows, width, hidden]`.
-    RETURNS (Floats2d): `[words, hidden]`, float32, in the block's order.
-    """
+    """`[words, hidden]` in float32, in the block's order, of states `[rows, width, hidden]`."""
     states = states.flatten(0, 1)
     if pooling == "mean":
         of_words = ragged_arange(block.first, block.counts), np.cumsum(block.counts) - block.counts
@@ -78,10 +74,7 @@ def bf16_pays(device: torch.device) -> bool:
 
 
 def block_budget(device: torch.device) -> int:
-    """Padded sub-words that a device computes at once at best speed.
-
-    What a block computes should stay in a CPU's cache; a GPU wants to be kept busy.
-    """
+    """Padded sub-words to compute at once: a CPU's cache should hold them, a GPU be kept busy."""
     return 1024 if device.type == "cpu" else 16384
 
 

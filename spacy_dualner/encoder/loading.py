@@ -144,10 +144,7 @@ def forget_origin(path: Path) -> None:
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Nothing from transformers but errors.
-
-    That heads are left out or new, and that nothing is sharded, is no news to users.
-    """
+    """Nothing from transformers but errors: that heads are left out or new is no news."""
     logger = logging.getLogger("transformers")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -179,10 +176,7 @@ def _from_pretrained(name: str, classifier: bool, **settings: Any) -> HFObjects:
 
 
 def _auto_class(config: Any) -> Any:
-    """What makes an encoder of a config: of T5, which is encoder and decoder, the encoder alone.
-
-    Raises DualNerError for kinds that cannot be used.
-    """
+    """What makes an encoder (of T5 that alone). Raises DualNerError for kinds without one."""
     if config.model_type == "canine":
         raise DualNerError(
             "is a CANINE, whose vectors for a text change with the other texts of a batch, so that "
@@ -199,10 +193,7 @@ def _auto_class(config: Any) -> Any:
 
 
 class _EmptyOnMeta(TorchFunctionMode):
-    """Weights, which are made empty, take no memory; buffers are made with their values.
-
-    Acts in this thread alone.
-    """
+    """Weights, made empty, take no memory; buffers get their values. Acts in this thread alone."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None

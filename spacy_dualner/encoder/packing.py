@@ -132,10 +132,7 @@ class PackedPipe(TrainablePipe):
 
 
 def load_tensors(file: Any, **how: Any) -> Any:
-    """What `torch.save` wrote, tensors and plain values alone.
-
-    Raises an error, of no common base, where a byte of it is not as it was written.
-    """
+    """What `torch.save` wrote, tensors and plain values alone. Raises where a byte has changed."""
     # Torch looks at none of the checksums.
     with ZipFile(file) as parts:
         if part := parts.testzip():

@@ -88,10 +88,7 @@ def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:
 
 
 def forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
-    """Word vectors of Docs, and the callback that takes their gradient into the encoder.
-
-    The encoder is not shown tokens of white space; their vector is 0.
-    """
+    """Word vectors of Docs, 0 for white space, and the callback that takes their gradient back."""
     shim = encoder_shim(model)
     words = DocWords(docs)
     batch = shim.words().encode(words)

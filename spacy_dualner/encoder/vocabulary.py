@@ -102,10 +102,7 @@ def trim_spec(spec: Spec, kept: Ints) -> Spec:
 
 
 def trim_tokenizer(tokenizer: Any, kept: Ints) -> Any:
-    """A tokenizer with some of the sub-words, numbered by rank.
-
-    Raises DualNerError where a sub-word would come out with another number than its rank.
-    """
+    """A tokenizer with some sub-words. Raises DualNerError unless it numbers them by rank."""
     spec = trim_spec(read_spec(tokenizer), kept)
     new = {old: rank for rank, old in enumerate(kept.tolist())}
     with scratch() as folder:

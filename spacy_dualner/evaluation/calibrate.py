@@ -124,10 +124,7 @@ def calibrate(
 def read_sentences(
     nlp: Language, component: str, paths: dict[str, Path], limit: int, progress: bool
 ) -> dict[str, Sentences]:
-    """Read text and run the encoder over it, language by language.
-
-    Raises DualNerError where entities are of types that the pipeline does not know.
-    """
+    """Run the encoder over text. Raises DualNerError for entities of types that it cannot know."""
     known = find_component(nlp, component).labels
     read: dict[str, Sentences] = {}
     for lang, path in tqdm(paths.items(), leave=False, disable=None if progress else True):

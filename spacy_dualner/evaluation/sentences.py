@@ -112,10 +112,7 @@ class FoundEntities:
 
     @cached_property
     def votes(self) -> Floats:
-        """Log odds that they are right, the mean of what the lattice of each decoding says.
-
-        It orders entities better than one lattice alone.
-        """
+        """Log odds: the mean over the lattices of all decodings, which orders better than one."""
         own = self.sentences
         sure = [
             measure_spans(own.logits, own.layout, decode, self.spans, confidences).numpy()

@@ -26,10 +26,7 @@ def types_of(docs: Sequence[Doc]) -> set[str]:
 
 
 def check_types(found: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Raise DualNerError where gold entities are of types that a pipeline does not know.
-
-    found (Iterable[str]): Types of the gold entities; fewer than the pipeline knows are fine.
-    """
+    """Raise DualNerError where a pipeline does not know the types of gold entities."""
     message = foreign_types(found, known, where)
     if message:
         raise DualNerError(
@@ -39,10 +36,7 @@ def check_types(found: Iterable[str], known: Iterable[str], where: str) -> None:
 
 
 def foreign_types(found: Iterable[str], known: Iterable[str], where: str) -> str:
-    """What is to be said of gold entities of unknown types; empty where there are none.
-
-    The arguments are those of `check_types`.
-    """
+    """What is to be said of types of gold entities that a pipeline does not know, if anything."""
     foreign = sorted(set(found) - set(known))
     if not foreign:
         return ""

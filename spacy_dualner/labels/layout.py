@@ -15,10 +15,7 @@ from .words import check_lengths
 
 
 class Layout:
-    """Where the words of a batch of sentences stand in one row with gaps.
-
-    sentence_lengths (Ints1d): Number of words of each sentence; 0 for an empty one.
-    """
+    """Where the words of sentences, of 0 words or more, stand in one row with gaps."""
 
     def __init__(self, sentence_lengths: ArrayLike, device: torch.device | str = "cpu") -> None:
         lengths = np.asarray(sentence_lengths, dtype=np.int64)

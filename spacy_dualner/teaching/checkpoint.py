@@ -19,10 +19,7 @@ FORMAT = 3
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:
-    """The state of torch's generators, which dropout draws from; nothing else is drawn.
-
-    device (torch.device): Where this process computes: of several GPUs its own alone counts.
-    """
+    """The state of torch's generators: the CPU's, and that of this process's own GPU."""
     state = {"torch": torch.get_rng_state()}
     return state | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 

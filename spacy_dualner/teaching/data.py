@@ -45,10 +45,7 @@ class TeachingData:
         return np.concatenate((self.partners[sentences], sentences))
 
     def batches(self, size: int, seed: int, epoch: int) -> list[Ints]:
-        """The batches of an epoch, each of sentences of like length, as sentence numbers.
-
-        seed (int): With the epoch all that they depend on: a resumed run meets the same.
-        """
+        """Batches of like length, as sentence numbers: with the same seed and epoch the same."""
         lengths = self.corpus.subword_counts()[self.trained_on]
         groups = length_groups(lengths, size, np.random.default_rng([seed, epoch]))
         return [self.trained_on[group] for group in groups]

@@ -18,10 +18,7 @@ from ..errors import DualNerError
 
 
 def make_accelerator(device: torch.device, *, mixed_precision: bool) -> Accelerator:
-    """Join the run's other processes, if there are any.
-
-    Raises DualNerError where several processes would leave this machine's GPUs idle.
-    """
+    """Join the run's other processes. Raises DualNerError where they would leave GPUs idle."""
     if device.type == "cpu" and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
         raise DualNerError(
             "Several processes were started, and would train on the CPU beside "

@@ -37,11 +37,7 @@ class Pieces:
     def add(
         self, model: Model, n_words: int, loss: float, losses: dict[str, float], name: str
     ) -> float:
-        """Note a piece.
-
-        n_words (int): The piece's words with a label.
-        RETURNS (float): What its gradient has to be multiplied by.
-        """
+        """Note a piece of so many labelled words; what its gradient has to be multiplied by."""
         encoder = model.get_ref("tok2vec")
         shared = not any(node.shims or node.param_names for node in encoder.walk())
         self._first = self._first or n_words

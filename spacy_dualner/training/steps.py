@@ -70,10 +70,7 @@ def fitted_interval(total: int, most: int) -> int:
 
 
 def evaluated_steps(total: int, interval: int) -> int:
-    """Steps up to the last evaluation of `spacy train`, after which nothing can become the best.
-
-    interval (int): As `training.eval_frequency`; 0, or more than the run has, for all steps.
-    """
+    """Steps up to the last evaluation of `spacy train`; all if the interval is 0 or longer."""
     return (total - 1) // interval * interval + 1 if 0 < interval < total else total
 
 

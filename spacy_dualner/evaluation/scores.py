@@ -24,6 +24,7 @@ from ..labels.scheme import IGNORE, LabelScheme
 from ..labels.words import DocWords
 from ..pipeline import find_component, load_pipeline, predict_words
 from ..scorer import entity_scores, mean_scores
+from ..training.corpus import parse_langs
 from .raw_text import raw_scores
 
 BATCH_SIZE = 1000
@@ -177,4 +178,4 @@ def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner")
 def source_languages(nlp: Language) -> list[str]:
     """Languages of the annotated text that a pipeline was trained on, as its config says."""
     reader = nlp.config.interpolate().get("corpora", {}).get("train", {})
-    return [item.partition(":")[0].strip() for item in str(reader.get("langs", "")).split(",")]
+    return list(parse_langs(reader.get("langs") or ""))

@@ -14,8 +14,8 @@ from ..errors import DualNerError, readable
 
 FILE_NAME = "checkpoint.pt"
 
-FORMAT = 3
-"""What stands in the file; before 3, of the corpora only their sizes."""
+FORMAT = 4
+"""What stands in the file; before 4, a config as it was written, its defaults first."""
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

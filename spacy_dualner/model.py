@@ -9,7 +9,7 @@ from thinc.api import Model, PyTorchWrapper_v3
 from thinc.types import Floats2d
 
 from .encoder.heads import CALIBRATORS, Heads, heads_module, make_shim
-from .encoder.transformer import LAYER_NAME, fitting_docs, unflatten
+from .encoder.transformer import LAYER_NAME, encoder_shim, unflatten
 from .labels.scheme import LabelScheme
 
 
@@ -44,8 +44,9 @@ def fitting(model: Model, examples: Sequence[Example]) -> list[Sequence[Example]
     layer = model.get_ref("tok2vec")
     if layer.name != LAYER_NAME:
         return [examples]
-    pieces = fitting_docs(layer, [example.predicted for example in examples])
-    return [[examples[i] for i in places] for places in pieces]
+    shim = encoder_shim(layer)
+    batch = shim.words().encode_docs([example.predicted for example in examples])
+    return [[examples[i] for i in places] for places in shim.piece_size().cut(batch.sizes)]
 
 
 def init(model: Model, X: list[Doc] | None = None, Y: LabelScheme | None = None) -> None:

@@ -13,7 +13,6 @@ from ..labels.words import DocWords
 from .encode import keep_few_kernels
 from .loading import load_encoder
 from .shim import EncoderShim
-from .subwords import Ints
 from .windows import make_blocks
 
 LAYER_NAME = "dualner_transformer"
@@ -73,12 +72,6 @@ def init(model: Model, X: list[Doc] | None = None, Y: object = None, *, name: st
     if not shim.is_loaded:
         shim.set_encoder(load_encoder(name))
     model.set_dim("nO", shim.width)
-
-
-def fitting_docs(layer: Model, docs: Sequence[Doc]) -> list[Ints]:
-    """Places of the Docs in each piece of a batch that memory takes in training."""
-    shim = encoder_shim(layer)
-    return shim.piece_size().cut(shim.words().encode(DocWords(docs)).sizes)
 
 
 def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:

@@ -37,6 +37,7 @@ class Case:
     in_temp (Sequence[str]): Patterns of what others leave in the folder for temporary files.
     faults (Sequence[str]): What it is disturbed by.
     share (float): How often it comes, beside others with as many places.
+    patience (float): How many seconds its processes may outlive it.
     """
 
     words: Sequence[str]
@@ -49,6 +50,7 @@ class Case:
     in_temp: Sequence[str] = ()
     faults: Sequence[str] = ("KILL", "TERM", "Ctrl-C")
     share: float = 1
+    patience: float = 30
 
     @property
     def goes_on(self) -> bool:
@@ -150,6 +152,7 @@ CASES = {
         in_temp=["torchinductor_*", "spacy-dualner-*"],
         faults=("KILL", "TERM", "Ctrl-C", "actor"),
         share=0.5,  # Ray takes seconds to begin
+        patience=120,  # Ray's agents try for 60 s to say why they end
     ),
     "select": Case(
         _dualner("select given/model given/text.jsonl out.jsonl -n 20 -b 12 --force"),

@@ -98,7 +98,7 @@ class Room:
                 began = time.perf_counter()
                 assert command.wait() == 0, command.read()
                 seconds = time.perf_counter() - began
-                assert not wait_for_end(command.pid, self.disk)
+                assert not wait_for_end(command.pid, self.disk, case.patience)
             assert not list(self._temporary(case))
             trees.append(tree(self.work, timeless=case.timeless))
             if again:
@@ -149,16 +149,15 @@ class Room:
             older = calm.older
         rows: list[Row] = []
         words, reached = list(case.words), 0
-        faults = {FULL: 0} if full else {kind: SIGNALS.get(kind, 0) for kind in case.faults}
         for _ in range(1 if full else rng.randint(1, _MOST_KILLS)):
             chosen = places and (full or rng.randrange(100) < _AT_PLACES)
-            kind = rng.choice(list(faults))
+            kind = FULL if full else rng.choice(case.faults)
             at = rng.choice(places) if chosen and kind != ACTOR else ""
-            row = self._disturb(words, at, kind, faults[kind], calm.seconds, rng)
+            row = self._disturb(case, words, at, kind, calm.seconds, rng)
             rows.append(row)
             if not row["status"]:
                 break
-            row["problems"] += self._ending(case, row, -faults[kind])
+            row["problems"] += self._ending(case, row, -SIGNALS.get(kind, 0))
             row["problems"] += self._broken(case, calm, older, kind == "KILL")
             words = [*case.words, *filter(None, [case.resume])]
             if case.goes_on:
@@ -170,7 +169,7 @@ class Room:
                 if status:
                     said = " ".join(command.read())[-500:]
                     rows[-1]["problems"].append(f"goes on with status {status}: {said}")
-                rows[-1]["problems"] += self._left(command)
+                rows[-1]["problems"] += self._left(case, command)
         now = tree(self.work, timeless=case.timeless)
         others = sorted({name for name, _ in now.items() ^ calm.final.items()})
         rows[-1]["problems"] += [f"other than undisturbed: {what}" for what in others]
@@ -178,9 +177,10 @@ class Room:
         return rows
 
     def _disturb(
-        self, words: list[str], at: str, kind: str, number: int, seconds: float, rng: random.Random
+        self, case: Case, words: list[str], at: str, kind: str, seconds: float, rng: random.Random
     ) -> Row:
         """Run a command, and have one thing go wrong, at a place or at some moment."""
+        number = SIGNALS.get(kind, 0)
         group, inside = rng.random() < 0.5, rng.random() < 0.5
         new = not at and kind != ACTOR and rng.randrange(100) < _NEW
         row: Row = {"signal": kind, "at": at, "problems": []}
@@ -205,7 +205,7 @@ class Room:
                 row["problems"].append("does not end")
                 os.killpg(command.pid, signal.SIGKILL)
                 row["status"] = command.wait()
-            row["problems"] += self._left(command)
+            row["problems"] += self._left(case, command)
             row["said"] = [text[-800:] for text in command.read()]
         row |= {"group": group, "seconds": round(time.perf_counter() - began, 2)}
         ballast = self.disk / BALLAST
@@ -213,8 +213,8 @@ class Room:
         ballast.unlink(missing_ok=True)
         return row
 
-    def _left(self, command: Command) -> Iterator[str]:
-        for pid in wait_for_end(command.pid, self.disk):
+    def _left(self, case: Case, command: Command) -> Iterator[str]:
+        for pid in wait_for_end(command.pid, self.disk, case.patience):
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 yield f"process left: {' '.join(process.cmdline())[:200]}"

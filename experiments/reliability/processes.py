@@ -74,7 +74,9 @@ class Command:
         output.mkdir(parents=True, exist_ok=True)
         self._files = [output / "out", output / "err"]
         words = [module, *map(str, arguments)]
-        self._begin(words, where, {"OMP_NUM_THREADS": "1", **(environment or {})}, hook, warm_all)
+        # What it begins anew, as Ray does, is of the same sources.
+        own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        self._begin(words, where, own | dict(environment or {}), hook, warm_all)
         self._processes = psutil.Process(self.pid)
 
     def _begin(
@@ -162,7 +164,7 @@ class NewCommand(Command):
         self._popen = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=where,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, **environment},
             stdout=out,
             stderr=err,
             process_group=0,

@@ -247,7 +247,6 @@ def connected(cluster: ClusterSettings) -> Iterator[int]:
         os.environ.setdefault("RAY_worker_niceness", "0")
     import ray
 
-    on_sigterm = signal.getsignal(signal.SIGTERM)
     # The names of sockets cannot be long.
     with scratch("/tmp") as folder:
         more: dict[str, Any] = {"log_to_driver": False, "logging_level": ERROR}
@@ -257,9 +256,8 @@ def connected(cluster: ClusterSettings) -> Iterator[int]:
         try:
             with _plain_errors(cluster.ray):
                 _check_address(cluster.ray)
-                ray.init(cluster.ray, **more)
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_sigterm)  # which Ray has replaced
+                with _as_before():
+                    ray.init(cluster.ray, **more)
             kind = "GPU" if cluster.gpus else "CPU"
             n_actors = cluster.actors or int(ray.cluster_resources().get(kind, 0))
             if not n_actors:
@@ -267,6 +265,23 @@ def connected(cluster: ClusterSettings) -> Iterator[int]:
             yield n_actors
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Have SIGTERM do what it did: Ray has it end the process with status 15 and without a word."""
+    before, is_ended = signal.getsignal(signal.SIGTERM), False
+    try:
+        yield
+    except SystemExit as end:
+        if end.code != signal.SIGTERM:
+            raise
+        is_ended = True
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+    if is_ended:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _check_address(address: str) -> None:

@@ -17,7 +17,7 @@ from experiments.reliability.processes import Command
 from spacy_dualner.annotation.actors import Job, Shard, hand_out
 from spacy_dualner.annotation.annotate import annotate
 from spacy_dualner.annotation.annotate_settings import AnnotateSettings, ClusterSettings
-from spacy_dualner.annotation.cluster import annotate_on_cluster
+from spacy_dualner.annotation.cluster import annotate_on_cluster, connected
 from spacy_dualner.annotation.journal import Unfinished
 from spacy_dualner.annotation.writers import OUTPUTS
 from spacy_dualner.errors import DataError, DualNerError
@@ -153,6 +153,27 @@ def test_an_actor_without_a_place_is_not_waited_for(ray: Ray) -> None:
 
     ray.wait = wait  # type: ignore[method-assign]
     assert done() == ALL
+
+
+def test_sigterm_while_ray_begins_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray answers it in its own way from some moment on."""
+
+    def begin(*_: object, **options: object) -> None:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))
+        signal.raise_signal(signal.SIGTERM)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    ray = SimpleNamespace(init=begin, shutdown=lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt), connected(ClusterSettings(ray="local")):
+            pass
+        assert signal.getsignal(signal.SIGTERM) is stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # A cluster

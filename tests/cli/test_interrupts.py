@@ -54,7 +54,7 @@ AT: dict[str, tuple[list[str], str, int, str]] = {
         1,
         AGAIN,
     ),
-    "convert": (["convert", "in", "new"], "data.docbin.DocBinWriter.flush", 2, PARTS),
+    "convert": (["convert", "in", "new"], "data.docbin.DocBinWriter.flush", 4, PARTS),
     "evaluate": (
         ["evaluate", "model", "corpus"],
         "evaluation.scores.evaluate_docs",

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain, islice
 from operator import length_hint
 from pathlib import Path
@@ -253,6 +254,12 @@ class ShardWriter(AbstractContextManager):
         return DocBin(store_user_data=True)
 
 
+@cache
+def _no_spans() -> bytes:
+    """What a Doc without span groups has in a DocBin. A vocabulary takes long to make."""
+    return Doc(Vocab()).spans.to_bytes()
+
+
 class DocBinWriter(ShardWriter):
     """Write sentences of one language, one by one, to a file or above `shard_size` to a folder.
 
@@ -271,7 +278,7 @@ class DocBinWriter(ShardWriter):
         self.labelled = labelled
         self.counts = Counts()
         self._user_data = srsly.msgpack_dumps({"lang": lang})
-        self._no_spans = Doc(Vocab()).spans.to_bytes()
+        self._no_spans = _no_spans()
         super().__init__(path, shard_size=shard_size)
 
     def add(self, words: Sequence[str], tags: Sequence[str] = ()) -> None:

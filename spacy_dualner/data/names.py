@@ -53,10 +53,9 @@ def split_files(source: Path, suffixes: Collection[str] = ()) -> dict[str, list[
         own = suffix_of(path)
         if split and (own in suffixes if suffixes else own not in _OTHERS):
             key = (named or lang, split)
-            if key in found:
-                message = f"the {split} set of {key[0] or 'the language'}, as is {found[key]}."
+            if (other := found.setdefault(key, path)) is not path:
+                message = f"the {split} set of {key[0] or 'the language'}, as is {other}."
                 raise DataError(path, f"{message} Move one of the two away.")
-            found[key] = path
     langs = sorted({lang for lang, _ in found})
     return {
         lang: [found[lang, split] for split in SPLITS if (lang, split) in found] for lang in langs
@@ -99,11 +98,9 @@ def translation_files(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         match = _translation(path)
         if match and suffix_of(path) in {".txt", ".tsv"} and path.is_file():
-            lang = match[2]
-            if lang in found:
-                message = f"a translation into {lang}, as is {found[lang]}."
+            if (other := found.setdefault(match[2], path)) is not path:
+                message = f"a translation into {match[2]}, as is {other}."
                 raise DataError(path, f"{message} Move one of the two away.")
-            found[lang] = path
     return dict(sorted(found.items()))
 
 

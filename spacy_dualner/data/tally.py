@@ -45,9 +45,11 @@ class FileTally:
 
         n_used (int): The lines or rows that it is made of.
         """
-        repaired = repair_tags(tags)
+        repaired: list[str] = []
+        if tags:
+            repaired = repair_tags(tags)
+            self.repaired += count_repairs(tags, repaired)
         self.used += n_used
-        self.repaired += count_repairs(tags, repaired)
         self.sentences += 1
         if len(words) > LONG_SENTENCE:
             self.long += 1

@@ -97,10 +97,11 @@ def translation_files(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         match = _translation(path)
-        if match and suffix_of(path) in {".txt", ".tsv"} and path.is_file():
-            if (other := found.setdefault(match[2], path)) is not path:
-                message = f"a translation into {match[2]}, as is {other}."
-                raise DataError(path, f"{message} Move one of the two away.")
+        if not (match and suffix_of(path) in {".txt", ".tsv"} and path.is_file()):
+            continue
+        if (other := found.setdefault(match[2], path)) is not path:
+            message = f"a translation into {match[2]}, as is {other}. Move one of the two away."
+            raise DataError(path, message)
     return dict(sorted(found.items()))
 
 

@@ -1,5 +1,5 @@
 # make all    set up .venv and run the main job on the data that the repository carries
-# make test   set up .venv and run the checks and the tests; with NIGHTLY=1 on more invented inputs
+# make test   set up .venv and run the checks and the tests; with NIGHTLY=1 on more invented inputs, and on a cluster
 # make docs   set up .venv and build the documentation site into site/
 
 VENV := .venv

@@ -277,6 +277,3 @@ class DualNer(TypedPipe):
         super().from_disk(path, exclude=exclude)
         check_settings(self.cfg)
         return self
-
-
-make_dualner = DualNer  # the entry point of what is installed already

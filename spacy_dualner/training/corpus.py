@@ -167,6 +167,3 @@ class _Sentences:
         if len(self._too_long) == self._n_read:
             raise DataError(self.path, message)
         warnings.warn(f"{self.path}: {message}", stacklevel=2)
-
-
-make_corpus = Corpus  # the entry point of what is installed already

@@ -169,6 +169,3 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the base rate; each group gets its own multiple of it."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
-
-
-make_adamw = AdamW  # the entry point of what is installed already

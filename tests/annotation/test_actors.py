@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -181,6 +182,8 @@ def test_sigterm_while_ray_begins_is_as_before(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def two_nodes() -> Iterator[Any]:
+    if not os.environ.get("NIGHTLY"):
+        pytest.skip("a real cluster takes a minute: NIGHTLY=1 asks for it")
     if find_spec("ray") is None:  # it is told how to listen before it is imported
         pytest.skip("ray is not installed")
     from experiments.reliability.cluster import two_nodes

@@ -62,8 +62,15 @@ def actors(cluster: Any) -> list[psutil.Process]:
     for node in cluster.list_all_nodes():
         for info in node.all_processes["raylet"]:
             raylet = psutil.Process(info.process.pid)
-            found += [one for one in raylet.children() if "ray::Worker" in "".join(one.cmdline())]
+            found += filter(_annotates, raylet.children())
     return found
+
+
+def _annotates(process: psutil.Process) -> bool:
+    try:
+        return "ray::Worker" in "".join(process.cmdline())
+    except psutil.NoSuchProcess:  # or it is about to go
+        return False
 
 
 def remove_node(cluster: Any) -> None:

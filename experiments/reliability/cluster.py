@@ -58,7 +58,7 @@ def two_nodes() -> Iterator[Any]:
 
 def actors(cluster: Any) -> list[psutil.Process]:
     """The processes that annotate, or are about to, on any node."""
-    found = []
+    found: list[psutil.Process] = []
     for node in cluster.list_all_nodes():
         for info in node.all_processes["raylet"]:
             raylet = psutil.Process(info.process.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -85,7 +86,9 @@ def converted(form: str, folder: Path) -> None:
     assert sum(file.sentences for file in tally.files) == n_sentences
     for file in tally.files:
         assert file.read == file.used + sum(file.left_out.values()), file
-        lines = lines_of(path) if (path := Path(file.source)).is_file() else None
+        # A member of an archive has a name that may be too long for a file.
+        path = Path(file.source)
+        lines = lines_of(path) if os.path.isfile(path) else None
         if FORMS[form].unit == "lines" and lines is not None:
             assert file.read == len(lines), (file, lines)
         if FORMS[form].unit == "records" and lines is not None:
@@ -123,7 +126,8 @@ def annotated(form: str, annotators: list[Annotator], folder: Path) -> None:
             held = [line for line in lines if form == "txt" or line.strip()]
             assert n_records == len(held), (n_records, held)
     again = [batch for first in read[:1] for batch in batches(reader, first.position, 4)]
-    assert repr(again) == repr(read[1:])
+    # Bytes are read in blocks, from wherever reading begins: `done` may differ.
+    assert [repr(batch[:-1]) for batch in again] == [repr(batch[:-1]) for batch in read[1:]]
     for batch in read:
         for annotator in annotators:
             if isinstance(annotator, Selector):

@@ -9,7 +9,7 @@ from pathlib import Path
 from spacy_dualner.about import __version__
 from spacy_dualner.data.outputs import check_entries, check_file, write_text
 from spacy_dualner.errors import need
-from spacy_dualner.evaluation.pages import environment
+from spacy_dualner.evaluation.jinja import environment
 
 PAGE = "index.html"
 COMMAND = "python -m experiments report"

@@ -19,7 +19,7 @@ import torch
 from wasabi import msg
 
 from ..data.outputs import put_in_place
-from ..data.storage import as_path, checksum, is_local, upload
+from ..data.urls import as_path, checksum, is_local, upload
 from ..errors import DataError, DualNerError
 from ..system.scratch import scratch
 from .annotate import go_on, progress_bar, stop

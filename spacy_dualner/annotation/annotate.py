@@ -14,7 +14,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..data.outputs import check_apart
-from ..data.storage import as_path, checksum, is_local
+from ..data.urls import as_path, checksum, is_local
 from ..errors import DataError, DualNerError
 from .annotate_settings import AnnotateSettings
 from .journal import Journal, Unfinished

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ..data.lines import plain_path
 from ..data.outputs import check_entries, check_link, write_json
-from ..data.storage import as_path, open_bytes, remove_folder, replace
+from ..data.urls import as_path, open_bytes, remove_folder, replace
 from ..errors import DataError, DualNerError, need
 from ..system.scratch import scratch
 from .actors import TOTALS, Job, Record, Shard, hand_out, report_of

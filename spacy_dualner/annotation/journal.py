@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..data.outputs import check_entries, check_file, check_link, locked, write_json
-from ..data.storage import is_local, remove_folder
+from ..data.urls import is_local, remove_folder
 from ..errors import DataError, readable
 from .records import Position
 

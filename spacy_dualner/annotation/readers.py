@@ -30,8 +30,8 @@ from ..data.lines import (
     without_end,
 )
 from ..data.names import suffix_of
-from ..data.storage import as_path, open_bytes
 from ..data.structured import check_lines, first_lines
+from ..data.urls import as_path, open_bytes
 from ..errors import DataError, DualNerError
 from .records import Position, Reader, Record
 

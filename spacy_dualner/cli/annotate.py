@@ -8,7 +8,7 @@ import typer
 from wasabi import msg
 
 from ..annotation.annotate_settings import LOCAL, AnnotateSettings, ClusterSettings
-from ..data.storage import as_path
+from ..data.urls import as_path
 from ..errors import DualNerError
 from . import dualner_cli
 from ._options import with_bare, with_settings

@@ -14,7 +14,7 @@ from .convert import CorpusCounts, convert
 from .convert_settings import ConvertSettings
 from .hub import CLASSES, PREFIX, find_shards, need_parquet
 from .names import SPLITS
-from .storage import checksum as sha256_of
+from .urls import checksum as sha256_of
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo, RepoSibling

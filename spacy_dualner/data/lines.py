@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ..errors import DataError, DualNerError
-from .storage import open_bytes
+from .urls import open_bytes
 
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _REMEDY = "Convert the file to UTF-8, as with `iconv -f LATIN1 -t UTF-8`."

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ..errors import DualNerError
 from ..system.scratch import LOCK, hold
-from .storage import replace
+from .urls import replace
 
 # What tells a folder of each kind from any other, and what else may be in it.
 _MARKS = {"pipeline": ("config.cfg", "meta.json"), "encoder": ("config.json",), "corpus file": ()}

@@ -21,8 +21,8 @@ from ..pipeline import load_pipeline
 from ..scorer import dualner_score, mean_scores
 from .examples import Example, is_from_right
 from .fingerprint import sentence_hashes, share_known
+from .jinja import environment
 from .mistakes import KINDS, Pair, pair
-from .pages import environment
 from .predicting import Judged, judge
 from .reliability import measure
 from .text_settings import InspectSettings

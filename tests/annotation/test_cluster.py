@@ -25,7 +25,7 @@ from spacy_dualner.annotation.actors import Job, Record, Shard, Worker
 from spacy_dualner.annotation.annotate import annotate
 from spacy_dualner.annotation.annotate_settings import AnnotateSettings, ClusterSettings
 from spacy_dualner.data.lines import read_chunks, split_lines
-from spacy_dualner.data.storage import as_path, open_bytes
+from spacy_dualner.data.urls import as_path, open_bytes
 from spacy_dualner.errors import DataError, DualNerError
 
 SETTINGS = AnnotateSettings(batch_size=2)

@@ -224,6 +224,12 @@ def test_a_wrong_decoding_is_a_clear_error(
         make_nlp(encoder_path, temperature={"beam": 2.0})
 
 
+def test_a_name_of_the_span_group_that_is_none_is_a_clear_error(own: Language) -> None:
+    own.get_pipe("dualner").cfg["spans_key"] = {}
+    with pytest.raises(DualNerError, match=r"spans_key is \{\}\. Give a name"):
+        own("Anna")
+
+
 def test_batches_change_no_prediction(own: Language) -> None:
     docs = [Doc(own.vocab, words=words * n) for n in (1, 7, 40, 2) for words, _ in SENTENCES]
     alone = [own.get_pipe("dualner").predict([doc]) for doc in docs]

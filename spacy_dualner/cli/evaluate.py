@@ -116,7 +116,8 @@ def read_results(path: Path) -> dict[str, Any]:
             # Earlier versions wrote no `joint`, and `raw` is there where it was asked for. There is
             # no mean over no language.
             for kind in {"span", "tag", own_decoding(results), *results["mean"]}:
-                _cells(scores[kind] if scores or scores is not results["mean_targets"] else None)
+                if scores or scores is not results["mean_targets"]:
+                    _cells({**scores[kind]})
     return results
 
 

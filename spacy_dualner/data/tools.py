@@ -131,7 +131,11 @@ def _text(record: dict[str, Any], key: str = "text") -> str:
 def _mark(start: Any, end: Any, label: Any, surface: Any = None) -> Mark:
     if type(start) is not int or type(end) is not int:
         raise Fault(f"an entity from {start!r} to {end!r}: expected two numbers. Mend it.")
-    if not isinstance(label, (str, int)) or not (name := str(label).strip()):
+    if (
+        not isinstance(label, (str, int))
+        or not (name := str(label).strip())
+        or _SURROGATE.search(name)
+    ):
         raise Fault(f"an entity of the type {label!r}: expected a name. Mend it.")
     return Mark(start, end, name, surface if isinstance(surface, str) else None)
 

@@ -11,6 +11,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.tokens import Doc, Span
 from torch import Tensor
 
+from ..errors import DualNerError
 from ..labels.layout import Layout
 from ..labels.words import DocWords
 from .decodings import check_decoding
@@ -89,6 +90,8 @@ def check_settings(cfg: Mapping[str, Any]) -> EntitySettings:
     for decode in (cfg["decode"], *cfg["temperature"]):
         check_decoding(decode)
     check_threshold(cfg["threshold"], cfg["labels"])
+    if not isinstance(key := cfg["spans_key"], str | None):
+        raise DualNerError(f"spans_key is {key!r}. Give a name, or null for no span group.")
     return EntitySettings(*(cfg[name] for name in EntitySettings._fields))
 
 

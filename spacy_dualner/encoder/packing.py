@@ -137,6 +137,9 @@ def load_tensors(file: Any, **how: Any) -> Any:
     with ZipFile(file) as parts:
         if part := parts.testzip():
             raise ValueError(f"{part} has another checksum")
+        # Torch takes it for a folder, and its tensor is memory as it happens to be.
+        if any(part.external_attr for part in parts.infolist()):
+            raise ValueError("a part has attributes, which torch.save writes none of")
     if hasattr(file, "seek"):
         file.seek(0)
     return torch.load(file, weights_only=True, **how)

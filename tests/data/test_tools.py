@@ -182,6 +182,7 @@ def test_the_words_of_prodigy_say_what_an_entity_is(tmp_path) -> None:
         ("doccano", {"text": TEXT, "label": [[0, True, "PER"]]}, "an entity from 0 to True"),
         ("doccano", {"text": TEXT, "label": [[0, 4, ""]]}, "an entity of the type ''"),
         ("doccano", {"text": TEXT, "label": [[0, 4, None]]}, "an entity of the type None"),
+        ("doccano", {"text": TEXT, "label": [[0, 4, "P\ud800"]]}, "an entity of the type"),
         ("doccano", {"text": TEXT, "entities": [{"start_offset": 0}]}, "an entity from 0 to None"),
         ("prodigy", {"text": TEXT, "spans": ["x"]}, "malformed .AttributeError"),
         ("label-studio", {"id": 1, "annotations": [{"result": []}]}, "malformed .KeyError: 'data'"),

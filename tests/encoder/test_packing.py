@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import srsly
+import torch
 from helpers.tiny import make_nlp
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
 
-from spacy_dualner.encoder.packing import open_view, pack, unpack
+from spacy_dualner.encoder.packing import load_tensors, open_view, pack, unpack
 from spacy_dualner.encoder.transformer import encoder_shim
 from spacy_dualner.errors import DualNerError
 
@@ -99,6 +100,18 @@ def test_a_flipped_bit_in_what_is_stored_is_refused(part: str, learned: bytes) -
     flipped = learned[:place] + bytes([learned[place] ^ 4]) + learned[place + 1 :]
     with pytest.raises((DualNerError, ValueError), match=r"another checksum|encoder is damaged"):
         make_nlp("").from_bytes(flipped)
+
+
+def test_a_tensor_that_passes_for_a_folder_is_refused(tmp_path: Path) -> None:
+    """Torch reads none of it, and gives whatever stands in memory."""
+    path = tmp_path / "stored.pt"
+    torch.save({"weights": torch.arange(40.0)}, path)
+    stored = bytearray(path.read_bytes())
+    record = stored.rindex(b"PK\x01\x02", 0, stored.rindex(b"data/0"))
+    stored[record + 38] |= 0x10
+    path.write_bytes(stored)
+    with pytest.raises(ValueError, match="attributes"):
+        load_tensors(path)
 
 
 def test_a_pipeline_of_a_version_without_checksums_is_taken(own: Language) -> None:

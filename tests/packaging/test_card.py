@@ -460,7 +460,12 @@ def test_no_scores_file(folder: Path, tmp_path: Path, option: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("wrong", ["{}", "[1]", "{", '{"languages": {"de": {"span": {"f": 1}}}}'])
+NULL = '{"languages": {}, "mean": {"span": null, "tag": null}, "mean_targets": null}'
+
+
+@pytest.mark.parametrize(
+    "wrong", ["{}", "[1]", "{", '{"languages": {"de": {"span": {"f": 1}}}}', NULL]
+)
 def test_no_result_of_evaluate(folder: Path, tmp_path: Path, wrong: str) -> None:
     (tmp_path / "scores.json").write_text(wrong)
     status, text = run_cli(

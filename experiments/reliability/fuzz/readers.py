@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -63,8 +64,8 @@ def lines_of(path: Path) -> list[str] | None:
     data = path.read_bytes()
     if path.suffix == ".gz":
         try:
-            data = zlib.decompress(data, 31)
-        except zlib.error:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error):
             return None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None

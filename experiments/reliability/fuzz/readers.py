@@ -69,8 +69,10 @@ def lines_of(path: Path) -> list[str] | None:
             return None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None
-    lines = re.split("\r\n|\n|\r", data.decode("utf-8-sig", "surrogateescape"))
-    return lines[:-1] if not lines[-1] else lines
+    lines = re.split("\r\n|\n|\r", data.decode("utf-8", "surrogateescape"))
+    if not lines[-1]:
+        lines.pop()
+    return [line.removeprefix("\ufeff") if not n else line for n, line in enumerate(lines)]
 
 
 def converted(form: str, folder: Path) -> None:

@@ -60,11 +60,7 @@ def make_roberta(path: Path) -> Path:
     )
     tokenizer.save_pretrained(path)
     torch.manual_seed(0)
-    config = RobertaConfig(
-        vocab_size=len(tokenizer),
-        **SMALL,
-        max_position_embeddings=66,
-    )
+    config = RobertaConfig(vocab_size=len(tokenizer), **SMALL, max_position_embeddings=66)
     RobertaModel(config).save_pretrained(path)
     return path
 
@@ -77,10 +73,6 @@ def make_bert(path: Path) -> Path:
     tokenizer = BertTokenizerFast(str(path / "vocab.txt"), model_max_length=64)
     tokenizer.save_pretrained(path)
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        **SMALL,
-        max_position_embeddings=64,
-    )
+    config = BertConfig(vocab_size=len(tokenizer), **SMALL, max_position_embeddings=64)
     BertModel(config).save_pretrained(path)
     return path

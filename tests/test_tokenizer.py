@@ -222,10 +222,10 @@ def test_unspaced_text_adds_no_words_to_the_vocabulary() -> None:
 @pytest.mark.parametrize("unit", ["[", "x(", "\u6771(", "a-", "'s", "\U0001f468\u200d"])
 def test_a_word_without_end_takes_no_hours(ours, unit: str) -> None:
     """spaCy's rules take 100 times as long for ten times as many brackets."""
-    text = f"one {unit * 10_000} two {'[' * 500}"
+    text = f"one {unit * 5_000} two {'[' * 500}"
     began = time.process_time()
     doc = ours(text)
-    assert time.process_time() - began < len(text) / 1024
+    assert time.process_time() - began < len(text) / 4096
     assert doc.text == text and max(map(len, doc)) <= 1_000
     assert [token.text for token in doc[-501:]] == ["two", *"[" * 500]
     assert "".join(token for _, token in ours.explain(text)) == text.replace(" ", "")

@@ -19,7 +19,7 @@ import torch
 from wasabi import msg
 
 from ..data.outputs import put_in_place
-from ..data.urls import as_path, checksum, is_local, upload
+from ..data.urls import as_path, checksum, is_local, storage_errors, upload
 from ..errors import DataError, DualNerError
 from ..system.scratch import scratch
 from .annotate import go_on, progress_bar, stop
@@ -98,6 +98,7 @@ class Worker:
             raise DualNerError(f"{node} has another pipeline {model}. Put the same on all nodes.")
         self._annotator = annotator
 
+    @storage_errors()
     def annotate(self, shard: Shard) -> tuple[Record, bool]:
         """Annotate a shard, unless that is done and whole.
 
@@ -216,7 +217,7 @@ def _mendable(error: Exception) -> str:
     """What was wrong where another try may do; else raises it."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, OSError):
-        return str(cause)
+        return str(cause).removesuffix(".")
     if isinstance(cause, DualNerError):
         raise cause from None
     if isinstance(cause, Exception):

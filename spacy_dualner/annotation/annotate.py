@@ -14,7 +14,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..data.outputs import check_apart
-from ..data.urls import as_path, checksum, is_local
+from ..data.urls import as_path, checksum, is_local, storage_errors
 from ..errors import DataError, DualNerError
 from .annotate_settings import AnnotateSettings
 from .journal import Journal, Unfinished
@@ -27,6 +27,7 @@ _RESUME = "Go on with --resume."
 _ANEW = "Standard input cannot be read again: begin anew with --force."
 
 
+@storage_errors()
 def annotate(
     model: str,
     source: str,

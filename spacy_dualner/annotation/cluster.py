@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ..data.lines import plain_path
 from ..data.outputs import check_entries, check_link, write_json
-from ..data.urls import as_path, open_bytes, remove_folder, replace
+from ..data.urls import as_path, is_local, open_bytes, remove_folder, replace, storage_errors
 from ..errors import DataError, DualNerError, need
 from ..system.scratch import scratch
 from .actors import TOTALS, Job, Record, Shard, hand_out, report_of
@@ -43,6 +43,7 @@ _PATIENCE = 20
 _RARELY = 20
 
 
+@storage_errors()
 def annotate_on_cluster(
     model: str,
     source: str,
@@ -69,6 +70,7 @@ def annotate_on_cluster(
         raise DualNerError("--n-process and --gpu-id are for one machine: use --actors and --gpus.")
     writer = output_form(output, settings.output_form)
     readers = open_inputs(source, settings)
+    _check_url(output, readers)
     unfinished = Unfinished(output)
     check_input(source, output, unfinished.report)
     with unfinished.locked(), unfinished.interruptible("Go on with --resume."):
@@ -103,7 +105,8 @@ def annotate_on_cluster(
                 raise DualNerError(
                     "The input was changed while it was read. Start anew with --force."
                 )
-            lines = sum(record["lines"][1] for record in journal.shards.values() if record["lines"])
+            ends = [record["lines"] for record in journal.shards.values()]
+            lines = sum(end for _, end in ends) if all(ends) else 0
             journal.lines = readers[0].position[1] if n_batches else lines
             journal.finished = True
             unfinished.save(journal)
@@ -169,6 +172,17 @@ def _n_bytes(readers: Sequence[Reader]) -> int:
     return sum(n_bytes for _, n_bytes, _ in stamps(readers))
 
 
+def _check_url(output: Path, readers: Sequence[Reader]) -> None:
+    """Refuse a URL with marks of a pattern of names, or whose bucket is not there: it is not made."""
+    if is_local(output):
+        return
+    for name in (str(output), *(reader.path.name for reader in readers)):
+        if any(mark in name for mark in "*?["):
+            raise DataError(name, "files of a URL cannot have * ? or [ in their names. Rename it.")
+    if not (bucket := output.parents[-1]).exists():
+        raise DataError(output, f"there is no {bucket}. Mend the URL, or make it.")
+
+
 def _check_folder(unfinished: Unfinished, output: Path) -> None:
     """Refuse to replace what no such run has written."""
     check_link(output)
@@ -177,7 +191,7 @@ def _check_folder(unfinished: Unfinished, output: Path) -> None:
             f"{output} is there and was not written on a cluster, so it is not replaced. Name "
             "another OUTPUT."
         )
-    check_entries(output, [MANIFEST, f"*{output.suffix}"])
+    check_entries(output, [f"*{MANIFEST}*", f"*{output.suffix}"])
 
 
 def _collect(

@@ -38,7 +38,7 @@ class Journal:
     words: int = 0
     entities: int = 0
     faults: int = 0  # records that could not be annotated
-    lines: int = 0  # lines of the whole input, where it has some
+    lines: int = 0  # lines of the whole input, where all of it has some
     seconds: float = 0.0  # the time that it took
     finished: bool = False  # whether the input was read to its end
     # On a cluster, what is done of its output, by name.

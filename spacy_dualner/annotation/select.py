@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import xp2torch
 
 from ..data.outputs import aside
+from ..data.urls import storage_errors
 from ..decoding.confidence import doubts
 from ..errors import DataError, DualNerError
 from ..labels.layout import Layout
@@ -51,6 +52,7 @@ class Selector(Annotator):
         return docs, b""
 
 
+@storage_errors()
 def select(
     model: str,
     source: str,

@@ -7,10 +7,13 @@ import io
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import BinaryIO, cast
 
-from ..errors import need
+from ..errors import DualNerError, need, readable
 
 _CHUNK = 1 << 20
 
@@ -18,19 +21,43 @@ _CHUNK = 1 << 20
 def as_path(source: str) -> Path:
     """A path, or what acts as one for a URL such as `s3://bucket/news.txt`.
 
-    Raises DualNerError where what URLs need is not installed.
+    Raises DualNerError where what URLs need is not installed, or nothing knows such a URL.
     """
     if "://" not in source:
         return Path(source)
     need("URLs need", "ray", "upath", instead=", or give a path")
     from upath import UPath
 
-    return cast(Path, UPath(source))
+    with readable(source, "its storage cannot be used", "Mend the URL, or install what is named."):
+        path = UPath(source)
+        _ = path.fs  # for which its package is imported
+    return cast(Path, path)
 
 
 def is_local(path: Path) -> bool:
     """Whether a path is one of this machine's, and not a URL."""
     return isinstance(path, Path)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Raise OSError, which says what to check, for any error of the package of a storage.
+
+    These share no base. Those that have a number are as the disk's.
+    """
+    try:
+        yield
+    except Exception as error:
+        frames = walk_tb(error.__traceback__)
+        through = {frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in frames}
+        has_remedy = isinstance(error, DualNerError) or getattr(error, "errno", None)
+        if has_remedy or through.isdisjoint({"fsspec", "upath"}):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(".")
+        raise OSError(
+            f"The storage of a URL does not answer as it should ({said}). Check the URL, its "
+            "access keys and the connection."
+        ) from error
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -56,15 +83,19 @@ def remove_folder(folder: Path) -> None:
 
 
 def upload(new: Path, target: Path, aside: Path) -> None:
-    """Put a local file or folder in the place of what a URL names, aside until all is there."""
+    """Put a local file or folder in the place of what a URL names, each file aside until whole."""
     files = target.fs  # type: ignore[attr-defined]
     place, beside = target.path, aside.path  # type: ignore[attr-defined]
-    if aside.exists():
-        files.rm(beside, recursive=True)
-    files.put(str(new), beside, recursive=new.is_dir())
-    if target.exists():
-        files.rm(place, recursive=True)
-    files.mv(beside, place, recursive=new.is_dir())
+    for path in (aside, target):
+        if path.exists():
+            files.rm(path.path, recursive=True)  # type: ignore[attr-defined]
+    parts = {new: place}
+    if new.is_dir():
+        parts = {file: f"{place}/{file.name}" for file in sorted(new.iterdir())}
+        files.makedirs(place, exist_ok=True)
+    for part, name in parts.items():
+        files.put_file(str(part), beside)
+        files.mv(beside, name)
 
 
 def checksum(path: Path, begin: int = 0, end: int | None = None) -> str:

@@ -8,6 +8,7 @@ import io
 import json
 import pickle
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,9 +24,16 @@ from thinc.util import has_gpu
 from spacy_dualner.annotation import cluster
 from spacy_dualner.annotation.actors import Job, Record, Shard, Worker
 from spacy_dualner.annotation.annotate import annotate
-from spacy_dualner.annotation.annotate_settings import AnnotateSettings, ClusterSettings
+from spacy_dualner.annotation.annotate_settings import (
+    AnnotateSettings,
+    ClusterSettings,
+    SelectSettings,
+)
+from spacy_dualner.annotation.journal import Unfinished
+from spacy_dualner.annotation.select import select
+from spacy_dualner.annotation.writers import OUTPUTS
 from spacy_dualner.data.lines import read_chunks, split_lines
-from spacy_dualner.data.urls import as_path, open_bytes
+from spacy_dualner.data.urls import as_path, checksum, open_bytes, upload
 from spacy_dualner.errors import DataError, DualNerError
 
 SETTINGS = AnnotateSettings(batch_size=2)
@@ -134,7 +142,8 @@ def test_a_folder_becomes_what_its_files_become(model: str, tmp_path: Path, endi
     for path in [*sorted(folder.glob("*-*")), folder / "zip.txt.gz"]:
         target = tmp_path / "one" / f"{path.name.partition('.')[0]}{ending}"
         annotate(model, str(path), target, SETTINGS)
-    share(model, str(folder), tmp_path / f"out{ending}")
+    done = share(model, str(folder), tmp_path / f"out{ending}")
+    assert not done.lines  # of Docs there are none
     found = files_of(tmp_path / f"out{ending}")
     del found["manifest.json"]
     assert found == files_of(tmp_path / "one")
@@ -310,6 +319,7 @@ def test_only_what_such_a_run_wrote_is_replaced(model: str, tmp_path: Path) -> N
     with pytest.raises(DualNerError, match=r"out\.jsonl is there.*--force"):
         share(model, source, output)
     (output / "in-000099.jsonl").write_text("of an earlier run")
+    (output / ".manifest.json.part").write_text("of one that was killed")
     share(model, source, output, force=True)
     assert not (output / "in-000099.jsonl").exists()
     (output / "thesis.txt").write_text("important")
@@ -392,6 +402,106 @@ def test_urls(model: str, tmp_path: Path, actors: Actors, storage: str, ending: 
         return
     share(model, f"{where}/in/txt-in.txt", output, force=True)
     assert len([*output.iterdir()]) == -(-len(ROWS) // 4) + 1
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket of a storage that has no folders, only files with `/` in their names."""
+    pytest.importorskip("upath")
+    from fsspec.implementations.memory import MemoryFileSystem as Memory
+
+    copy = Memory.cp_file
+
+    def copy_file(storage: Memory, old: str, new: str, **more: object) -> None:
+        if not storage.isfile(old):
+            raise FileNotFoundError(old)
+        copy(storage, old, new, **more)
+
+    monkeypatch.setattr(Memory, "store", {})
+    monkeypatch.setattr(Memory, "pseudo_dirs", [""])
+    monkeypatch.setattr(Memory, "mkdir", lambda *_, **__: None)
+    monkeypatch.setattr(Memory, "makedirs", lambda *_, **__: None)
+    monkeypatch.setattr(Memory, "cp_file", copy_file)
+    return "memory://bucket"
+
+
+def test_a_folder_goes_where_there_are_only_files(tmp_path: Path, objects: str) -> None:
+    (tmp_path / "new").mkdir()
+    target, beside = as_path(f"{objects}/out/new.spacy"), as_path(f"{objects}/.new.part")
+    (beside / "a.spacy").write_text("of one that was killed")
+    for names in ("abc", "bd"):
+        shutil.rmtree(tmp_path / "new")
+        (tmp_path / "new").mkdir()
+        for name in names:
+            (tmp_path / "new" / f"{name}.spacy").write_text(names)
+        upload(tmp_path / "new", target, beside)
+        assert [path.name for path in sorted(target.iterdir())] == [f"{n}.spacy" for n in names]
+        assert checksum(target) == checksum(tmp_path / "new")
+        assert not beside.exists()
+
+
+def test_urls_that_cannot_be_written(
+    model: str, tmp_path: Path, objects: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem as Memory
+
+    source = write_input(tmp_path / "in.txt", ROWS)
+    other = write_input(tmp_path / "in[1].txt", ROWS)
+    with pytest.raises(DataError, match=r"^in\[1\]\.txt: .* Rename it"):
+        share(model, other, as_path(f"{objects}/out.jsonl"))
+    with pytest.raises(DataError, match=r"out\[1\]\.jsonl: .* Rename it"):
+        share(model, source, as_path(f"{objects}/out[1].jsonl"))
+    exists = Memory.exists
+    monkeypatch.setattr(Memory, "exists", lambda fs, path: path.strip("/") and exists(fs, path))
+    with pytest.raises(DataError, match=r"out\.jsonl: there is no memory://"):
+        share(model, source, as_path(f"{objects}/out.jsonl"))
+    assert not Memory.store
+
+
+def test_a_storage_that_does_not_answer(
+    model: str, tmp_path: Path, objects: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem as Memory
+
+    class NoCredentials(Exception):
+        """As those of packages: not of OSError."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise NoCredentials("Unable to locate credentials")
+
+    monkeypatch.setattr(Memory, "exists", refuse)
+    monkeypatch.setattr(Memory, "info", refuse)
+    monkeypatch.setattr(Memory, "_open", refuse)
+    said = r"\(NoCredentials: Unable to locate credentials\)\. Check the URL, its access keys"
+    for run in (share, annotate):
+        with pytest.raises(OSError, match=said):
+            run(model, f"{objects}/in.txt", tmp_path / "out.jsonl")
+    with pytest.raises(OSError, match=said):
+        select(model, f"{objects}/in.txt", tmp_path / "out.jsonl", SelectSettings())
+    source = write_input(tmp_path / "in.txt", ROWS)
+    shard = Shard(0, "in.jsonl", f"{objects}/in.txt", (0, 0), 0, 1)
+    unfinished = Unfinished(tmp_path / "out.jsonl")
+    unfinished.folder.mkdir()
+    pipeline = checksum(Path(model))
+    job = Job(model, pipeline, ".", unfinished, OUTPUTS[".jsonl"], 2, SETTINGS, CLUSTER)
+    with pytest.raises(OSError, match=said):
+        Worker(job).annotate(shard)
+
+    def fault(*_: object, **__: object) -> None:
+        raise NoCredentials
+
+    monkeypatch.setattr(cluster, "identify", fault)
+    with pytest.raises(NoCredentials):
+        share(model, source, tmp_path / "out.jsonl")
+
+
+@pytest.mark.parametrize("url", ["nosuch://bucket/in.txt", "s3://bucket/in.txt"])
+def test_urls_of_nothing_that_is_installed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    registry = pytest.importorskip("fsspec.registry")
+    monkeypatch.setattr(registry, "_registry", {})
+    with pytest.raises(DataError, match=r"in\.txt: its storage cannot be used .*or install what"):
+        as_path(url)
 
 
 def test_a_storage_whose_files_only_read(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -134,13 +135,23 @@ def check_json(output: Path | None, what: str, *keys: str) -> None:
 
 
 def check_link(output: Path) -> None:
-    """Refuse an output that is a link, unless it leads to a device or a pipe.
+    """Refuse an output that is a link, unless it leads to a device or a pipe, or a URL.
 
     To replace it would leave what it points to as it was, and to write there would lose that.
     """
+    check_no_url(output)
     if output.is_symlink() and (output.is_dir() or output.is_file() or not output.exists()):
         raise DualNerError(
             f"{output} is a link to {os.readlink(output)}. Name that, or remove the link."
+        )
+
+
+def check_no_url(output: Path) -> None:
+    """Refuse an output whose path was a URL: `s3:` would be a folder of this disk."""
+    # Windows' disks have one letter.
+    if output.parts and re.fullmatch(r"[A-Za-z][\w+.-]+:", output.parts[0]):
+        raise DualNerError(
+            f"{output} is a URL, to which only `annotate --ray` writes. Name a path of this disk."
         )
 
 

@@ -13,7 +13,7 @@ from accelerate.utils import gather_object, set_seed
 from spacy.language import Language
 from wasabi import Printer
 
-from ..data.outputs import check_output, locked, written_aside
+from ..data.outputs import check_no_url, check_output, locked, written_aside
 from ..encoder.encode import keep_few_kernels
 from ..encoder.piece_size import PieceSize, fitting_pieces
 from ..errors import DualNerError
@@ -54,6 +54,7 @@ def teach(config: TeachingConfig, output: Path, *, resume: bool = False) -> Path
     would be lost, another run writes there, or a checkpoint cannot be written or does not belong
     to this config.
     """
+    check_no_url(output)
     output.mkdir(parents=True, exist_ok=True)
     keep_few_kernels()
     with together():

@@ -115,6 +115,19 @@ def test_a_link_and_what_it_points_to_stay(
     assert tree(here) == before
 
 
+def test_no_folder_is_called_as_a_url_begins(here: Path, written: tuple[list[str], str]) -> None:
+    arguments, output = written
+    top = output.partition("/")[0]
+    if top not in arguments[2:]:  # what is beside an output, and cards, which are in the pipeline
+        return
+    before = tree(here)
+    status, printed = run_cli(
+        "dualner", *(f"s3://bucket/{top}" if name == top else name for name in arguments)
+    )
+    assert status == 1 and "s3:/" in printed
+    assert tree(here) == before
+
+
 @pytest.mark.parametrize("command", ["calibrate", "shrink", "card -o", "teach", "threshold -o"])
 def test_a_pipeline_is_replaced_unless_it_holds_other_files(here: Path, command: str) -> None:
     arguments, output = WRITES[command]

@@ -173,7 +173,7 @@ def _n_bytes(readers: Sequence[Reader]) -> int:
 
 
 def _check_url(output: Path, readers: Sequence[Reader]) -> None:
-    """Refuse a URL with marks of a pattern of names, or whose bucket is not there: it is not made."""
+    """Refuse a URL with marks of a pattern, or whose bucket is not there: it would be made."""
     if is_local(output):
         return
     for name in (str(output), *(reader.path.name for reader in readers)):

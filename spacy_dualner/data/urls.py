@@ -41,10 +41,7 @@ def is_local(path: Path) -> bool:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Raise OSError, which says what to check, for any error of the package of a storage.
-
-    These share no base. Those that have a number are as the disk's.
-    """
+    """Raise OSError, with what to check, for errors of storages' packages, which share no base."""
     try:
         yield
     except Exception as error:

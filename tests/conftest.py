@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Nothing in the tests may reach for a hub; read when transformers is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -17,6 +17,8 @@ os.environ["TRANSFORMERS_OFFLINE"] = "1"
 import pytest
 from helpers.many import many
 from hypothesis import settings
+
+from experiments.reliability.processes import begin_server, use_server
 
 # The rest is imported where it is used: with xdist one more process reads this file, and tests
 # nothing.
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
 # A busy machine is not a failure.
 settings.register_profile("any-machine", deadline=None, max_examples=many(100))
 settings.load_profile("any-machine")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """With xdist, one process that commands are forked from is enough."""
+    node.workerinput["server"] = begin_server()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if server := getattr(config, "workerinput", {}).get("server"):
+        use_server(server)
 
 
 def pytest_collection_finish() -> None:

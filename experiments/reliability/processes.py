@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 
 if TYPE_CHECKING:
     from typing import Self
@@ -40,6 +39,23 @@ WARM.set_forkserver_preload(
 )
 
 ROOT = Path(__file__).parents[2]
+
+
+def begin_server() -> str:
+    """Address of the process that commands are forked from; begun where it is not there."""
+    forkserver.ensure_running()
+    return forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+
+
+def use_server(address: str) -> None:
+    """Fork from a process that another one has begun, and which ends with that."""
+    own: Any = forkserver._forkserver  # type: ignore[attr-defined]
+    tracker = resource_tracker._resource_tracker
+    own._forkserver_address, own.ensure_running = address, tracker.ensure_running
+    if own._forkserver_alive_fd is None:
+        # Its place is taken in what is sent there.
+        own._forkserver_alive_fd = os.open(os.devnull, os.O_RDONLY)
+
 
 Hook = Callable[[int], object]
 """Called in each process of a command before anything else, with the command's process id."""
@@ -87,10 +103,7 @@ class Command:
         hook: Hook | None,
         warm_all: bool,
     ) -> None:
-        server = None
-        if warm_all:
-            forkserver.ensure_running()
-            server = forkserver._forkserver._forkserver_address  # type: ignore[attr-defined]
+        server = begin_server() if warm_all else ""
         arguments = (words, where, self._files, environment, hook, server)
         self._process: Any = WARM.Process(target=_run, args=arguments)
         self._process.start()
@@ -225,8 +238,10 @@ def _run(
     files: list[Path],
     environment: Mapping[str, str],
     hook: Hook | None,
-    server: str | None,
+    server: str,
 ) -> None:
+    import torch
+
     global _hook
     os.setpgid(0, 0)
     os.chdir(where)
@@ -236,9 +251,8 @@ def _run(
     torch.set_num_threads(1)
     tracker = resource_tracker._resource_tracker
     tracker._fd = tracker._pid = None  # type: ignore[attr-defined]
-    if server is not None:
-        own: Any = forkserver._forkserver  # type: ignore[attr-defined]
-        own._forkserver_address, own.ensure_running = server, tracker.ensure_running
+    if server:
+        use_server(server)
         contexts = multiprocessing.context._concrete_contexts  # type: ignore[attr-defined]
         contexts["spawn"] = _WarmContext()
     # As in a shell; what it leaks is said in its own standard error. The process that it is forked

@@ -126,7 +126,7 @@ class Command:
         """Wait for something to happen while it runs."""
         end = time.monotonic() + seconds
         while not ready():
-            assert self._process.is_alive(), self.read()
+            assert not self.ends_within(0), self.read()
             assert time.monotonic() < end
             time.sleep(0.01)
 

@@ -97,7 +97,7 @@ def read_marked(
         doc = split(text)
         doc.set_ents(_spans(doc, found, align, tally, place))
         words = [token for token in doc if not token.is_space]
-        tags = [f"{token.ent_iob_}-{token.ent_type_}".removesuffix("-") for token in words]
+        tags = [f"{t.ent_iob_}-{t.ent_type_}" if t.ent_type_ else "O" for t in words]
         yield tally.add(place, [token.text for token in words], tags)
     if tally.left_out[_UNFIT] > tally.used:
         message = f"texts {_UNFIT}: {tally.left_out[_UNFIT]:,}, and others only {tally.used:,}. Do"

@@ -113,6 +113,13 @@ def test_what_is_not_taken_is_said(tmp_path, records, said) -> None:
     assert file.read == file.used + sum(file.left_out.values())
 
 
+@pytest.mark.parametrize("name", ["PER-", "-"])
+def test_a_type_may_end_in_a_dash(tmp_path, name: str) -> None:
+    source = write(tmp_path / "in", {"text": TEXT, "label": [[0, 9, name]]})
+    tags, _ = tagged(source, types=["all"])
+    assert tags == [[f"B-{name}", f"I-{name}", "O", "O", "O", "O"]]
+
+
 def test_of_several_annotations_of_a_task_the_right_one(tmp_path) -> None:
     old = {"result": RESULT[:1], "updated_at": "2026-01-01T00:00:00Z"}
     new = {"result": RESULT, "updated_at": "2026-02-01T00:00:00Z"}

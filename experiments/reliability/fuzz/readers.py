@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -59,8 +60,11 @@ class Reader:
     share: float = 1.0
 
 
-def lines_of(path: Path) -> list[str] | None:
-    """The lines of a file by other means than ours; None where it is damaged, or no UTF-8."""
+def lines_of(path: Path, mark: bytes = b"") -> list[str] | None:
+    """The lines of a file by other means than ours; None where it is damaged, or no UTF-8.
+
+    mark (bytes): A byte order mark that is a line where it is all there is.
+    """
     data = path.read_bytes()
     if path.suffix == ".gz":
         try:
@@ -69,10 +73,8 @@ def lines_of(path: Path) -> list[str] | None:
             return None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None
-    lines = re.split("\r\n|\n|\r", data.decode("utf-8", "surrogateescape"))
-    if not lines[-1]:
-        lines.pop()
-    return [line.removeprefix("\ufeff") if not n else line for n, line in enumerate(lines)]
+    lines = re.split("\r\n|\n|\r", data.decode("utf-8-sig", "surrogateescape"))
+    return lines[:-1] if not lines[-1] and data != (mark or None) else lines
 
 
 def converted(form: str, folder: Path) -> None:
@@ -121,7 +123,7 @@ def annotated(form: str, annotators: list[Annotator], folder: Path) -> None:
     reader = open_input(str(path), form, "text")
     read = list(batches(reader, (0, 0), 4))
     n_records = sum(len(batch.records) + len(batch.faults) for batch in read)
-    lines = lines_of(path) if reader.of_lines else None
+    lines = lines_of(path, BOM_UTF8) if reader.of_lines else None
     if lines is not None:
         assert reader.position[1] == len(lines), (reader.position, lines)
         assert path.suffix == ".gz" or reader.position[0] == path.stat().st_size

@@ -121,7 +121,9 @@ def annotated(form: str, annotators: list[Annotator], folder: Path) -> None:
     """`annotate` and `select`: each record is in the output or is a fault, also after a stop."""
     (path,) = folder.iterdir()
     reader = open_input(str(path), form, "text")
-    read = list(batches(reader, (0, 0), 4))
+    # A file of line ends alone has a record for each.
+    size = max(4, path.stat().st_size // 256)
+    read = list(batches(reader, (0, 0), size))
     n_records = sum(len(batch.records) + len(batch.faults) for batch in read)
     lines = lines_of(path, BOM_UTF8) if reader.of_lines else None
     if lines is not None:
@@ -130,7 +132,7 @@ def annotated(form: str, annotators: list[Annotator], folder: Path) -> None:
         if form in ("txt", "jsonl"):
             held = [line for line in lines if form == "txt" or line.strip()]
             assert n_records == len(held), (n_records, held)
-    again = [batch for first in read[:1] for batch in batches(reader, first.position, 4)]
+    again = [batch for first in read[:1] for batch in batches(reader, first.position, size)]
     # Bytes are read in blocks, from wherever reading begins: `done` may differ.
     assert [repr(batch[:-1]) for batch in again] == [repr(batch[:-1]) for batch in read[1:]]
     for batch in read:

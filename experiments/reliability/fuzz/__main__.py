@@ -17,10 +17,11 @@ import sys
 import time
 import traceback
 import warnings
+import zlib
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -57,7 +58,7 @@ def fault(reader: Reader, case: Case, folder: Path) -> tuple[str, str]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, 5 + sum(map(len, case.values())) / 1024)
+    signal.setitimer(signal.ITIMER_PROF, 5 + sum(map(_size, case.values())) / 1024)
     try:
         with (
             open(os.devnull, "w", errors="replace") as null,
@@ -79,6 +80,14 @@ def fault(reader: Reader, case: Case, folder: Path) -> tuple[str, str]:
         signal.setitimer(signal.ITIMER_PROF, 0)
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _size(content: bytes) -> int:
+    """Bytes of a file, of a compressed one those that it unpacks to, if not more than 2^20."""
+    unpacked = b""
+    with suppress(zlib.error):
+        unpacked = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, 1 << 20)
+    return max(len(content), len(unpacked))
 
 
 def reduced(reader: Reader, case: Case, kind: str, folder: Path) -> Case:

@@ -99,7 +99,7 @@ def converted(form: str, folder: Path) -> None:
         if FORMS[form].unit == "records" and lines is not None:
             held = [line for line in lines if line.strip()]
             listed = held and held[0].lstrip().startswith("[")
-            held = json.loads("\n".join(lines)) if listed else held
+            held = json.loads("\n".join(lines).strip()) if listed else held
             assert file.read == len(held), (file, held)
         if form == "spacy":
             assert file.read == len(DocBin().from_disk(path)), file
@@ -121,11 +121,11 @@ def annotated(form: str, annotators: list[Annotator], folder: Path) -> None:
     """`annotate` and `select`: each record is in the output or is a fault, also after a stop."""
     (path,) = folder.iterdir()
     reader = open_input(str(path), form, "text")
+    lines = lines_of(path, BOM_UTF8) if reader.of_lines else None
     # A file of line ends alone has a record for each.
-    size = max(4, path.stat().st_size // 256)
+    size = max(4, len(lines or ()) // 64)
     read = list(batches(reader, (0, 0), size))
     n_records = sum(len(batch.records) + len(batch.faults) for batch in read)
-    lines = lines_of(path, BOM_UTF8) if reader.of_lines else None
     if lines is not None:
         assert reader.position[1] == len(lines), (reader.position, lines)
         assert path.suffix == ".gz" or reader.position[0] == path.stat().st_size

@@ -99,21 +99,18 @@ def compare(target: Sample, candidates: Mapping[str, Sample]) -> dict[str, dict[
     candidates (Mapping[str, Sample]): Those to compare with it, and with each other.
     RETURNS (Dict[str, Dict[str, float]]): Of each its `nearness`, the cosine of a sentence of the
         text with the most similar one of the candidate, on the mean; `shared`, the share of the
-        text's sub-words that the candidate has, each counted by how often it occurs in the text
-        over how often in all candidates, which is of those that any of them has; and `score`, the
-        product.
+        text's distinct sub-words that the candidate has, of those that any candidate has; and
+        `score`, the product.
     """
     # What all sentences have in common is most of a vector, and tells nothing.
     centre = np.mean([sample.vectors.mean(axis=0) for sample in candidates.values()], axis=0)
     own = target.vectors - centre
-    # Likewise a sub-word that many have. Each candidate counts alike, however long its sentences.
-    common = np.sum([s.subwords / s.subwords.sum() for s in candidates.values()], axis=0)
-    weights = np.divide(target.subwords, common, out=np.zeros_like(common), where=common > 0)
-    known = max(weights.sum(), np.finfo(weights.dtype).tiny)
+    known = np.any([sample.subwords > 0 for sample in candidates.values()], axis=0)
+    known &= target.subwords > 0
     found = {}
     for lang, sample in candidates.items():
         nearness = cosine_similarity(own, sample.vectors - centre).max(axis=1).mean()
-        shared = weights[sample.subwords > 0].sum() / known
+        shared = (known & (sample.subwords > 0)).sum() / max(known.sum(), 1)
         found[lang] = {
             "score": float(nearness * shared),
             "nearness": float(nearness),

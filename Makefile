@@ -6,9 +6,6 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Dozens of processes begin: they need not all compile the sources.
-unexport PYTHONDONTWRITEBYTECODE
-
 .PHONY: all test docs clean
 
 all: $(VENV)/.installed-package

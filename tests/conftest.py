@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 # Nothing in the tests may reach for a hub; read when transformers is imported.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
+# More threads than cores wait for each other when tests and what they begin run side by side.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 from helpers.many import many
@@ -46,14 +48,6 @@ def pytest_collection_finish() -> None:
     """What is imported stays: no collection of garbage has to look through it again."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """More threads than cores stand idle waiting for each other when tests run side by side."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -73,6 +73,7 @@ def everything(doc: Doc) -> list[tuple[str, str, int, str]]:
 @example(text="  李明 在\n\n北京 \t大学  ")
 @example(text="か\u3099e\u0301𤨒🇯🇵葛\U000e0100城")
 @example(text=f"说{SHRUG}了")
+@example(text="http://a.jp/:-)\t:-)http://a.jp/")
 def test_the_text_is_exact_and_each_character_alone(ours, text: str) -> None:
     doc = ours(text)
     assert doc.text == text
@@ -80,7 +81,9 @@ def test_the_text_is_exact_and_each_character_alone(ours, text: str) -> None:
         assert text[token.idx : token.idx + len(token)] == token.text
         if CHARACTER.search(token.text):
             assert len(token) == 1 or token.text == SHRUG
-    assert [word for _, word in ours.explain(text)] == texts_of(doc)
+    # spaCy's `explain` forgets white space: of ") :" it makes the special case "):".
+    for word in text.split():
+        assert [token for _, token in ours.explain(word)] == texts_of(ours(word))
 
 
 @given(text=texts)

@@ -1,6 +1,6 @@
-"""Memory of `annotate` as it reads, and its output after it was killed at random moments.
+"""Memory of `annotate` as it reads.
 
-python -m experiments.benchmarks.annotation training/stage2/model-best --megabytes 50 --kills 10
+python -m experiments.benchmarks.annotation training/stage2/model-best --megabytes 50
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wasabi import msg
 from experiments.benchmarks import common
 from spacy_dualner.cli._options import with_settings
 
-CASES = "repeated,new,kills"
+CASES = "repeated,new"
 # Of ten words.
 NEW_WORDS = 2
 
@@ -34,9 +34,6 @@ class Settings:
 
     cases: str = typer.Option(CASES, help="Which to run, out of " + CASES)
     megabytes: float = typer.Option(50, help="Text whose words are repeated, or ever new")
-    kill_megabytes: float = typer.Option(2, help="Text for the kills")
-    kills: int = typer.Option(10, help="How often it is killed")
-    seed: int = typer.Option(0, help="Of the moments")
     ending: str = typer.Option("jsonl", help="Form of the output")
     n_process: int = typer.Option(1, help="Processes at once")
     data: Path = common.Archives
@@ -47,29 +44,19 @@ class Settings:
 def main(
     settings: Settings, model: Path = typer.Argument(..., help="A pipeline, such as the demo's")
 ) -> None:
-    """Exit with status 1 where the output after kills is another one than undisturbed."""
+    """Run `annotate` on made text, and look at the memory of all its processes."""
     results: dict[str, dict[str, float]] = {}
     options = ["--n-process", str(settings.n_process)]
     with tempfile.TemporaryDirectory() as temp:
         for case in settings.cases.split(","):
-            size = settings.kill_megabytes if case == "kills" else settings.megabytes
-            text = write_text(Path(temp) / f"{case}.txt", settings.data, size, new=case == "new")
+            path, size = Path(temp) / f"{case}.txt", settings.megabytes
+            text = write_text(path, settings.data, size, new=case == "new")
             annotate = [sys.executable, "-m", "spacy", "dualner", "annotate", str(model)]
             command = [*annotate, str(text), str(text.with_suffix(f".{settings.ending}")), *options]
-            if case == "kills":
-                results[case] = killed(command, settings.kills, random.Random(settings.seed))
-            else:
-                results[f"{case} words"] = watched(command, size)
+            results[f"{case} words"] = watched(command, size)
     for name, found in results.items():
         msg.info(f"{name}: " + ", ".join(f"{k} {v:,.1f}" for k, v in found.items()))
-    common.save(
-        settings.output,
-        megabytes=settings.megabytes,
-        kill_megabytes=settings.kill_megabytes,
-        results=results,
-    )
-    if not all(found.get("identical", True) for found in results.values()):
-        msg.fail("Another output than undisturbed", exits=1)
+    common.save(settings.output, megabytes=settings.megabytes, results=results)
 
 
 def write_text(path: Path, data: Path, megabytes: float, *, new: bool) -> Path:
@@ -133,44 +120,6 @@ def read_bytes(journal: Path) -> int:
         return srsly.read_json(journal)["done"]
     except (FileNotFoundError, ValueError):
         return 0
-
-
-def killed(command: list[str], kills: int, rng: random.Random) -> dict[str, float]:
-    """Run the command undisturbed, then kill and resume it; compare what it wrote."""
-    output = Path(command[7])
-    journal = Path(f"{output}.partial") / "journal.json"
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    start = 0.0
-    while process.poll() is None:
-        if not start and journal.exists():
-            start = time.perf_counter() - began
-        time.sleep(0.02)
-    whole = time.perf_counter() - began
-    undisturbed = output.rename(output.with_stem("undisturbed"))
-    done = 0
-    while not output.exists():
-        before = read_bytes(journal)
-        process = subprocess.Popen([*command, "--resume"], stdout=subprocess.DEVNULL)
-        if done < kills:
-            while process.poll() is None and read_bytes(journal) == before:
-                time.sleep(0.02)
-            # On average half of the text is read when it is killed for the last time.
-            wait = rng.uniform(0, whole - start) / kills
-            time.sleep(wait)
-            process.kill()
-            done += process.wait() < 0
-            size = read_bytes(journal) / 1e6
-            msg.info(f"Kill {done} of {kills}, {wait:.1f} s after it went on: {size:.2f} MB read")
-        elif process.wait():
-            raise subprocess.CalledProcessError(process.returncode, command)
-    same = _bytes(undisturbed) == _bytes(output)
-    return {"kills": done, "seconds undisturbed": whole, "identical": same}
-
-
-def _bytes(path: Path) -> list[bytes]:
-    paths = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [path.read_bytes() for path in paths]
 
 
 if __name__ == "__main__":

@@ -45,6 +45,16 @@ def work(run: Run, threads: int, gpu_id: int) -> None:
     # What is half-written goes, as it does where an error ends the run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     torch.set_num_threads(threads)
+    terminal = os.dup(sys.stderr.fileno())
+    try:
+        _work(run, gpu_id)
+    except OSError as error:
+        # The disk may be full, and the log on it.
+        os.write(terminal, f"{run.cell.key}: {error}\n".encode())
+        raise
+
+
+def _work(run: Run, gpu_id: int) -> None:
     with (run.folder / LOG).open("a", encoding="utf-8") as log:
         sys.stdout.flush()
         for stream in (sys.stdout, sys.stderr):

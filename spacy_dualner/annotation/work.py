@@ -6,12 +6,13 @@ import gc
 import multiprocessing
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from functools import cache, partial
 from operator import add
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import spacy
 import torch
@@ -205,17 +206,22 @@ def annotate_batches(
         pool.shutdown(cancel_futures=True)
 
 
-_annotator: Annotator
+_annotator: Callable[[], Annotator]
 
 
-def _begin(model: str, output: Output, gpu_id: int, threads: int) -> None:
+def _begin(*given: Any) -> None:
     global _annotator
     end_with_parent()
+    # Not now: a pool does not say why a process could not begin.
+    _annotator = cache(partial(_load, *given))
+
+
+def _load(model: str, output: Output, gpu_id: int, threads: int) -> Annotator:
     torch.set_num_threads(threads)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
-    _annotator = Annotator(model, output)
+    return Annotator(model, output)
 
 
 def _work(records: Sequence[Record]) -> Annotated:
-    return _annotator.annotate(records)
+    return _annotator().annotate(records)

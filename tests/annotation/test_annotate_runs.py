@@ -14,6 +14,7 @@ import pytest
 import spacy
 import srsly
 from helpers.annotate import ROWS, TEXTS, expected, files_of, read_output, write_input
+from helpers.commands import small_files_for_others
 from helpers.corpus import run_cli
 from helpers.tiny import make_examples
 from spacy.language import Language
@@ -517,6 +518,15 @@ def test_processes_write_what_one_writes(
     assert found[0] == found[1]
     assert found[0][1] == len(TEXTS) * 10 - 1
     assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_cannot_begin_says_why(model: str, tmp_path: Path) -> None:
+    source = write_input(tmp_path / "in.jsonl", [{"text": text} for text in TEXTS])
+    words = ("dualner", "annotate", model, source, tmp_path / "out.jsonl", "--n-process", 2)
+    hook = small_files_for_others
+    with Command(tmp_path, tmp_path / "said", "spacy", *words, hook=hook, warm_all=True) as run:
+        assert run.wait() == 1
+        assert "File too large" in run.read()[0] and "lack of memory" not in run.read()[0]
 
 
 @pytest.mark.slow

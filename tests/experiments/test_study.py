@@ -14,6 +14,7 @@ import pytest
 import spacy
 import srsly
 from filelock import FileLock
+from helpers.commands import small_files_for_others
 from helpers.corpus import run_cli, sentences_of, stage1_config, stage2_config, write_corpus
 from helpers.docs import check_line
 from helpers.experiments import run_experiments
@@ -533,3 +534,12 @@ def test_a_run_that_fails_is_named(base: Path, tmp_path: Path, encoder_path: Pat
     assert status == 1
     assert "failed: see" in printed and "tiny-MLT-100-0" in printed
     assert "model.tok2vec.name" in (tmp_path / "out/runs/tiny-MLT-100-0/log.txt").read_text()
+
+
+def test_a_run_that_cannot_write_its_log_says_why(base: Path, tmp_path: Path) -> None:
+    words, hook = command(base, tmp_path / "out"), small_files_for_others
+    with Command(ROOT, tmp_path / "said", "experiments", *words, hook=hook, warm_all=True) as study:
+        assert study.wait() == 1
+        out, err = study.read()
+    assert "tiny-MLT-100-0: [Errno 27] File too large" in err and "Traceback" not in err
+    assert "failed: see" in out

@@ -24,19 +24,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 WARM = get_context("forkserver")
-"""In place of `spawn`, with the modules below imported already."""
-WARM.set_forkserver_preload(
-    [
-        "spacy.cli",
-        "spacy_dualner.cli",
-        "spacy_dualner.component",
-        "spacy_dualner.teaching.teach",
-        "spacy_dualner.annotation.select",
-        "experiments.study.scheduler",
-        "spacy.pipeline.factories",
-        "transformers.models.xlm_roberta.modeling_xlm_roberta",
-    ]
-)
+"""In place of `spawn`, from a process that has done what is in `warm.py`."""
+WARM.set_forkserver_preload(["experiments.reliability.warm"])
 
 ROOT = Path(__file__).parents[2]
 
@@ -210,16 +199,17 @@ class _WarmContext(ForkServerContext):
 
 
 class _Warm(ForkServerProcess):
-    """As if it were spawned: in the group of the one that begins it, deaf to the same signals."""
+    """As if it were spawned: with the group, output and blocked signals of what begins it."""
 
     def start(self) -> None:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        self._given = os.getpid(), mask, os.environ.copy(), _hook
+        self._given = os.getpid(), mask, os.environ.copy(), _files, _hook
         super().start()
 
     def run(self) -> None:
-        pid, mask, environment, hook = self._given
+        pid, mask, environment, files, hook = self._given
         os.setpgid(0, pid)
+        _write_to(files)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.environ.update(environment)
         tempfile.tempdir = environment.get("TMPDIR")
@@ -229,7 +219,13 @@ class _Warm(ForkServerProcess):
 
 
 _WarmContext.Process = _Warm  # type: ignore[assignment]
+_files: list[Path] = []
 _hook: Hook | None = None
+
+
+def _write_to(files: list[Path]) -> None:
+    for number, path in enumerate(files, 1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
 
 
 def _run(
@@ -242,7 +238,7 @@ def _run(
 ) -> None:
     import torch
 
-    global _hook
+    global _files, _hook
     os.setpgid(0, 0)
     os.chdir(where)
     os.environ.update(environment)
@@ -259,9 +255,8 @@ def _run(
     # from may have begun in a block of `deaf_to_interrupts`.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for number, path in enumerate(files, 1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-    _hook = hook
+    _write_to(files)
+    _files, _hook = files, hook
     if hook is not None:
         hook(os.getpid())
     sys.argv = words

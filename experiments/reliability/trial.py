@@ -226,7 +226,8 @@ class Room:
         if status == -signal.SIGKILL or case.others_write:
             return
         if not died:
-            if status != 1 or ("Make room" not in out and "No space left" not in out):
+            said = out + err
+            if status != 1 or ("Make room" not in said and "No space left" not in said):
                 yield f"status {status} after {row['signal']}: {out[-200:]}"
         elif status == died or (status == 128 - died and not (out + err).strip()):
             row["outside"] = True  # before or after what the command does; typer is silent then

@@ -48,9 +48,10 @@ def work(run: Run, threads: int, gpu_id: int) -> None:
     terminal = os.dup(sys.stderr.fileno())
     try:
         _work(run, gpu_id)
-    except OSError as error:
-        # The disk may be full, and the log on it.
-        os.write(terminal, f"{run.cell.key}: {error}\n".encode())
+    except Exception as error:
+        # The log may be on a disk that is full.
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        os.write(terminal, f"{run.cell.key}: {reason}\n".encode())
         raise
 
 

@@ -51,7 +51,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, encoder_path: Path) -> Path:
     """A folder with a corpus of three languages, a preset, and `study.cfg`."""
     folder = tmp_path_factory.mktemp("study")
     corpus = write_corpus(folder / "corpus", ("en", "de", "sw"), copies=4)
-    one = stage1_config(encoder_path, corpus, training__max_epochs=20, training__eval_frequency=20)
+    one = stage1_config(encoder_path, corpus, training__max_epochs=8, training__eval_frequency=20)
     two = stage2_config(folder / "none", corpus)
     (folder / "preset").mkdir()
     one.to_disk(folder / "preset" / "stage1.cfg", interpolate=False)

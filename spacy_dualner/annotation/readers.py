@@ -80,6 +80,8 @@ class LineReader(Reader):
                     "`iconv -f UTF-16 -t UTF-8`."
                 )
             raw = raw.removeprefix(codecs.BOM_UTF8)
+            if not raw:
+                raise StopIteration
         return decode_line(raw, number + 1, self.source)
 
     def seek(self, position: Position) -> None:

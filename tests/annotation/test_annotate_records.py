@@ -83,6 +83,11 @@ def test_text(folder: Path, given: list[str]) -> None:
     assert contents(read(source, form="txt")) == [(line, {}) for line in given]
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_byte_order_mark_alone_is_no_line(tmp_path: Path, name: str) -> None:
+    assert read(write(tmp_path / name, "\ufeff")) == []
+
+
 def test_text_keeps_blank_lines_and_needs_no_last_line_end(tmp_path: Path) -> None:
     source = write(tmp_path / "a.txt", "\ufeffone\r\n\n  two \u2028 x ")
     assert texts(read(source)) == ["one", "", "  two \u2028 x "]

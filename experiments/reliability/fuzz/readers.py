@@ -9,7 +9,6 @@ import re
 import shutil
 import tempfile
 import zlib
-from codecs import BOM_UTF8
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -60,11 +59,8 @@ class Reader:
     share: float = 1.0
 
 
-def lines_of(path: Path, mark: bytes = b"") -> list[str] | None:
-    """The lines of a file by other means than ours; None where it is damaged, or no UTF-8.
-
-    mark (bytes): A byte order mark that is a line where it is all there is.
-    """
+def lines_of(path: Path) -> list[str] | None:
+    """The lines of a file by other means than ours; None where it is damaged, or no UTF-8."""
     data = path.read_bytes()
     if path.suffix == ".gz":
         try:
@@ -74,7 +70,7 @@ def lines_of(path: Path, mark: bytes = b"") -> list[str] | None:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None
     lines = re.split("\r\n|\n|\r", data.decode("utf-8-sig", "surrogateescape"))
-    return lines[:-1] if not lines[-1] and data != (mark or None) else lines
+    return lines if lines[-1] else lines[:-1]
 
 
 def converted(form: str, folder: Path) -> None:
@@ -121,7 +117,7 @@ def annotated(form: str, annotators: list[Annotator], folder: Path) -> None:
     """`annotate` and `select`: each record is in the output or is a fault, also after a stop."""
     (path,) = folder.iterdir()
     reader = open_input(str(path), form, "text")
-    lines = lines_of(path, BOM_UTF8) if reader.of_lines else None
+    lines = lines_of(path) if reader.of_lines else None
     # A file of line ends alone has a record for each.
     size = max(4, len(lines or ()) // 64)
     read = list(batches(reader, (0, 0), size))

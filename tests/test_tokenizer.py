@@ -81,7 +81,8 @@ def test_the_text_is_exact_and_each_character_alone(ours, text: str) -> None:
         assert text[token.idx : token.idx + len(token)] == token.text
         if CHARACTER.search(token.text):
             assert len(token) == 1 or token.text == SHRUG
-    # spaCy's `explain` forgets white space: of ") :" it makes the special case "):".
+    assert "".join(token for _, token in ours.explain(text)) == "".join(text.split())
+    # Word by word: spaCy's `explain` forgets white space, and makes the special case "):" of ") :".
     for word in text.split():
         assert [token for _, token in ours.explain(word)] == texts_of(ours(word))
 

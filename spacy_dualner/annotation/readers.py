@@ -80,7 +80,7 @@ class LineReader(Reader):
                     "`iconv -f UTF-16 -t UTF-8`."
                 )
             raw = raw.removeprefix(codecs.BOM_UTF8)
-            if not raw:
+            if not raw:  # the mark alone is no line
                 raise StopIteration
         return decode_line(raw, number + 1, self.source)
 

@@ -212,11 +212,11 @@ _annotator: Callable[[], Annotator]
 def _begin(*given: Any) -> None:
     global _annotator
     end_with_parent()
-    # Not now: a pool does not say why a process could not begin.
-    _annotator = cache(partial(_load, *given))
+    # Made with the first records, as an error there is told; one here would only break the pool.
+    _annotator = cache(partial(_make_annotator, *given))
 
 
-def _load(model: str, output: Output, gpu_id: int, threads: int) -> Annotator:
+def _make_annotator(model: str, output: Output, gpu_id: int, threads: int) -> Annotator:
     torch.set_num_threads(threads)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)

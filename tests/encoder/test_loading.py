@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -27,9 +30,7 @@ from transformers import (
     ModernBertConfig,
     T5Config,
 )
-from transformers.utils import hub
 
-from experiments.reliability.processes import Command
 from spacy_dualner.encoder.loading import load_encoder
 from spacy_dualner.encoder.shim import EncoderShim
 from spacy_dualner.errors import DualNerError
@@ -147,21 +148,24 @@ def test_loading_draws_nothing_and_gives_the_same_module(
             torch.testing.assert_close(own, value, rtol=0, atol=0)
 
 
-def nobody_answers(pid: int) -> None:
-    """Online, but without a network: a `Hook`."""
-    hub._is_offline_mode = constants.HF_HUB_OFFLINE = False
-    constants.ENDPOINT = "http://127.0.0.1:9"
-    reset_sessions()
+OFFLINE = {"HF_HUB_OFFLINE": "0", "TRANSFORMERS_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9"}
 
 
 def test_a_misspelt_name_without_network(tmp_path: Path) -> None:
     """The message at once: no second attempt, and no word from the libraries."""
     (tmp_path / "text.txt").write_text("Anna in Berlin\n")
     DocBin(docs=[spacy.blank("en")("Anna in Berlin")]).to_disk(tmp_path / "en.spacy")
-    words = ("spacy", "dualner", "sources", "text.txt", "--corpus", ".", "--encoder", "encodr")
-    with Command(tmp_path, tmp_path / "said", *words, hook=nobody_answers) as command:
-        assert command.wait() == 1
-        output = " ".join("".join(command.read()).split())
+    command = [sys.executable, "-m", "spacy", "dualner", "sources", "text.txt", "--corpus", "."]
+    done = subprocess.run(
+        [*command, "--encoder", "encodr"],
+        env={**os.environ, **OFFLINE, "HF_HOME": str(tmp_path / "cache")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    output = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
     assert "Cannot load the encoder 'encodr'" in output and "Retry" not in output
     assert "no connection to http://127.0.0.1:9" in output
     assert len(output) < 1000

@@ -97,7 +97,7 @@ def main(settings: Settings) -> None:
                 )
             if case == "serve":
                 found = serve(settings.n, settings.new, folder, Path(temp))
-                results["examples/serve, requests of ten texts"] = found
+                results["examples/serve, requests of a hundred texts"] = found
             if case == "teach":
                 results["teach"] = teach(folder, Path(temp), settings.steps, settings.max_memory_mb)
             if case in STAGES:
@@ -183,7 +183,7 @@ def serve(n: int, new: int, folder: Path, temp: Path) -> dict[str, float]:
     """What the service does with requests, but for HTTP."""
     peers.dualner_nlp({"name": str(folder), "mixed_precision": True}).to_disk(temp / "served")
     batches = run_path("examples/serve/app.py")["Batches"](lambda: spacy.load(temp / "served"))
-    texts = minibatch(map(" ".join, sentences(n, new)), 10)
+    texts = minibatch(map(" ".join, sentences(n, new)), 100)
     return watched(chain.from_iterable(map(batches.find, texts)), n)
 
 

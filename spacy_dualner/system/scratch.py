@@ -15,6 +15,7 @@ LOCK = ".lock"
 """The file in a folder that says who has it."""
 
 _PREFIX = "spacy-dualner-"
+_FILES = "files"
 
 
 def hold(folder: Path) -> BaseFileLock | None:
@@ -49,10 +50,11 @@ def scratch(parent: str = "") -> Iterator[Path]:
     parent (str): Where to make it; by default where the system says.
     """
     parent = parent or tempfile.gettempdir()
-    for left in Path(parent).glob(f"{_PREFIX}*"):
-        # Other users' folders are none of ours.
+    for left in Path(parent).glob(f"{_PREFIX}????????"):
+        # Other users' folders are none of ours, nor is one that holds anything else.
         with suppress(OSError):
-            if (lock := hold(left)) is not None:
+            held = {path.name for path in left.iterdir()}
+            if held <= {LOCK, _FILES} and (lock := hold(left)) is not None:
                 shutil.rmtree(left)
                 lock.release()
     lock = None
@@ -60,8 +62,8 @@ def scratch(parent: str = "") -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         lock = hold(folder)
     try:
-        (folder / "files").mkdir()
-        yield folder / "files"
+        (folder / _FILES).mkdir()
+        yield folder / _FILES
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()

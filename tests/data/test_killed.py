@@ -56,6 +56,21 @@ def test_what_a_killed_process_left_goes_with_the_next(
     assert tree(tmp_path).keys() == {"of others"}
 
 
+def test_a_folder_of_somebody_else_with_such_a_name_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of this repository, or a run that was killed and is to go on."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name, file in [("main", "README.md"), ("training", ".lock"), ("mine", "files")]:
+        (tmp_path / f"spacy-dualner-{name}" / "stage2").mkdir(parents=True)
+        (tmp_path / f"spacy-dualner-{name}" / file).write_text("important")
+    (tmp_path / "spacy-dualner-empty").mkdir()
+    before = tree(tmp_path)
+    with scratch():
+        pass
+    assert tree(tmp_path) == before
+
+
 def test_a_folder_that_goes_while_it_is_locked_is_another_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

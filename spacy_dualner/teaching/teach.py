@@ -76,8 +76,10 @@ class Teaching:
         self.device = next(self.network.parameters()).device
         self.accelerator = make_accelerator(self.device, mixed_precision=settings.mixed_precision)
         self.msg = Printer(no_print=not self.accelerator.is_main_process)
-        set_seed(settings.seed, device_specific=True)
+        # A reader may draw: all processes have to read the same. Dropout is each one's own.
+        set_seed(settings.seed)
         self.data = read_data(self.nlp, self.recogniser, config, output)
+        set_seed(settings.seed, device_specific=True)
         self.development = Development(
             settings.select,
             self.data.source_langs,

@@ -104,6 +104,13 @@ def test_processes_do_what_one_does(
     assert [path.name for path in output.iterdir()] == ["model-best"]
 
 
+def test_processes_cut_the_same_words(folder: Path, tmp_path: Path) -> None:
+    """A reader that draws gives each of them the same text."""
+    settings = {"corpora__source__cut": 0.5, "teaching__max_epochs": 1}
+    teach(folder, tmp_path / "out", 2, **settings)
+    assert len(losses(tmp_path / "out")) == 1 + 3
+
+
 @pytest.mark.parametrize("n_processes", [1, 2, 3])
 @pytest.mark.parametrize("n_sentences", [2, 7])
 @pytest.mark.parametrize("pieces", [1, 3])

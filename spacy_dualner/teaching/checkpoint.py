@@ -14,8 +14,8 @@ from ..errors import DualNerError, readable
 
 FILE_NAME = "checkpoint.pt"
 
-FORMAT = 4
-"""What stands in the file; before 4, a config as it was written, its defaults first."""
+FORMAT = 5
+"""What stands in the file; before 5, nothing of the stage-1 pipeline that the run began from."""
 
 
 def random_state(device: torch.device) -> dict[str, Tensor]:

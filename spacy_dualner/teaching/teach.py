@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from zlib import crc32
@@ -90,8 +89,8 @@ class Teaching:
         )
         self.schedule = Schedule.of(settings, len(self.data.trained_on))
         self.views = make_views(settings, self.data, self.recogniser)
-        if self.accelerator.num_processes > 1:
-            check_alike(f"{self._fingerprint} {self._checksum()}")
+        self.fingerprint = self._fingerprint()
+        check_alike(self.fingerprint)
         self._describe()
         self.teacher = Teacher(self.network)
         self.step = Step(
@@ -188,18 +187,13 @@ class Teaching:
         with self.accelerator.autocast():
             return self.development.score(self.network, *processes)
 
-    @cached_property
     def _fingerprint(self) -> str:
-        """What a checkpoint has to be of."""
+        """What a checkpoint has to be of: config, text, and the weights of stage 1."""
+        weights = 0
+        for values in self.network.state_dict().values():
+            weights = crc32(values.cpu().reshape(-1).view(torch.uint8).numpy(), weights)
         data = self.data
-        return repr((self.config.source, data.corpus.checksum(), data.dev.checksum()))
-
-    def _checksum(self) -> int:
-        """Of the weights."""
-        checksum = 0
-        for weights in self.network.state_dict().values():
-            checksum = crc32(weights.cpu().reshape(-1).view(torch.uint8).numpy(), checksum)
-        return checksum
+        return repr((self.config.source, data.corpus.checksum(), data.dev.checksum(), weights))
 
     def _save_checkpoint(self) -> None:
         random = gather_object([random_state(self.device)])
@@ -209,7 +203,7 @@ class Teaching:
         size = save_checkpoint(
             self.output,
             {
-                "config": self._fingerprint,
+                "config": self.fingerprint,
                 "step": self.n_steps,
                 "student": self.network.state_dict(),
                 "teacher": self.teacher.state_dict(),
@@ -227,10 +221,10 @@ class Teaching:
         if checkpoint is None:
             self.msg.warn(f"No checkpoint in {self.output}: starting from the stage-1 model")
             return False
-        if checkpoint["config"] != self._fingerprint:
+        if checkpoint["config"] != self.fingerprint:
             raise DualNerError(
                 f"{self.output / FILE_NAME}: the checkpoint is of a run with another config or "
-                "corpus. Use the same, or start without --resume."
+                "corpus, or of another stage-1 pipeline. Use the same, or start without --resume."
             )
         self.n_steps = checkpoint["step"]
         self.network.load_state_dict(checkpoint["student"])

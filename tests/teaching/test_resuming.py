@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import weakref
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,19 @@ def test_a_checkpoint_of_another_version_is_a_clear_error(folder: Path, interrup
     torch.save(checkpoint, path)
     with pytest.raises(DualNerError, match=r"another version.*without --resume"):
         start(folder, interrupted).run(resume=True)
+
+
+def test_a_checkpoint_of_another_stage_1_is_refused(
+    folder: Path, tmp_path: Path, encoder_path: Path
+) -> None:
+    """Trained anew in the same place, after which `--resume` would go on from the former one."""
+    work = tmp_path / "work"
+    shutil.copytree(folder, work)
+    teaching = start(work, tmp_path / "out")
+    teaching._save_checkpoint()
+    train_nlp(encoder_path, steps=13).to_disk(work / "model")
+    with pytest.raises(DualNerError, match="another config or corpus, or of another stage-1"):
+        start(work, tmp_path / "out").run(resume=True)
 
 
 def test_the_state_of_chance_is_of_the_own_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,17 +113,17 @@ class Development:
                     scores[f"{F1}{name}"] = self._f1(gold, predicted["span"])
         return scores
 
-    def remarks(self, scores: Mapping[str, float]) -> list[str]:
-        """What is to be said of the scores of a model that is about to teach."""
+    def weakness(self, scores: Mapping[str, float]) -> str:
+        """What is to be said of the scores of a model that is about to teach, if anything."""
         own = {name: scores[f"{F1}{name}"] for name in self.dev.lang_names}
         weak = [f"{name} {100 * f1:.1f}" for name, f1 in own.items() if f1 < NEAR_ZERO]
         if not weak:
-            return []
-        return [
+            return ""
+        return (
             f"F1 of the stage-1 model on development text is near zero: {', '.join(weak)}. It "
             "would teach its mistakes there. See in the log of stage 1 whether it was trained to "
             "its end, or take an encoder that knows the language."
-        ]
+        )
 
     def _f1(self, gold: Sequence[Ints], predicted: Sequence[Ints]) -> float:
         # Words without gold tag count as outside, on both sides.

@@ -157,8 +157,9 @@ class Teaching:
         with log:
             if not resumed:
                 self.teacher.score, scores = self._score()
-                for remark in self.development.remarks(scores):
-                    self.msg.warn(remark)
+                weak = self.development.weakness(scores)
+                if weak and self.settings.method != "gold":
+                    self.msg.warn(weak)
                 log.evaluation(0, 0, self.teacher.score, scores, 0.0)
             self._train(log)
         return self._write_best()

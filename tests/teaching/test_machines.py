@@ -90,6 +90,12 @@ def test_no_teacher_is_asked(folder: Path, tmp_path: Path) -> None:
     assert float(teaching.step.take(teaching.data.trained_on, 1.0)) > 0
 
 
+def test_heads_that_know_nothing_yet_are_no_news(folder: Path, tmp_path: Path) -> None:
+    """`init nlp` makes them so, and there is no teacher that would teach its mistakes."""
+    status, said = run_cli(*command(folder, tmp_path, "--teaching.max_epochs", 1))
+    assert status == 0 and "near zero" not in said
+
+
 def test_processes_that_work_on_different_things_stop(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

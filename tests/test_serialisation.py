@@ -230,6 +230,13 @@ def test_hub_names_and_relative_paths_stay() -> None:
     }
 
 
+def test_a_slash_is_no_path() -> None:
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("sentencizer", config={"punct_chars": [".", "/"]})
+    config = without_paths(nlp).config["components"]["sentencizer"]
+    assert config["punct_chars"] == [".", "/"]
+
+
 def test_the_corpus_helper_writes_what_it_says(tmp_path: Path) -> None:
     """The tiny corpus that other tests train on has entities and no path in it."""
     corpus = write_corpus(tmp_path / "corpus")

@@ -37,5 +37,6 @@ def shorten_paths(value: Any) -> Any:
     elif isinstance(value, str):
         outside = os.path.isabs(value) or value.startswith((f"..{os.sep}", f"~{os.sep}"))
         # Interpolated variables, as in ${paths.train}, are cleaned where they are defined.
-        return Path(value).name if outside else value
+        # A slash alone is a character, such as one that ends sentences.
+        return Path(value).name or value if outside else value
     return value

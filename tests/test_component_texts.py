@@ -11,6 +11,7 @@ from helpers.tiny import SENTENCES, make_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from spacy_dualner.model import heads_module
 from spacy_dualner.training.optimizer import AdamW
@@ -161,3 +162,12 @@ def test_twenty_thousand_words(eager: Language, trained_nlp: Language) -> None:
         [Doc(trained_nlp.vocab, words=SENTENCES[0][0]), Doc(trained_nlp.vocab, words=words)]
     )
     assert [ent.text for ent in alone.ents] == [ent.text for ent in beside.ents] != []
+
+
+def test_docs_of_several_vocabularies(trained_nlp: Language) -> None:
+    """Each gets the names of its entities' types."""
+    words = SENTENCES[0][0]
+    alone = trained_nlp(Doc(trained_nlp.vocab, words=words))
+    both = trained_nlp.pipe([Doc(Vocab(), words=words) for _ in range(2)])
+    expected = [(ent.text, ent.label_) for ent in alone.ents]
+    assert [[(ent.text, ent.label_) for ent in doc.ents] for doc in both] == [expected] * 2

@@ -62,11 +62,9 @@ def find_entities(
     starts, ends, types = (values.cpu().numpy() for values in spans)
     numbers, first = words.locate(layout.word(starts))
     _, last = words.locate(layout.word(ends))
-    strings = docs[0].vocab.strings
-    hashes = np.array([strings.add(label) for label in labels], dtype=np.uint64)
-    columns = (numbers, first, last, hashes[types - 1], sure)
-    for i, begin, end, label, confidence in zip(*(c.tolist() for c in columns), strict=True):
-        found[i].spans.append(Span(docs[i], begin, end + 1, label=label))
+    columns = (numbers, first, last, types, sure)
+    for i, begin, end, type_, confidence in zip(*(c.tolist() for c in columns), strict=True):
+        found[i].spans.append(Span(docs[i], begin, end + 1, label=labels[type_ - 1]))
         found[i].confidences.append(confidence)
     return found
 

@@ -218,6 +218,21 @@ def test_a_threshold_that_is_none(nlp: Language, threshold: object, said: str) -
         pipe.from_bytes(srsly.msgpack_dumps(spoilt))
 
 
+@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), "warm"])
+def test_a_temperature_that_is_none(nlp: Language, temperature: object) -> None:
+    """Said when it is used, and when it is loaded; with 0, nothing was found any more."""
+    pipe = nlp.get_pipe("dualner")
+    stored = pipe.to_bytes()
+    set_up(nlp, temperature={"span": temperature})
+    said = f"The temperature of span is {temperature!r}. Give a number above 0."
+    with pytest.raises(DualNerError, match=said):
+        nlp(TEXTS[0])
+    cfg = json.dumps(pipe.cfg).encode()
+    if temperature == temperature:  # JSON has no NaN
+        with pytest.raises(DualNerError, match=said):
+            pipe.from_bytes(srsly.msgpack_dumps(srsly.msgpack_loads(stored) | {"cfg": cfg}))
+
+
 def test_a_threshold_for_a_type_that_the_training_text_lacks(encoder_path: Path) -> None:
     nlp = make_nlp(encoder_path, threshold={"PRODUCT": 0.5})
     with pytest.raises(DualNerError, match="a threshold for PRODUCT"):

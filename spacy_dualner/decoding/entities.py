@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,8 +86,12 @@ class EntitySettings(NamedTuple):
 
 def check_settings(cfg: Mapping[str, Any]) -> EntitySettings:
     """Check a component's settings (DualNerError) and give those that tell what a Doc gets."""
-    for decode in (cfg["decode"], *cfg["temperature"]):
+    check_decoding(cfg["decode"])
+    for decode, temperature in cfg["temperature"].items():
         check_decoding(decode)
+        if not isinstance(temperature, int | float) or not 0 < temperature < inf:
+            message = f"The temperature of {decode} is {temperature!r}. Give a number above 0."
+            raise DualNerError(message)
     check_threshold(cfg["threshold"], cfg["labels"])
     if not isinstance(key := cfg["spans_key"], str | None):
         raise DualNerError(f"spans_key is {key!r}. Give a name, or null for no span group.")

@@ -66,9 +66,11 @@ def calibrate(
     pipe = find_component(nlp, component)
     check_output(output, nlp.path)
 
-    def read(split: str, langs: Iterable[str], limit: int) -> dict[str, Sentences]:
+    def read(
+        split: str, langs: Iterable[str], limit: int, annotated: bool = True
+    ) -> dict[str, Sentences]:
         paths = {lang: corpus_path(corpus, split, lang) for lang in langs}
-        return read_sentences(nlp, component, paths, limit, progress)
+        return read_sentences(nlp, component, paths, limit, progress, annotated)
 
     known = read(split, fitted_on, settings.limit)
     n_entities = sum(len(own.gold.start) for own in known.values())
@@ -77,7 +79,7 @@ def calibrate(
             f"No annotated entity in {corpus / split} to calibrate on. Name an annotated part of "
             "the corpus with --split, and its languages with --langs."
         )
-    unknown = read(unlabelled, others, settings.unlabelled_limit)
+    unknown = read(unlabelled, others, settings.unlabelled_limit, annotated=False)
     fits = {
         name: fit(known.values(), unknown.values(), name, method, settings.seed)
         for name in DECODINGS
@@ -122,16 +124,25 @@ def calibrate(
 
 
 def read_sentences(
-    nlp: Language, component: str, paths: dict[str, Path], limit: int, progress: bool
+    nlp: Language,
+    component: str,
+    paths: dict[str, Path],
+    limit: int,
+    progress: bool,
+    annotated: bool = True,
 ) -> dict[str, Sentences]:
-    """Run the encoder over text. Raises DualNerError for entities of types that it cannot know."""
+    """Run the encoder over text.
+
+    Raises DualNerError for entities of types that it cannot know, unless annotations do not matter.
+    """
     known = find_component(nlp, component).labels
     read: dict[str, Sentences] = {}
     for lang, path in tqdm(paths.items(), leave=False, disable=None if progress else True):
         types: set[str] = set()
         docs = noting_types(read_docs(path, nlp.vocab, limit), types)
         read[lang] = Sentences.predict(nlp, component, docs)
-        check_types(types, known, str(path))
+        if annotated:
+            check_types(types, known, str(path))
     return read
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import spacy
 import srsly
 import torch
 from helpers.corpus import entities, run_cli, write_corpus
-from helpers.tiny import train_nlp
+from helpers.tiny import SENTENCES, train_nlp
 
+from spacy_dualner.data.docbin import DocBinWriter, corpus_path
+from spacy_dualner.errors import DualNerError
 from spacy_dualner.evaluation.agreement import agreement_power, shift_to
-from spacy_dualner.evaluation.calibrate import fit
+from spacy_dualner.evaluation.calibrate import calibrate, fit
+from spacy_dualner.evaluation.calibrate_settings import CalibrateSettings
 from spacy_dualner.evaluation.reliability import log_loss, measure
 from spacy_dualner.evaluation.sentences import Sentences
 from spacy_dualner.labels.layout import Layout
@@ -148,6 +152,22 @@ def test_languages_without_annotations_are_taken_by_default(folder: Path, tmp_pa
 def test_unlabelled_languages_can_be_named(folder: Path, tmp_path: Path) -> None:
     found, _ = command(folder, tmp_path / "out", "--unlabelled-langs", "en,de")
     assert found["unlabelled"]["languages"] == ["de"]
+
+
+def test_annotations_of_unlabelled_text_are_ignored(folder: Path, tmp_path: Path) -> None:
+    """Those of types that the pipeline does not know as well."""
+    corpus = tmp_path / "corpus"
+    shutil.copytree(folder / "corpus", corpus)
+    with DocBinWriter(corpus_path(corpus, "other", "de"), "de", labelled=True) as writer:
+        for words, _ in SENTENCES:
+            writer.add(words, ["B-MISC", *"O" * (len(words) - 1)])
+    settings = {"langs": ["en"], "method": "temperature"}
+    unlabelled = CalibrateSettings(unlabelled_split="other", **settings)
+    found = calibrate(folder / "model", tmp_path / "out", corpus, unlabelled)
+    assert found["unlabelled"]["languages"] == ["de"]
+    annotated = CalibrateSettings(test_split="other", **settings)
+    with pytest.raises(DualNerError, match="it cannot find MISC"):
+        calibrate(folder / "model", tmp_path / "out", corpus, annotated)
 
 
 def test_the_mean_of_targets(folder: Path, tmp_path: Path) -> None:

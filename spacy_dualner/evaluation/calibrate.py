@@ -173,9 +173,11 @@ def fit(
     expected, scaled.power = expect(known, others)
     right = np.concatenate([right, *expected])
     entities = [*known, *others]
+    kept = np.concatenate([own.held_out for own in entities])
+    if np.sum(~kept) < 2:  # one has no spread to scale by
+        return scaled
     inputs = torch.cat([own.features(temperature) for own in entities])
     targets = torch.from_numpy(right).float()
-    kept = np.concatenate([own.held_out for own in entities])
     trial = fit_calibrator(inputs[~kept], targets[~kept], seed)
     by_network = trial.log_odds(inputs[kept]).sigmoid().double().numpy()
     by_temperature = np.concatenate([own.confidences(scaled) for own in entities])[kept]

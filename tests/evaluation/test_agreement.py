@@ -170,6 +170,22 @@ def test_annotations_of_unlabelled_text_are_ignored(folder: Path, tmp_path: Path
         calibrate(folder / "model", tmp_path / "out", corpus, annotated)
 
 
+@pytest.mark.parametrize("n_others", [0, 4])
+def test_too_few_entities_for_a_network(
+    folder: Path, tmp_path: Path, n_others: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Two in all, one right; or but one in the sentences that are not held out."""
+    words, tags = SENTENCES[0]
+    with DocBinWriter(corpus_path(tmp_path / "corpus", "dev", "en"), "en", labelled=True) as writer:
+        for _ in range(n_others):
+            writer.add(["nothing"], ["O"])
+        writer.add(words, [*tags[:2], *"O" * (len(words) - 2)])
+    found = calibrate(folder / "model", tmp_path / "out", tmp_path / "corpus")
+    for own in found["decodings"].values():
+        assert not own["network"] and np.isfinite([*own["held_out_log_loss"].values()]).all()
+    assert not recwarn
+
+
 def test_the_mean_of_targets(folder: Path, tmp_path: Path) -> None:
     found, said = command(folder, tmp_path / "out", "--method", "temperature")
     for own in found["decodings"].values():

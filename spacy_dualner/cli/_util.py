@@ -127,13 +127,12 @@ def read_preset(folder: str) -> PresetData:
     limit = data.get("test_limit") or 0
     if type(limit) is not int or limit < 0:
         raise DataError(path, "[data] test_limit is no number from 0 on. Mend it.")
-    return PresetData(
-        path=str(data.get("path") or ""),
-        translated=str(data.get("translated") or ""),
-        source=_languages(path, "source", data.get("source")),
-        targets=_languages(path, "targets", data.get("targets")),
-        test_limit=limit,
+    source, targets = (
+        tuple(lang.partition(":")[0] for lang in preset_languages(path, data, key))
+        for key in ("source", "targets")
     )
+    folders = (str(data.get(key) or "") for key in ("path", "translated"))
+    return PresetData(*folders, source, targets, limit)
 
 
 def preset_sections(folder: str) -> tuple[Path, dict[str, Any]]:
@@ -155,9 +154,16 @@ def read_config(path: Path, **how: Any) -> Config:
         return Config().from_disk(path, **how)
 
 
-def _languages(path: Path, key: str, value: object) -> tuple[str, ...]:
-    if value is None or isinstance(value, str):
-        return tuple(lang.partition(":")[0] for lang in split_list(value or ""))
+def preset_languages(path: Path, data: dict[str, Any], key: str) -> list[str]:
+    """The languages at a key of a preset's `[data]`: text such as `"de, es:100"`, or a list.
+
+    Raises DataError where they are neither.
+    """
+    value = data.get(key) or ""
     if isinstance(value, list) and all(isinstance(lang, str) for lang in value):
-        return tuple(value)
-    raise DataError(path, f'[data] {key} is no language and no list of them, as in ["de", "es"].')
+        value = ",".join(value)
+    if not isinstance(value, str):
+        raise DataError(
+            path, f'[data] {key} is no language and no list of them, as in ["de", "es"].'
+        )
+    return split_list(value)

@@ -13,7 +13,7 @@ from wasabi import msg
 from ..errors import DataError, DualNerError
 from . import dualner_cli
 from ._options import option, with_settings
-from ._util import PRESET_FILE, read_config, split_list
+from ._util import PRESET_FILE, preset_languages, read_config
 
 LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
 # What tells each file from any other.
@@ -52,8 +52,6 @@ def configure_cli(
       python -m spacy dualner configure e5-small training/config --recipe plus
     """
     given = {key: value for key, value in asdict(choices).items() if value}
-    for key in {"source", "targets"} & given.keys():
-        given[key] = ",".join(split_list(given[key]))
     if "data" in given:
         given["path"] = given.pop("data")
     configure(preset, output, given, recipe)
@@ -111,9 +109,11 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
             data[key] = int(value)
         else:
             data[key] = value
+    for key in ("source", "targets"):
+        data[key] = ",".join(preset_languages(preset / PRESET_FILE, data, key))
     # Known archives let a project skip the conversion until one of them changes.
-    path = Path(data["path"])
-    data["checksum"] = get_checksum(path) if path.is_dir() else ""
+    path = data["path"]
+    data["checksum"] = get_checksum(path) if path and Path(path).exists() else ""
     overrides = stage_settings(
         data["source"],
         data["targets"],

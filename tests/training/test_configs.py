@@ -243,6 +243,49 @@ def test_each_choice_lands_in_its_place(tmp_path: Path) -> None:
     resolve_config(two)
 
 
+def test_a_preset_may_list_its_languages(tmp_path: Path) -> None:
+    """As `evaluate`, `calibrate` and `convert` read them."""
+    preset, data = (
+        shutil.copytree(MINI, tmp_path / "preset"),
+        Config().from_disk(MINI / "preset.cfg"),
+    )
+    data["data"] |= {"source": ["en:100"], "targets": ["de", "sw"]}
+    data.to_disk(preset / "preset.cfg")
+    status, output = run_cli("dualner", "configure", preset, tmp_path / "new", "--seed", "3")
+    assert status == 0, output
+    configs = written(tmp_path / "new")
+    assert configs["stage1"]["corpora"]["train"]["langs"] == "en:100"
+    assert configs["stage2"]["corpora"]["dev"]["langs"] == "en,de,sw"
+    data["data"]["targets"] = 3
+    data.to_disk(preset / "preset.cfg")
+    status, output = run_cli("dualner", "configure", preset, tmp_path / "new")
+    assert status == 1 and "targets is no language and no list of them" in output
+
+
+def test_a_file_of_data_is_converted_again_once_it_changes(tmp_path: Path) -> None:
+    """A project does so where `preset.cfg` changes."""
+    path, checksums = tmp_path / "doccano.jsonl", set()
+    for text in ("one", "two"):
+        path.write_text(text)
+        assert run_cli("dualner", "configure", MINI, tmp_path / "new", "--data", path)[0] == 0
+        checksums.add(written(tmp_path / "new")["preset"]["data"]["checksum"])
+    assert len(checksums) == 2 and all(checksums)
+
+
+@pytest.mark.parametrize("path", ["", None])
+def test_a_preset_may_have_no_data(tmp_path: Path, path: str | None) -> None:
+    """As for a corpus that `fetch` made: it is not the working folder's checksum then."""
+    preset, data = (
+        shutil.copytree(MINI, tmp_path / "preset"),
+        Config().from_disk(MINI / "preset.cfg"),
+    )
+    data["data"]["path"] = path
+    data.to_disk(preset / "preset.cfg")
+    status, output = run_cli("dualner", "configure", preset, tmp_path / "new")
+    assert status == 0, output
+    assert written(tmp_path / "new")["preset"]["data"]["checksum"] == ""
+
+
 @every_preset
 def test_a_recipe_is_a_choice(preset: Path, tmp_path: Path) -> None:
     arguments = (preset, tmp_path, "--recipe", "plus", "--seed", 7)

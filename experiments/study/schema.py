@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 from spacy.util import dict_to_dot
 from thinc.api import Config, ConfigValidationError
 
+from spacy_dualner.cli._util import read_config
 from spacy_dualner.errors import DataError
 from spacy_dualner.training.corpus import parse_langs
-from spacy_dualner.training.presets import STAGES, overridden
+from spacy_dualner.training.presets import STAGES, interpolated, overridden
 
 from .methods import METHODS, Method
 
@@ -130,15 +131,11 @@ def load_study(path: Path, overrides: dict[str, Any] | None = None, *, encoder: 
     """
     if not path.is_file():
         raise DataError(path, "no such file. Name a study, such as those in experiments/configs.")
+    config = interpolated(overridden(read_config(path, interpolate=False), overrides or {}))
     try:
-        config = Config().from_disk(path, overrides=overrides or {})
         settings = ConfigSchema(**config)
     except ValidationError as error:
         raise ConfigValidationError(config=config, errors=error.errors()) from None
-    except ConfigValidationError:
-        raise
-    except ValueError as error:
-        raise DataError(path, f"not a config file ({error}). Mend it.") from error
     known = dict(METHODS)
     for name, own in settings.methods.items():
         base = _method(own.base, known, path)
@@ -177,6 +174,6 @@ def _backbone(name: str, block: ConfigSchemaBackbone, encoder: str) -> Backbone:
         path = Path(block.preset) / file
         if not path.is_file():
             raise DataError(path, f"no such file. Mend preset of [backbones.{name}].")
-        config = Config().from_disk(path, interpolate=False)
+        config = read_config(path, interpolate=False)
         stages.append(overridden(config, dict_to_dot(settings)))
     return Backbone(name, encoder or block.encoder, (stages[0], stages[1]))

@@ -9,7 +9,7 @@ import typer
 
 from . import dualner_cli
 from ._endings import going_on
-from ._util import parse_overrides, use_device
+from ._util import parse_overrides, read_config, use_device
 
 
 @dualner_cli.command(
@@ -34,7 +34,6 @@ def teach_cli(
       accelerate launch --multi_gpu -m spacy dualner teach stage2.cfg -o out --gpu-id 0
     """
     from spacy.cli._util import show_validation_error
-    from spacy.util import load_config
 
     overrides = parse_overrides(ctx, ctx.args)
     # Of several processes each has its own GPU, which accelerate's launcher names.
@@ -44,7 +43,7 @@ def teach_cli(
     from ..training.presets import overridden
 
     with show_validation_error(config_path, hint_fill=False):
-        config = overridden(load_config(config_path, interpolate=False), overrides)
+        config = overridden(read_config(config_path, interpolate=False), overrides)
         resolved = resolve_config(config)
     with going_on("Go on with the same command and --resume."):
         teach(resolved, output, resume=resume)

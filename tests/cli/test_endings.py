@@ -227,6 +227,15 @@ def test_settings_still_pass(folder: Path, tmp_path: Path) -> None:
     assert status == 0 and (tmp_path / "model-best").is_dir()
 
 
+def test_a_config_that_is_none(tmp_path: Path) -> None:
+    for content in (b"\xff\xfe", b"hello"):
+        (tmp_path / "stage2.cfg").write_bytes(content)
+        status, output = run_cli(
+            "dualner", "teach", tmp_path / "stage2.cfg", "-o", tmp_path / "out"
+        )
+        assert status == 1 and "stage2.cfg: not a config file" in output
+
+
 # Pipelines
 
 

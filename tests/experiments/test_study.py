@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -228,6 +229,18 @@ def test_a_wrong_study_is_a_clear_error(base: Path, overrides: dict, words: list
     with pytest.raises(DualNerError) as caught:
         study_of(base, **overrides)
     assert all(word in str(caught.value) for word in words)
+
+
+@pytest.mark.parametrize("name", ["study.cfg", "stage2.cfg"])
+def test_a_damaged_config_is_named(base: Path, tmp_path: Path, name: str) -> None:
+    """The study's, or a preset's."""
+    preset = shutil.copytree(base / "preset", tmp_path / "preset")
+    shutil.copy(base / "study.cfg", tmp_path)
+    for path in tmp_path.rglob(name):
+        path.write_bytes(b"[study]\n\xff")
+    arguments = ["--backbones.tiny.preset", preset, "--output", tmp_path / "out"]
+    status, said = run_experiments("study", tmp_path / "study.cfg", *arguments)
+    assert status == 1 and f"{name}: not a config file" in said and not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("file", ["full", "small", "demo"])

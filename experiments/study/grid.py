@@ -15,6 +15,7 @@ from thinc.api import Config
 
 from spacy_dualner.data.docbin import corpus_path
 from spacy_dualner.data.names import TRANSLATED
+from spacy_dualner.errors import DualNerError
 from spacy_dualner.training.corpus import parse_langs
 from spacy_dualner.training.presets import config_text, overridden, stage_settings
 
@@ -97,6 +98,7 @@ def plan(studies: Iterable[Study], results: Path, data: dict[str, Any]) -> list[
     results (Path): The results folder, whose corpus is there.
     data (Dict[str, Any]): What identifies the corpus.
     RETURNS (List[Run]): In the order of seeds, shares, backbones, methods.
+    RAISES (DualNerError): If a backbone or method of one name differs from study to study.
     """
     runs: dict[str, Run] = {}
     for study in studies:
@@ -105,9 +107,13 @@ def plan(studies: Iterable[Study], results: Path, data: dict[str, Any]) -> list[
                 parent = None
                 for own in [method.stage1, name] if method.stage1 else [name]:
                     cell = Cell(backbone.name, own, share, seed)
-                    if cell.key not in runs:
-                        runs[cell.key] = _run(study, backbone, cell, results, data, parent)
-                    parent = runs[cell.key]
+                    run = _run(study, backbone, cell, results, data, parent)
+                    parent = runs.setdefault(cell.key, run)
+                    if parent.fingerprint != run.fingerprint:
+                        raise DualNerError(
+                            f"{cell.key} has other settings in '{study.title}' than before. Give "
+                            "its backbone or method another name, or each study its own --output."
+                        )
     return list(runs.values())
 
 

@@ -107,6 +107,23 @@ def test_runs_are_shared_between_rows_and_studies(base: Path, tmp_path: Path) ->
     assert pictured == ["tiny-MLT-100-0", "tiny-DualNER-100-0"]
 
 
+@pytest.mark.parametrize("section", ["methods.strong.settings", "backbones.tiny.stage1"])
+def test_one_name_is_one_thing(base: Path, tmp_path: Path, section: str) -> None:
+    """In all the studies that are run at once."""
+    strong = {"base": "MLT", "settings": {"training.max_epochs": 5}}
+    config = Config().from_disk(base / "study.cfg") | {"methods": {"strong": strong}}
+    config["study"]["methods"] = ["strong"]
+    config["backbones"]["tiny"]["stage1"] = {"training.dropout": 0.0}
+    studies = []
+    for value in (1, 2):
+        path = tmp_path / f"{value}.cfg"
+        Config(config).to_disk(path)
+        studies.append(load_study(path, {section: {"training.max_steps": value}}))
+    with pytest.raises(DualNerError, match="tiny-strong-100-0 has other settings in 'A study'"):
+        plan_of(base, tmp_path / "out", *studies)
+    assert len(plan_of(base, tmp_path / "out", studies[0], studies[0])) == 1
+
+
 def test_methods_are_settings(base: Path, tmp_path: Path) -> None:
     study = study_of(base, study__methods=[name for name in METHODS if name != "TRG_Trans"])
     configs = {

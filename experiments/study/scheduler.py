@@ -127,6 +127,8 @@ def _start(run: Run, threads: int, gpu_id: int) -> BaseProcess:
     """In a process of its own a run does not depend on what ran before it."""
     run.folder.mkdir(parents=True, exist_ok=True)
     write_json(run.folder / _IDENTITY, {"fingerprint": run.fingerprint})
+    # Of a pipeline that has to be made again: if that fails, nothing is to begin from it.
+    (run.folder / RESULT).unlink(missing_ok=True)
     process = get_context("spawn").Process(target=work, args=(run, threads, gpu_id), daemon=True)
     with deaf_to_interrupts():
         process.start()

@@ -566,6 +566,24 @@ def test_a_run_that_fails_is_named(base: Path, tmp_path: Path, encoder_path: Pat
     assert "model.tok2vec.name" in (tmp_path / "out/runs/tiny-MLT-100-0/log.txt").read_text()
 
 
+@pytest.mark.slow
+def test_a_run_that_is_made_again_and_fails_is_named(base: Path, tmp_path: Path) -> None:
+    """Its earlier result is of a pipeline that is gone, and nothing begins from that."""
+    one, two = ("--study.methods", '["MLT"]'), ("--study.methods", '["MLT", "DualNER"]')
+    assert run_experiments(*command(base, tmp_path), *one)[0] == 0
+    run = tmp_path / "runs" / "tiny-MLT-100-0"
+    shutil.rmtree(run / "model-best")
+    (run / "stage1.cfg").unlink()
+    (run / "stage1.cfg").mkdir()
+    status, printed = run_experiments(*command(base, tmp_path), *two)
+    assert status == 1
+    assert "2 runs failed: tiny-MLT-100-0, tiny-DualNER-100-0" in printed
+    assert "not run: it begins from tiny-MLT-100-0" in printed
+    assert srsly.read_json(run / "run.json") and not list(
+        srsly.read_jsonl(tmp_path / "results.jsonl")
+    )
+
+
 def test_a_run_that_cannot_write_its_log_says_why(base: Path, tmp_path: Path) -> None:
     words, hook = command(base, tmp_path / "out"), small_files_for_others
     with Command(ROOT, tmp_path / "said", "experiments", *words, hook=hook, warm_all=True) as study:

@@ -195,7 +195,8 @@ def measures(
 ) -> dict[str, Any]:
     """Measures of all languages together, of the targets, and of each language.
 
-    `mean_targets` has the means over the target languages, each by itself.
+    `mean_targets` has the means over the target languages, each by itself, in which an entity was
+    found.
     """
     sure = {lang: own.confidences(fitted) for lang, own in judged.items()}
     nothing = np.zeros(0)
@@ -208,9 +209,9 @@ def measures(
 
     each = {lang: of([lang]) for lang in judged}
     means = {}
+    own = [each[lang] for lang in judged if lang in targets and each[lang]["n"]]
     for name in ("ece", "auroc"):
-        known = [each[lang][name] for lang in judged if lang in targets]
-        known = [value for value in known if value is not None]
+        known = [found[name] for found in own if found[name] is not None]
         means[name] = float(np.mean(known)) if known else None
     return {
         "all": of(judged),

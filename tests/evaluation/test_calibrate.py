@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from helpers.tiny import SENTENCES, train_nlp
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from spacy_dualner.data.docbin import corpus_path, read_docs
+from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.evaluation.calibrate import calibrate
+from spacy_dualner.evaluation.calibrate import calibrate, measures
 from spacy_dualner.evaluation.calibrate_settings import CalibrateSettings
+from spacy_dualner.evaluation.fitting import Fit
 from spacy_dualner.evaluation.reliability import measure
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import teach
@@ -182,13 +184,28 @@ def test_the_command(folder: Path, tmp_path: Path) -> None:
     assert "<text" in svg and "before: error" in svg
 
 
-def test_without_test_text_it_still_fits(folder: Path, tmp_path: Path) -> None:
+def test_a_language_in_which_nothing_is_found_is_no_part_of_the_mean() -> None:
+    """Else its error counts as 0."""
+
+    def judged(*right: bool) -> Any:
+        sure = np.full(len(right), 0.8)
+        return SimpleNamespace(right=np.array(right, bool), confidences=lambda _: sure)
+
+    own = measures({"de": judged(True, False), "sw": judged()}, ["de", "sw"], Fit())
+    assert own["mean_targets"]["ece"] == own["languages"]["de"]["ece"] > 0
+
+
+@pytest.mark.parametrize("test_split", ["later", "bare"])
+def test_without_test_text_it_still_fits(folder: Path, tmp_path: Path, test_split: str) -> None:
+    """Where there is none, or none of it is annotated."""
+    with DocBinWriter(corpus_path(folder / "corpus", "bare", "de"), "de", labelled=False) as writer:
+        writer.add(SENTENCES[0][0])
     status, said = run_cli(
         "dualner", "calibrate", folder / "model", tmp_path / "out", "-c", folder / "corpus",
-        "--langs", "en", "--test-split", "later",
+        "--langs", "en", "--test-split", test_split,
     )  # fmt: skip
     assert status == 0, said
-    assert "No annotated text to measure on" in said
+    assert "No annotated text to measure on" in said and "mean of targets" not in said
     assert spacy.load(tmp_path / "out").get_pipe("dualner").cfg["temperature"]["span"] != 1.0
 
 

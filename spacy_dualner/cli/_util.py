@@ -131,8 +131,8 @@ def read_preset(folder: str) -> PresetData:
         tuple(lang.partition(":")[0] for lang in preset_languages(path, data, key))
         for key in ("source", "targets")
     )
-    folders = (str(data.get(key) or "") for key in ("path", "translated"))
-    return PresetData(*folders, source, targets, limit)
+    path_of_data, translated = (str(data.get(key) or "") for key in ("path", "translated"))
+    return PresetData(path_of_data, translated, source, targets, limit)
 
 
 def preset_sections(folder: str) -> tuple[Path, dict[str, Any]]:

@@ -15,7 +15,7 @@ from ..decoding.confidence import doubts
 from ..errors import DataError, DualNerError
 from ..labels.layout import Layout
 from ..labels.words import DocWords
-from ..pipeline import find_component, predict_words
+from ..pipeline import find_component
 from .annotate import check_free, check_input, progress_bar
 from .annotate_settings import SelectSettings
 from .journal import Journal
@@ -37,16 +37,23 @@ class Selector(Annotator):
     shortlist: Shortlist
 
     def process(self, docs: list[Doc]) -> tuple[list[Doc], bytes]:
-        """See `Annotator`. Components after the recogniser do not run."""
-        pipe = find_component(self.nlp, _COMPONENT)
-        _, scores = predict_words(self.nlp, _COMPONENT, docs)
+        """See `Annotator`: the recogniser runs apart from the others, as its logits are wanted."""
+        carried = list(map(carried_by, docs))
+        pipe, names = find_component(self.nlp, _COMPONENT), self.nlp.pipe_names
+        at = names.index(_COMPONENT)
+        docs = self.run(docs, without=names[at:])
+        scores = pipe.predict(docs)
         pipe.set_annotations(docs, scores)
         words = DocWords(docs)
         logits, layout = words.of_tokens(xp2torch(scores)).cpu(), Layout(words.lengths)
         temperature = pipe.cfg["temperature"].get("joint", 1.0)
         shares = doubts(logits, layout, pipe.cfg["decode"], temperature)
+        docs = self.run(docs, without=names[: at + 1])
         # One that cannot be written is a fault here, before any of them is drawn.
-        encoded = [self.output.encode([doc], [carried_by(doc)], self.maker) for doc in docs]
+        encoded = [
+            self.output.encode([doc], [more], self.maker)
+            for doc, more in zip(docs, carried, strict=True)
+        ]
         for doc, doubt, text in zip(docs, shares.tolist(), encoded, strict=True):
             self.shortlist.add(doc, doubt, text)
         return docs, b""

@@ -127,15 +127,20 @@ class Annotator:
         return self._annotate(records[:middle]).plus(self._annotate(records[middle:]))
 
     def process(self, docs: list[Doc]) -> tuple[list[Doc], bytes]:
-        """Annotate the Docs of some records, and make their bytes in the output.
-
-        Raises ValueError where the pipeline gives more Docs, or fewer.
-        """
+        """Annotate the Docs of some records, and make their bytes in the output."""
         carried = list(map(carried_by, docs))
-        annotated = list(self.nlp.pipe(docs, batch_size=len(docs)))
-        if len(annotated) != len(docs):
-            raise ValueError(f"{len(annotated)} Docs came out of the pipeline, not {len(docs)}.")
+        annotated = self.run(docs)
         return annotated, self.output.encode(annotated, carried, self.maker)
+
+    def run(self, docs: list[Doc], without: Sequence[str] = ()) -> list[Doc]:
+        """Run the pipeline over Docs, but for some components.
+
+        Raises ValueError where it gives more Docs, or fewer.
+        """
+        done = list(self.nlp.pipe(docs, batch_size=len(docs), disable=without))
+        if len(done) != len(docs):
+            raise ValueError(f"{len(done)} Docs came out of the pipeline, not {len(docs)}.")
+        return done
 
     def _doc(self, record: Record) -> Doc:
         if isinstance(record.content, bytes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,24 @@ def test_what_is_chosen_is_annotated_as_annotate_does(
             assert TEXTS[record["id"]] == record["text"]
             assert all(0 < ent["score"] <= 1 for ent in record["ents"])
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_entities_of_other_components_are_there_too(model: str, tmp_path: Path, place: Any) -> None:
+    nlp = spacy.load(model)
+    nlp.get_pipe("dualner").cfg["overwrite"] = False
+    ruler = nlp.add_pipe("entity_ruler", config={"overwrite_ents": True}, **{place: "dualner"})
+    ruler.add_patterns([{"label": "WORK", "pattern": "Xy"}])
+    nlp.to_disk(tmp_path / "model")
+    source = write(tmp_path / "in.jsonl", rows_of("de", 4))
+    annotate(str(tmp_path / "model"), source, tmp_path / "all.jsonl")
+    select(str(tmp_path / "model"), source, tmp_path / "out.jsonl")
+    key = itemgetter("text")
+    found, every = (
+        sorted(srsly.read_jsonl(tmp_path / name), key=key) for name in ("out.jsonl", "all.jsonl")
+    )
+    assert found == every
+    assert all("WORK" in [ent["label"] for ent in record["ents"]] for record in found)
 
 
 def test_the_same_input_gives_the_same_output(model: str, tmp_path: Path) -> None:

@@ -63,6 +63,11 @@ def annotate_cli(
 
         output = as_path(target)
         done = annotate_on_cluster(model, source, output, settings, cluster, progress=True)
+    elif cluster != ClusterSettings():
+        raise DualNerError(
+            "--gpus, --actors and --shard-batches are for a cluster: add --ray, or use --gpu-id "
+            "and --n-process."
+        )
     else:
         from ..annotation.annotate import annotate
 

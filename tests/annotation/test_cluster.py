@@ -538,6 +538,9 @@ def test_the_command(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("local", 3),
         ("head:6379", 0),
     ]
+    for more in (["--gpus"], ["--actors", 3], ["--shard-batches", 9]):
+        status, printed = run_cli(*arguments, *more)
+        assert status == 1 and "are for a cluster: add --ray" in " ".join(printed.split())
     if not has_gpu:
         status, printed = run_cli(*arguments, "--gpus", "--ray")
         assert status == 1 and "or leave --gpus out" in printed

@@ -69,7 +69,7 @@ def annotate_on_cluster(
     if settings.n_process > 1 or settings.gpu_id >= 0:
         raise DualNerError("--n-process and --gpu-id are for one machine: use --actors and --gpus.")
     writer = output_form(output, settings.output_form)
-    readers = open_inputs(source, settings)
+    readers = open_inputs(source, settings, output.suffix)
     _check_url(output, readers)
     unfinished = Unfinished(output)
     check_input(source, output, unfinished.report)
@@ -82,16 +82,16 @@ def annotate_on_cluster(
         identity = identify(readers, annotator, size, settings)
         n_batches = cluster.shard_batches if _is_cut(as_path(source), readers[0]) else 0
         identity["shard batches"] = n_batches
-        is_new = journal is None
         journal = Journal(identity) if journal is None else begun(unfinished, journal, identity)
         annotator.unload()
         if not journal.finished:
             pipeline, cwd = identity["pipeline"], os.getcwd()
             job = Job(model, pipeline, cwd, unfinished, writer, size, settings, cluster)
             with connected(cluster) as n_actors:
-                # What --force replaces has stayed until there is a cluster.
-                unfinished.save(journal)
-                if is_new:
+                # What --force replaces stays until there is a cluster; a kill may leave some of it.
+                if not journal.shards:
+                    _check_folder(unfinished, output)
+                    unfinished.save(journal)
                     remove_folder(output)
                 output.mkdir(parents=True, exist_ok=True)
                 for leftover in unfinished.folder.glob(".part-*"):
@@ -114,9 +114,10 @@ def annotate_on_cluster(
     return journal
 
 
-def open_inputs(source: str, settings: AnnotateSettings) -> list[Reader]:
+def open_inputs(source: str, settings: AnnotateSettings, ending: str) -> list[Reader]:
     """The reader of a file, or those of a folder's files but for hidden ones and `_SUCCESS`.
 
+    ending (str): Of the files that they become.
     Raises DualNerError where one is no input, or two would become one output.
     """
     path = as_path(source)
@@ -127,9 +128,9 @@ def open_inputs(source: str, settings: AnnotateSettings) -> list[Reader]:
         paths = sorted(one for one in path.iterdir() if not one.name.startswith((".", "_")))
         if not paths:
             raise DataError(source, "a folder without files. Mend the path.")
-    by_stem: dict[str, Path] = {}
+    by_output = {MANIFEST: Path(MANIFEST)}
     for one in paths:
-        if (other := by_stem.setdefault(_stem(one), one)) is not one:
+        if (other := by_output.setdefault(f"{_stem(one)}{ending}", one)) is not one:
             raise DataError(one, f"its output would be that of {other.name}. Rename one of them.")
     return [open_input(str(one), settings.form, settings.text_key) for one in paths]
 

@@ -293,6 +293,31 @@ def test_a_run_of_something_else_does_not_go_on(model: str, tmp_path: Path, acto
     assert len(shards_of(tmp_path / "out.jsonl")) == len(found["shards"])
 
 
+def test_a_kill_while_what_is_replaced_goes(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of an earlier run is left between the new shards."""
+    source = write_input(tmp_path / "in.txt", ROWS)
+    output = tmp_path / "out.jsonl"
+    share(model, source, output)
+    write_input(tmp_path / "in.txt", ROWS[:4])
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster, "remove_folder", stop)
+        with pytest.raises(KeyboardInterrupt):
+            share(model, source, output, force=True)
+    (output / "thesis.txt").write_text("important")
+    with pytest.raises(DualNerError, match=r"other files \(thesis\.txt\)"):
+        share(model, source, output, resume=True)
+    (output / "thesis.txt").unlink()
+    share(model, source, output, resume=True)
+    found = srsly.read_json(output / "manifest.json")
+    assert len(shards_of(output)) == len(found["shards"]) == 1
+
+
 def test_an_input_that_changes_meanwhile(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +374,10 @@ def test_inputs_that_cannot_be_shared(model: str, tmp_path: Path) -> None:
         share(model, str(folder), output)
     with pytest.raises(DualNerError, match="Standard input"):
         share(model, "-", output)
+    (tmp_path / "named").mkdir()
+    write_input(tmp_path / "named" / "manifest.txt", ROWS)
+    with pytest.raises(DataError, match=r"manifest\.txt: its output would be that of manifest\.js"):
+        share(model, str(tmp_path / "named"), tmp_path / "out.json", output_form="label-studio")
     (folder / "a.txt").rename(folder / "b.txt")
     with pytest.raises(DualNerError, match="lie in one another"):
         share(model, str(folder), folder / "out.jsonl")

@@ -166,12 +166,19 @@ def test_where_too_many_wait(client: TestClient, monkeypatch: pytest.MonkeyPatch
     assert client.get("/health").status_code == 200
 
 
-def test_a_fault_is_that_of_its_own_batch(
+def test_a_fault_is_that_of_its_own_request(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next ones are answered."""
+    """Those that were joined with it are answered, and so are the next ones."""
     batches = client.app.state.batches
-    with monkeypatch.context() as patch, pytest.raises(ValueError, match="E088"):
-        patch.setattr(batches.nlp, "max_length", 3)
-        client.post("/entities", json={"texts": ["Anna Smith"]})
+
+    async def together(*texts: str) -> list[Any]:
+        asked = (batches.ask([text]) for text in texts)
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches.nlp, "max_length", 4)
+        first, fault, last = client.portal.call(together, "Anna", "Anna Smith", "Rome")
+    assert len(first) == len(last) == 1
+    assert isinstance(fault, ValueError) and "E088" in str(fault)
     assert client.post("/entities", json={"texts": ["Anna Smith"]}).status_code == 200

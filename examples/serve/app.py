@@ -67,6 +67,10 @@ def entities(doc: Doc) -> list[Entity]:
     ]
 
 
+Job = tuple[list[str], asyncio.Future]
+"""The texts of a request, and what its sender waits for."""
+
+
 class Batches:
     """Joins requests. The one who asks waits for a Future."""
 
@@ -74,7 +78,7 @@ class Batches:
         self.load = load
         self.nlp = load()
         self.new_words = 0
-        self.waiting: asyncio.Queue[tuple[list[str], asyncio.Future]] = asyncio.Queue(MAX_WAITING)
+        self.waiting: asyncio.Queue[Job] = asyncio.Queue(MAX_WAITING)
         self.thread = ThreadPoolExecutor(1)
 
     def find(self, texts: list[str]) -> list[list[Entity]]:
@@ -94,24 +98,29 @@ class Batches:
         return await answer
 
     async def serve(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             jobs = [await self.waiting.get()]
             while not self.waiting.empty() and sum(len(texts) for texts, _ in jobs) < MAX_BATCH:
                 jobs.append(self.waiting.get_nowait())
-            jobs = [job for job in jobs if not job[1].cancelled()]
-            joined = [text for texts, _ in jobs for text in texts]
-            try:
-                found = iter(await loop.run_in_executor(self.thread, self.find, joined))
-            except Exception as error:
-                for _, answer in jobs:
-                    if not answer.done():
-                        answer.set_exception(error)
-                continue
-            for texts, answer in jobs:
-                own = [next(found) for _ in texts]
-                if not answer.done():
-                    answer.set_result(own)
+            await self.answer([job for job in jobs if not job[1].cancelled()])
+
+    async def answer(self, jobs: list[Job]) -> None:
+        """Answers requests together; where that fails each alone, as the fault is that of one."""
+        joined = [text for texts, _ in jobs for text in texts]
+        loop = asyncio.get_running_loop()
+        try:
+            found = iter(await loop.run_in_executor(self.thread, self.find, joined))
+        except Exception as error:
+            for job in jobs:
+                if len(jobs) > 1:
+                    await self.answer([job])
+                elif not job[1].done():
+                    job[1].set_exception(error)
+            return
+        for texts, answer in jobs:
+            own = [next(found) for _ in texts]
+            if not answer.done():
+                answer.set_result(own)
 
 
 @asynccontextmanager

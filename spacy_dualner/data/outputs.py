@@ -11,42 +11,37 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..errors import DualNerError
 from ..system.scratch import LOCK, hold
 from .urls import replace
 
-# What tells a folder of each kind from any other, and what else may be in it.
-_MARKS = {"pipeline": ("config.cfg", "meta.json"), "encoder": ("config.json",), "corpus file": ()}
-_CONTENT = {
-    "pipeline": ("tokenizer", "vocab", "*README.md", "LICEN[CS]E*"),
-    "encoder": (
-        *("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin*", "*config.json"),
-        *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
-        *("vocab.txt", "vocab.json", "merges.txt", "*.model", "bpe.codes"),
-    ),
-    "corpus file": ("*.spacy",),
-}
+# What tells a folder of a pipeline from any other, and what else may be in it.
+_MARKS = ("config.cfg", "meta.json")
+_CONTENT = ("tokenizer", "vocab", "*README.md", "LICEN[CS]E*")
 _N_NAMED = 3
 # Of renameat2: both paths are as the process sees them, and change places.
 _HERE, _EXCHANGE = -100, 2
 # What a file of Docs begins with.
 _ZLIB = b"\x78"
 
-Kind = Literal["pipeline", "encoder", "corpus file"]
 
-
-def check_output(output: Path, model: Path, kind: Kind = "pipeline") -> None:
+def check_output(output: Path, model: Path) -> None:
     """Refuse to write a changed copy where the original, or something else, would be lost.
 
-    output (Path): Folder to write; what is there is replaced if it is of this kind.
-    model (Path): Folder of what is copied.
-    kind (str): What both are.
-    Raises DualNerError where one lies in the other, or as `check_folder` does.
+    output (Path): Folder to write; a pipeline that is there is replaced.
+    model (Path): Folder of the pipeline that is copied.
+    Raises DualNerError where one lies in the other, or what is there is no pipeline, holds other
+    files, or is a link.
     """
-    check_apart(output, model, f"the {kind} {model}")
-    check_folder(output, kind)
+    check_apart(output, model, f"the pipeline {model}")
+    check_link(output)
+    # One that is empty is no loss.
+    is_empty = output.is_dir() and not any(output.iterdir())
+    if output.exists() and not is_empty and not is_pipeline(output):
+        raise _other(output, "pipeline", "folder")
+    check_entries(output, [*_MARKS, *_CONTENT, *_components(output)])
 
 
 def check_apart(output: Path, source: Path, what: str) -> None:
@@ -63,23 +58,11 @@ def check_apart(output: Path, source: Path, what: str) -> None:
         )
 
 
-def check_folder(output: Path, kind: Kind) -> None:
-    """Refuse to replace a folder that is not of a kind, holds other files, or is a link.
-
-    One that is empty is no loss.
-    """
-    check_link(output)
-    if not output.exists():
-        return
-    if not output.is_dir() or (any(output.iterdir()) and not is_a(kind, output)):
-        raise _other(output, kind, "folder")
-    check_entries(output, [*_MARKS[kind], *_CONTENT[kind], *_components(output, kind)])
-
-
 def check_docs(output: Path) -> None:
     """Refuse to replace what is no file of Docs, and no folder of such files."""
     if output.is_dir():
-        check_folder(output, "corpus file")
+        check_link(output)
+        check_entries(output, ["*.spacy"])
         return
     check_file(output, "corpus file")
     if output.is_file():
@@ -165,20 +148,17 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def is_a(kind: Kind, folder: Path) -> bool:
-    """Whether a folder is of a kind."""
-    return all((folder / name).is_file() for name in _MARKS[kind])
+def is_pipeline(folder: Path) -> bool:
+    """Whether a folder is that of a pipeline."""
+    return all((folder / name).is_file() for name in _MARKS)
 
 
-def _components(folder: Path, kind: Kind) -> list[str]:
-    """Names of the folders of a pipeline's components."""
-    if kind != "pipeline" or not is_a(kind, folder):
-        return []
-    try:
-        meta: dict[str, Any] = json.loads((folder / "meta.json").read_bytes())
-        return [*meta.get("components", []), *meta.get("pipeline", [])]
-    except (ValueError, AttributeError):
-        return []
+def _components(folder: Path) -> list[str]:
+    """Names of the folders of a pipeline's components, where its meta.json can be read."""
+    with suppress(OSError, ValueError, AttributeError, TypeError):
+        meta = json.loads((folder / "meta.json").read_bytes())
+        return [str(name) for key in ("components", "pipeline") for name in meta.get(key, [])]
+    return []
 
 
 @contextmanager
@@ -190,11 +170,11 @@ def locked(folder: Path, output: Path) -> Iterator[None]:
     lock = hold(folder)
     if lock is None:
         raise DualNerError(f"{output} is being written by another run. Wait for it to end.")
-    with lock:
-        try:
-            yield
-        finally:
-            (folder / LOCK).unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
 
 
 @contextmanager

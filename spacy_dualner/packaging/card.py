@@ -20,7 +20,7 @@ from ..about import __version__
 from ..data.outputs import (
     check_file,
     check_output,
-    is_a,
+    is_pipeline,
     write_json,
     write_text,
     written_aside,
@@ -72,7 +72,7 @@ def write_card(
     Raises DataError where the folder holds no pipeline, DualNerError where it has no dualner
     component, the scores do not fit, or a README.md is there that is no card.
     """
-    if not is_a("pipeline", model):
+    if not is_pipeline(model):
         raise DataError(model, "no folder of a pipeline. Name one that `train` or `teach` wrote.")
     if output is None:
         for file in (README, HUB_README):

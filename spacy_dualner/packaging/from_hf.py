@@ -67,7 +67,7 @@ def from_hf(
     Raises DualNerError where the classifier cannot be had, its labels are no BIO tags, its head is
     more than one linear layer, or there is no text.
     """
-    check_output(output, Path(name), "pipeline")
+    check_output(output, Path(name))
     paths = text_paths(corpus, SPLITS, langs) if corpus is not None else {}
     found = load_encoder(name, _REMEDY, classifier=True)
     classifier: Any = found.transformer

@@ -19,7 +19,7 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import ShardWriter
-from spacy_dualner.data.outputs import check_docs, check_folder, write_json, written_aside
+from spacy_dualner.data.outputs import check_docs, check_output, write_json, written_aside
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.system.scratch import hold
 
@@ -168,13 +168,15 @@ def test_a_corpus_is_replaced_with_its_shards(here: Path) -> None:
     assert path.is_file()
 
 
-def test_an_encoder_is_more_than_a_config(encoder_path: Path, tmp_path: Path) -> None:
-    """Many folders hold a config.json."""
-    shutil.copytree(encoder_path, tmp_path / "encoder")
-    check_folder(tmp_path / "encoder", "encoder")
-    (tmp_path / "encoder" / "index.js").write_text("important")
-    with pytest.raises(DualNerError, match=r"other files \(index\.js\)"):
-        check_folder(tmp_path / "encoder", "encoder")
+@pytest.mark.parametrize("meta", ["{", "[]", '{"components": null}', '{"pipeline": [1]}'])
+def test_of_a_pipeline_with_damaged_notes_nothing_is_known_as_its_own(
+    tmp_path: Path, meta: str
+) -> None:
+    (tmp_path / "out" / "dualner").mkdir(parents=True)
+    (tmp_path / "out" / "config.cfg").write_text("")
+    (tmp_path / "out" / "meta.json").write_text(meta)
+    with pytest.raises(DualNerError, match=r"other files \(dualner\)"):
+        check_output(tmp_path / "out", tmp_path / "model")
 
 
 def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import spacy
 import torch
 from spacy.tokens import Doc
 from spacy.util import minibatch
+from spacy.vocab import Vocab
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import xp2torch
 from torch import Tensor, nn
@@ -87,8 +88,9 @@ def from_hf(
     nlp.initialize()
     heads = heads_module(pipe.model)
     heads.tag = with_rows(head, [rows.get(tag) for tag in pipe.scheme.tags])
+    # In a vocabulary of their own: the pipeline's is written, and would hold the words of the text.
     texts = chain.from_iterable(
-        read_docs(path, nlp.vocab, limit) for own in paths.values() for path in own
+        read_docs(path, Vocab(), limit) for own in paths.values() for path in own
     )
     agreement = fit_bounds(pipe, list(texts))
     with written_aside(output) as aside:

@@ -110,6 +110,7 @@ def test_a_trained_classifier(trained: Path, tmp_path: Path) -> None:
     status, output = run_cli("dualner", "from-hf", trained, tmp_path / "out", "-c", corpus)
     assert status == 0 and "fitted to 36 sentences" in output and "100.0%" in output
     nlp = spacy.load(tmp_path / "out")
+    assert not {"Anna", "Berlin", "Acme"} & {*nlp.vocab.strings}, "words of the text"
     texts = [" ".join(words) for words, _ in SENTENCES]
     assert ours(nlp, texts) == theirs(trained, texts)
     assert entities(nlp) == GOLD

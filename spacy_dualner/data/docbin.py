@@ -167,7 +167,7 @@ def read_docbin(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[
     """Read annotated Docs of others, whose words and entities stay as they are, as sentences.
 
     Raises DataError where a file is no DocBin, an entity is of another type than these, or only
-    some Docs have entities set.
+    some Docs, or some tokens of one, have entities set.
     """
     tagged: bool | None = None
     for number, doc in enumerate(read_docs(path, Vocab(), name_lang=False), 1):
@@ -185,6 +185,9 @@ def read_docbin(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[
         if annotated != (annotated if tagged is None else tagged):
             message = "entities are set in some Docs only. Set them in all: `doc.ents = []` says"
             raise DataError(f"{path}:Doc {number}", f"{message} that there are none.")
+        if annotated != doc.has_annotation("ENT_IOB", require_complete=True):
+            message = "entities are set at some tokens only. Say of the others that they are none:"
+            raise DataError(f"{path}:Doc {number}", f"{message} `doc.set_ents(list(doc.ents))`.")
         tagged = annotated
         yield tally.add(number, [token.text for token in doc], tags if annotated else [])
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from helpers.forms import put
 from helpers.panx import files, run, tags_of, words_of
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 
 from spacy_dualner.data.convert import convert
@@ -312,6 +312,22 @@ def test_docs_stay_as_they_are(tmp_path) -> None:
         docs[2].user_data.clear()
         DocBin(docs=[docs[0], docs[2]]).to_disk(data / "train-de.spacy")
         convert(data, tmp_path / "corpus", types=["PER"])
+
+
+def test_a_doc_that_is_annotated_in_part_is_refused(tmp_path) -> None:
+    """spaCy takes what is not annotated as unknown; as no entity it would be learnt."""
+    doc = Doc(Vocab(), words=["Anna", "in", "Bonn"])
+    doc.set_ents([Span(doc, 0, 1, "PER")], default="missing")
+    DocBin(docs=[doc]).to_disk(tmp_path / "train-de.spacy")
+    with pytest.raises(
+        DataError, match=r"train-de.spacy:Doc 1: entities are set at some tokens only"
+    ):
+        convert(tmp_path / "train-de.spacy", tmp_path / "corpus", form="spacy")
+    doc.set_ents(list(doc.ents))
+    DocBin(docs=[doc]).to_disk(tmp_path / "train-de.spacy")
+    convert(tmp_path / "train-de.spacy", tmp_path / "corpus", form="spacy")
+    (found,) = read_docs(tmp_path / "corpus/train/de.spacy", Vocab())
+    assert tags_of(found) == ["B-PER", "O", "O"]
 
 
 @pytest.mark.parametrize(

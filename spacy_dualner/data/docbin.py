@@ -7,13 +7,12 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache, partial
 from itertools import chain, islice
 from operator import length_hint
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import numpy as np
 import srsly
@@ -147,15 +146,10 @@ def _read_shard(path: Path, vocab: Vocab, lang: str | None) -> Iterator[Doc]:
         # time that DocBin takes: decode equal user data once.
         blobs = docbin.user_data
         docbin.user_data = [None] * len(docbin)
-        decoded: dict[bytes, dict[Any, Any]] = {}
+        decode = lru_cache(partial(srsly.msgpack_loads, use_list=False))
         for doc, blob in zip(docbin.get_docs(vocab), blobs, strict=True):
             if blob is not None:
-                data = decoded.get(blob)
-                if data is None:
-                    data = srsly.msgpack_loads(blob, use_list=False)
-                    if all(isinstance(value, str) for value in data.values()):
-                        decoded[blob] = data
-                doc.user_data.update(data)
+                doc.user_data.update(deepcopy(decode(blob)))
             if lang is not None:
                 doc.user_data.setdefault("lang", lang)
             # Raises where the file lacks the name of a type.
@@ -240,12 +234,7 @@ class ShardWriter(AbstractContextManager):
         self._n_shards += 1
         self._docbin = self._new_shard()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._end:
             if kind is None:
                 self.flush()
@@ -281,7 +270,6 @@ class DocBinWriter(ShardWriter):
         self.labelled = labelled
         self.counts = Counts()
         self._user_data = srsly.msgpack_dumps({"lang": lang})
-        self._no_spans = _no_spans()
         super().__init__(path, shard_size=shard_size)
 
     def add(self, words: Sequence[str], tags: Sequence[str] = ()) -> None:
@@ -305,7 +293,7 @@ class DocBinWriter(ShardWriter):
         docbin.spaces.append(np.ones((len(words), 1), dtype=bool))
         docbin.flags.append({"has_unknown_spaces": True})
         docbin.cats.append({})
-        docbin.span_groups.append(self._no_spans)
+        docbin.span_groups.append(_no_spans())
         docbin.user_data.append(self._user_data)
 
     def flush(self) -> None:

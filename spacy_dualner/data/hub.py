@@ -87,8 +87,18 @@ def find_shards(path: Path) -> dict[str, list[Path]]:
 
     Raises DataError where some are missing, or do not belong together.
     """
-    found = _find_saved(path)
-    for name, split in SPLIT_NAMES.items():
+    found: dict[str, list[Path]] = {}
+    for name, shards in chain(_find_saved(path), _find_parquet(path)):
+        if name in SPLIT_NAMES:
+            split = SPLIT_NAMES[name]
+            if (other := found.setdefault(split, shards)) is not shards:
+                message = f"the {split} set, as is {other[0]}. Move one of the two away."
+                raise DataError(shards[0], message)
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _find_parquet(path: Path) -> Iterator[tuple[str, list[Path]]]:
+    for name in SPLIT_NAMES:
         shards = sorted(path.glob(f"{name}-*.parquet")) or sorted(path.glob(f"{name}.parquet"))
         names = [shard.name for shard in shards]
         numbers = [match and match.group(1, 2) for match in map(_SHARD.fullmatch, names)]
@@ -98,13 +108,11 @@ def find_shards(path: Path) -> dict[str, list[Path]]:
             message += f" {name}-00000-of-00002.parquet and so on. Download the missing files, or"
             raise DataError(path, f"{message} remove those that do not belong together.")
         if shards:
-            found[split] = shards
-    return {split: found[split] for split in SPLITS if split in found}
+            yield name, shards
 
 
-def _find_saved(path: Path) -> dict[str, list[Path]]:
+def _find_saved(path: Path) -> Iterator[tuple[str, list[Path]]]:
     """The files of what `save_to_disk` wrote: a data set, or a folder with one of each split."""
-    found = {}
     for state in [*path.glob(_STATE), *sorted(path.glob(f"*/{_STATE}"))]:
         with readable(state, "not of a data set", "Save it anew."):
             held = json.loads(state.read_text(encoding="utf-8"))
@@ -113,10 +121,9 @@ def _find_saved(path: Path) -> dict[str, list[Path]]:
                 if not shard.is_file():
                     message = "no such file, but its state.json names it. Copy it there."
                     raise DataError(shard, message)
-            name = state.parent.name if state.parent != path else held.get("_split")
-            if split := SPLIT_NAMES.get(name or "train"):
-                found[split] = shards
-    return found
+            # A part of a split is called so: train[:1000].
+            own = (held.get("_split") or "train").partition("[")[0]
+        yield own if state.parent == path else state.parent.name, shards
 
 
 def _read_shard(

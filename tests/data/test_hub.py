@@ -250,6 +250,19 @@ def test_files_that_do_not_make_up_a_split(tmp_path, names) -> None:
     assert "Download the missing files" in message
 
 
+@pytest.mark.parametrize("others", ["validation.parquet", "validation", "dev"])
+def test_two_sets_of_one_part(tmp_path, others) -> None:
+    """Which of them is meant nothing tells."""
+    write_sentences(tmp_path / "dev.parquet", "de", [ANNA])
+    if others.endswith(".parquet"):
+        write_sentences(tmp_path / others, "de", [ULM])
+    else:
+        save(tmp_path / others, ROWS, "file")
+    message = fault(tmp_path)
+    assert "the dev set, as is" in message and "Move one of the two away." in message
+    assert "dev.parquet" in message
+
+
 def test_names_with_a_fingerprint(tmp_path) -> None:
     write_sentences(tmp_path / "train-00000-of-00001-0a1b2c3d4e5f6071.parquet", "de", [ANNA])
     assert read(tmp_path) == {"train": [ANNA]}
@@ -295,6 +308,8 @@ def test_what_save_to_disk_writes(tmp_path, note) -> None:
     save(tmp_path / "all" / "de", ROWS, note, _split="test")
     assert find_parquet(tmp_path / "all") == {"de": tmp_path / "all" / "de"}
     assert read(tmp_path / "all" / "de") == {"test": SAVED}
+    save(tmp_path / "part" / "de", ROWS, note, _split="test[:2]")
+    assert read(tmp_path / "part" / "de") == {"test": SAVED}
     counts = convert(tmp_path / "data", tmp_path / "out", langs=["sw"])
     assert list(counts) == [("sw", "train"), ("sw", "dev"), ("sw", "unlabelled")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -131,11 +131,10 @@ def _read_shard(
 ) -> Iterator[Sentence]:
     known = tagset(types)
     with _open(path) as (schema, batches):
-        columns = _columns(schema, path)
         named = "string" in str(schema.field("ner_tags").type)
         classes = () if named else _read_classes(schema, given, path)
         tags: dict[Any, str] = {place: tag for place, tag in enumerate(classes) if tag in known}
-        for number, (words, ids, langs) in enumerate(_read_rows(batches(columns), columns), 1):
+        for number, (words, ids, langs) in enumerate(_read_rows(batches), 1):
             tally.read = number
             if named and ids is not None:
                 tags |= {tag: tag for tag in {*ids} - tags.keys() if tag in known}
@@ -170,8 +169,8 @@ def _unknown_class(place: int | str | None, classes: Sequence[str], types: Seque
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[tuple[Schema, Callable[[list[str]], Iterator[RecordBatch]]]]:
-    """The columns of a file, parquet or a stream of Arrow, and what reads some of them."""
+def _open(path: Path) -> Iterator[tuple[Schema, Iterable[RecordBatch]]]:
+    """The schema of a file, parquet or a stream of Arrow, and the columns that are read."""
     from pyarrow import memory_map
     from pyarrow.ipc import open_stream
     from pyarrow.parquet import ParquetFile
@@ -179,19 +178,12 @@ def _open(path: Path) -> Iterator[tuple[Schema, Callable[[list[str]], Iterator[R
     with readable(path, "the file is broken", "Download or make it again."):
         if path.suffix == ".arrow":
             with memory_map(str(path)) as file, open_stream(file) as stream:
-                yield stream.schema, lambda columns: (_whole(b.select(columns)) for b in stream)
+                columns = _columns(stream.schema, path)
+                yield stream.schema, (batch.select(columns) for batch in stream)
             return
         with ParquetFile(path, buffer_size=_BUFFER_SIZE, page_checksum_verification=True) as held:
-            yield (
-                held.schema_arrow,
-                lambda columns: map(_whole, held.iter_batches(_BATCH_SIZE, columns=columns)),
-            )
-
-
-def _whole(batch: RecordBatch) -> RecordBatch:
-    """Rows, once it is sure that they lie within the file: else reading could end the process."""
-    batch.validate(full=True)
-    return batch
+            columns = _columns(held.schema_arrow, path)
+            yield held.schema_arrow, held.iter_batches(_BATCH_SIZE, columns=columns)
 
 
 def _columns(schema: Schema, path: Path) -> list[str]:
@@ -206,10 +198,12 @@ def _columns(schema: Schema, path: Path) -> list[str]:
     return columns
 
 
-def _read_rows(batches: Iterable[RecordBatch], columns: Sequence[str]) -> Iterator[_Row]:
+def _read_rows(batches: Iterable[RecordBatch]) -> Iterator[_Row]:
     for batch in batches:
+        # Else rows that do not lie within the file could end the process.
+        batch.validate(full=True)
         langs: Iterable[list[Any] | None] = repeat(None)
-        if "langs" in columns:
+        if "langs" in batch.schema.names:
             column = batch.column("langs")
             distinct = column.flatten().unique().to_pylist()
             # Almost always one language, and then there is no need to make a list for each row.

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from spacy.training import Example as Scored
 from tqdm import tqdm
 
 from ..component import DualNer
@@ -18,12 +17,12 @@ from ..data.docbin import read_docs, split_paths
 from ..data.outputs import check_file, write_text
 from ..errors import need
 from ..pipeline import load_pipeline
-from ..scorer import dualner_score, mean_scores
+from ..scorer import mean_scores
 from .examples import Example, is_from_right
 from .fingerprint import sentence_hashes, share_known
 from .jinja import environment
 from .mistakes import KINDS, Pair, pair
-from .predicting import Judged, judge
+from .predicting import Judged, judge, scores_of
 from .reliability import measure
 from .text_settings import InspectSettings
 
@@ -89,7 +88,7 @@ class Findings:
     def __init__(self, n_examples: int) -> None:
         self.n_examples = n_examples
         self.sentences: dict[str, int] = {}  # how many there are of each language
-        # Of each with annotations `p`, `r`, `f` in percent, and `per_type` with F1 of each type.
+        # Of each with annotations what `scores_of` gives.
         self.scores: dict[str, dict[str, Any]] = {}
         self.kinds: Counter[tuple[str, str]] = Counter()  # by language and kind of mistake
         self.types: Counter[tuple[str, str]] = Counter()  # by annotated and found type, "" for none
@@ -123,10 +122,7 @@ class Findings:
                 examples[place.type].append(Example(lang, own, one, from_right))
         if annotated:
             self.hashes += sentence_hashes(own.gold for own in judged)
-            scored = dualner_score(Scored(own.doc, own.gold) for own in judged)
-            per_type = {type_: 100 * own["f"] for type_, own in scored["ents_per_type"].items()}
-            in_percent = {key: 100 * scored[f"ents_{key}"] for key in "prf"}
-            self.scores[lang] = {**in_percent, "per_type": per_type}
+            self.scores[lang] = scores_of(judged)
         for heading, every in examples.items():
             least = nsmallest(self.n_examples, every, key=lambda example: example.sure)
             shown = ((i, own.sure, own.drawn(self._hues)) for i, own in enumerate(least))

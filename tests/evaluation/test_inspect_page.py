@@ -155,6 +155,14 @@ def odd(folder: Path, words: list[str], entity: tuple[int, int, str], lang: str)
     return inspect(folder, "model", f"{lang}.spacy", "--no-figures", name=f"{lang}.html")
 
 
+def test_white_space_in_an_entity_is_no_mistake(folder: Path) -> None:
+    """In no table of the page, as in the scores of `evaluate`."""
+    words = SENTENCES[0][0]
+    page = odd(folder, [*words[:2], "\n", *words[2:]], (0, 3, "PER"), "nl")
+    scores, kinds, _ = tables_of(page).values()
+    assert scores["nl"]["PER"] == "100.0" and kinds["nl"]["correct"] == "1"
+
+
 def test_types_and_text_are_text_not_markup(folder: Path) -> None:
     words = ["<script>alert(1)</script>", "&", "<b>", "$x$"]
     page = odd(folder, words, (0, 2, "<img src=x>{0}"), "xy")

@@ -17,7 +17,8 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.evaluation.raw_text import as_written, raw_scores
+from spacy_dualner.evaluation.predicting import as_written
+from spacy_dualner.evaluation.raw_text import raw_scores
 from spacy_dualner.evaluation.scores import evaluate, evaluate_docs
 from spacy_dualner.tokenizer import make_tokenizer
 

@@ -24,7 +24,12 @@ from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.teach import teach
 from spacy_dualner.training.optimizer import AdamW
 
-REFUSED = {"bart": "encoder and decoder in one", "canine": "change with the other texts"}
+REFUSED = {
+    "bart": "encoder and decoder in one",
+    "canine": "change with the other texts",
+    "convbert": "change with the other texts",
+    "xmod": "language unknown",
+}
 
 
 @pytest.fixture(scope="module")

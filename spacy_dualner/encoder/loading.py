@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import torch
 from spacy_transformers.data_classes import HFObjects
 from thinc.api import get_torch_default_device
@@ -28,6 +29,9 @@ from transformers import (
 
 from ..errors import DualNerError, need
 from ..system.scratch import scratch
+from .encode import encode_words
+from .subwords import SubwordBatch
+from .windows import Shape, make_blocks
 
 # Where the encoder came from is of no use after loading, and may be a path of that machine.
 _ORIGIN_KEYS = ("_name_or_path", "name_or_path")
@@ -38,6 +42,8 @@ _REMEDY = (
 )
 # How transformers names models with such a head.
 _CLASSIFIER = "ForTokenClassification"
+# Share of the spread of an encoder's numbers, far above what rounding changes.
+_CLOSE = 0.01
 # Code of an encoder's own is never run, whatever its files ask for.
 _LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
@@ -172,16 +178,33 @@ def _from_pretrained(name: str, classifier: bool, **settings: Any) -> HFObjects:
         tokenizer = AutoTokenizer.from_pretrained(name, add_prefix_space=True, **settings)
     transformer = auto.from_pretrained(name, torch_dtype=torch.float32, **settings)
     transformer = _for_words(transformer).to(get_torch_default_device())
+    _check_vectors(transformer.base_model, tokenizer.pad_token_id or 0)
     return HFObjects(tokenizer, transformer, None)
+
+
+def _check_vectors(encoder: Any, pad: int) -> None:
+    """Raise DualNerError where vectors of a text depend on more, such as the padding beside it."""
+    batch = SubwordBatch(np.arange(2, 20), np.ones(18, dtype=np.int64), np.array([12, 6]))
+    together, apart = (
+        make_blocks(batch, Shape((), (), pad, window=12, overlap=0, budget=budget))
+        for budget in (24, 12)
+    )
+    try:
+        with torch.no_grad():
+            vectors, alone = (encode_words(encoder, blocks, 18) for blocks in (together, apart))
+    except Exception as error:
+        raise DualNerError(
+            f"cannot be run on sub-words alone ({type(error).__name__}: {_brief(error)})."
+        ) from None
+    if (vectors - alone).abs().max() > _CLOSE * alone.std():
+        raise DualNerError(
+            f"is of the type {encoder.config.model_type}, whose vectors for a text change with the "
+            "other texts of a batch, so that no result could be had again."
+        )
 
 
 def _auto_class(config: Any) -> Any:
     """What makes an encoder (of T5 that alone). Raises DualNerError for kinds without one."""
-    if config.model_type == "canine":
-        raise DualNerError(
-            "is a CANINE, whose vectors for a text change with the other texts of a batch, so that "
-            "no result could be had again."
-        )
     if type(config) in AutoModelForTextEncoding._model_mapping:
         return AutoModelForTextEncoding
     if getattr(config, "is_encoder_decoder", False):

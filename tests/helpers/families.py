@@ -192,6 +192,18 @@ def canine(folder: Path) -> Path:
     return write_model("canine", tokenizer, folder, num_hash_buckets=64)
 
 
+def convbert(folder: Path) -> Path:
+    """ConvBERT, whose convolutions reach into the padding."""
+    tokenizer = AutoTokenizer.from_pretrained(write_family("bert", folder))
+    return write_model("convbert", tokenizer, folder, embedding_size=32)
+
+
+def xmod(folder: Path) -> Path:
+    """X-MOD, which has to be told the language of a text."""
+    tokenizer = AutoTokenizer.from_pretrained(write_family("xlm-roberta", folder))
+    return write_model("xmod", tokenizer, folder, languages=["en_XX", "de_DE"])
+
+
 def bart(folder: Path) -> Path:
     """An encoder and decoder in one."""
     tokenizer = transformers.XLMRobertaTokenizerFast(
@@ -205,6 +217,8 @@ SLOW: dict[str, Callable[[Path], Path]] = {
     "luke": luke,
     "mluke": mluke,
     "canine": canine,
+    "convbert": convbert,
+    "xmod": xmod,
     "bart": bart,
 }
 FAMILIES = [*FAST, *SLOW]

@@ -98,10 +98,12 @@ class EncoderShim(HFShim):
         """How to cut and pad for this encoder. Raises DualNerError for too short a window."""
         config, tokenizer = cast(Any, self.transformer.config), self._hfmodel.tokenizer
         prefix, suffix = self._special
-        # RoBERTa's positions begin after the padding id, hence two fewer than the table's rows.
         limits = [self.window or 512, tokenizer.model_max_length]
-        if hasattr(config, "max_position_embeddings"):
-            limits.append(config.max_position_embeddings - 2)
+        # XLNet, which takes any length, says -1.
+        if (positions := getattr(config, "max_position_embeddings", -1)) > 0:
+            # RoBERTa's begin after the padding id, nearly always 1, of which their table knows.
+            table = getattr(getattr(self.transformer, "embeddings", 0), "position_embeddings", 0)
+            limits.append(positions - 1 - (getattr(table, "padding_idx", None) or 1))
         size = min(limits) - len(prefix) - len(suffix)
         if size < MIN_WINDOW:
             raise DualNerError(

@@ -67,7 +67,10 @@ def word_mark(tokenizer: Any) -> int:
     RETURNS (int): -1 where there is no such sub-word.
     """
     ids = map(tokenizer.convert_tokens_to_ids, ("\u2581", "\u0120"))
-    return next((i for i in ids if i not in (None, tokenizer.unk_token_id)), -1)
+    mark = next((i for i in ids if i not in (None, tokenizer.unk_token_id)), -1)
+    with TOKENIZER_LOCK:
+        # In other vocabularies the second is a letter, Maltese's Ġ.
+        return -1 if split_words(tokenizer, ["\u0120"]) == [[mark]] else mark
 
 
 def word_prefix(tokenizer: Any) -> str:

@@ -30,10 +30,13 @@ from torch import Tensor
 from transformers import (
     AutoModel,
     AutoTokenizer,
+    BertTokenizerFast,
+    XLMRobertaConfig,
+    XLMRobertaModel,
 )
 
 from spacy_dualner.encoder.shim import EncoderShim
-from spacy_dualner.encoder.subwords import WordTokenizer
+from spacy_dualner.encoder.subwords import WordTokenizer, word_mark
 from spacy_dualner.encoder.transformer import Transformer_v1, encoder_shim
 from spacy_dualner.encoder.windows import make_blocks
 from spacy_dualner.errors import DualNerError
@@ -115,6 +118,13 @@ def test_the_mark_before_a_word_gives_it_no_vector(encoder_path, direct) -> None
         by_text, direct.states([*direct.subwords("Q"), *direct.subwords("Z")])[[1, 3]], **CLOSE
     )
     assert not torch.allclose(by_mark, by_text, atol=1e-2)
+
+
+def test_a_letter_is_no_mark_before_a_word(tmp_path) -> None:
+    """Maltese writes Ġ, which byte-level vocabularies take for the space before a word."""
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Ġ", "##orġ"]))
+    assert word_mark(BertTokenizerFast(str(path), do_lower_case=False)) == -1
 
 
 def test_the_order_of_a_batch_does_not_matter(layer) -> None:
@@ -251,6 +261,25 @@ def test_a_tokenizer_that_knows_no_limit(encoder_path, tmp_path) -> None:
         assert encoder_shim(layer).shape().window == 62
         (vectors,) = predict(layer, [TEXTS[0] * 20])
         assert vectors.isfinite().all()
+
+
+def test_an_encoder_that_knows_no_limit(encoder_path) -> None:
+    """XLNet's config says -1."""
+    layer = make_layer(encoder_path)
+    encoder_shim(layer).transformer.config.max_position_embeddings = -1
+    assert encoder_shim(layer).shape().window == 62
+
+
+def test_positions_begin_after_the_padding_id(encoder_path, tmp_path) -> None:
+    """Of RoBERTa's kin: that of rinna's Japanese RoBERTa is 3, and has two rows fewer left."""
+    path = tmp_path / "encoder"
+    shutil.copytree(encoder_path, path)
+    config = XLMRobertaConfig.from_pretrained(path, pad_token_id=3)
+    XLMRobertaModel(config).save_pretrained(path)
+    layer = make_layer(path)
+    assert encoder_shim(layer).shape().window == 60
+    (vectors,) = predict(layer, [TEXTS[0] * 20])
+    assert vectors.isfinite().all()
 
 
 @pytest.mark.parametrize("window", [-5, 1, 2, 3])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import DataError
 from .lines import is_language, plain_path
@@ -31,6 +32,8 @@ _SPLIT_LAST = re.compile(rf"(.+)[-_.]({_SPLIT})")
 # FILTER calls its translations train-en-de.tsv, and those of other parts dev-de-en.tsv.
 _TRANSLATION = re.compile(r"(?:train[-_.])?(?:([a-z]{2,3})-)?([a-z]{2,3}(?:_[a-z0-9]+)*)", re.I)
 
+_Key = TypeVar("_Key")
+
 
 def split_files(source: Path, suffixes: Collection[str] = ()) -> dict[str, list[Path]]:
     """The files of annotated text in a folder, by language.
@@ -53,9 +56,7 @@ def split_files(source: Path, suffixes: Collection[str] = ()) -> dict[str, list[
         own = suffix_of(path)
         if split and (own in suffixes if suffixes else own not in _OTHERS):
             key = (named or lang, split)
-            if (other := found.setdefault(key, path)) is not path:
-                message = f"the {split} set of {key[0] or 'the language'}, as is {other}."
-                raise DataError(path, f"{message} Move one of the two away.")
+            _add(found, key, path, f"the {split} set of {key[0] or 'the language'}")
     langs = sorted({lang for lang, _ in found})
     return {
         lang: [found[lang, split] for split in SPLITS if (lang, split) in found] for lang in langs
@@ -74,13 +75,16 @@ def is_translation(path: Path) -> bool:
 
 
 def text_files(folder: Path) -> dict[str, Path]:
-    """The files `xx.txt` of a folder, by language, sorted."""
-    paths = sorted(path for path in folder.iterdir() if path.is_file())
-    return {
-        stem: path
-        for path in paths
-        if suffix_of(path) == ".txt" and not split_of(path) and is_language(stem := _stem(path))
-    }
+    """The files `xx.txt` of a folder, by language, sorted.
+
+    Raises DataError where two are of the same language.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        lang = _stem(path)
+        if suffix_of(path) == ".txt" and not split_of(path) and is_language(lang):
+            _add(found, lang, path, f"text of {lang}")
+    return found
 
 
 def suffix_of(path: Path) -> str:
@@ -97,12 +101,15 @@ def translation_files(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         match = _translation(path)
-        if not (match and suffix_of(path) in {".txt", ".tsv"} and path.is_file()):
-            continue
-        if (other := found.setdefault(match[2], path)) is not path:
-            message = f"a translation into {match[2]}, as is {other}. Move one of the two away."
-            raise DataError(path, message)
+        if match and suffix_of(path) in {".txt", ".tsv"} and path.is_file():
+            _add(found, match[2], path, f"a translation into {match[2]}")
     return dict(sorted(found.items()))
+
+
+def _add(found: dict[_Key, Path], key: _Key, path: Path, what: str) -> None:
+    """Add a file. Raises DataError where another one is the same."""
+    if (other := found.setdefault(key, path)) is not path:
+        raise DataError(path, f"{what}, as is {other}. Move one of the two away.")
 
 
 def _candidates(folder: Path) -> Iterator[tuple[str, Path]]:

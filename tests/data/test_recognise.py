@@ -120,6 +120,7 @@ def test_forms_are_recognised(tmp_path, contents, form) -> None:
             {"train-de.tsv": TSV, "de.train": TSV},
             "train-de.tsv: the train set of de, as is .*de.train",
         ),
+        ({"de.txt": TEXT, "de.txt.gz": b""}, "de.txt.gz: text of de, as is .*de.txt. Move one of"),
         ({"train-de.tsv": b"M\xfcnchen\tO\n"}, "train-de.tsv:1: not valid UTF-8"),
     ],
 )

@@ -84,9 +84,12 @@ def _label_studio(task: dict[str, Any], place: str) -> MarkedText:
         return MarkedText(place, "", left_out=left_out)
     chosen = max(done, key=lambda a: (bool(a.get("ground_truth")), str(a.get("updated_at", ""))))
     results = [r for r in chosen.get("result") or () if r.get("type") == "labels"]
-    names = {result.get("to_name") for result in results} & {*data}
-    texts = [key for key, value in data.items() if isinstance(value, str)]
-    key = next(iter([*names, *({"text"} & {*data}), *texts]), "text")
+    named = {result.get("to_name") for result in results} & {*data}
+    texts = {key for key, value in data.items() if isinstance(value, str)}
+    keys = sorted(named or {"text"} & {*data} or texts) or ["text"]
+    if len(keys) > 1:
+        fault = f"several texts ({', '.join(keys)}). Remove each KEY but that of the annotated one,"
+        raise Fault(f"{fault} as with `jq 'map(del(.data.KEY))'`.")
     marks = [
         _mark(value.get("start"), value.get("end"), label, value.get("text"))
         for value in (result["value"] for result in results)
@@ -95,7 +98,7 @@ def _label_studio(task: dict[str, Any], place: str) -> MarkedText:
     others = len(chosen.get("result") or ()) - len(results)
     other = ["further annotations of one text, left out"] * (len(done) - 1)
     other += ["results that are no labels, left out"] * others
-    return MarkedText(place, _text(data, key), marks, other=other)
+    return MarkedText(place, _text(data, keys[0]), marks, other=other)
 
 
 def _has(record: dict[str, Any], *keys: str) -> bool:

@@ -157,6 +157,18 @@ def test_the_text_of_a_task(tmp_path, data) -> None:
     assert tagged(write(tmp_path / "data", record))[0] == [TAGS]
 
 
+@pytest.mark.parametrize(
+    "results",
+    [[], RESULT, [r | {"to_name": name} for r, name in zip(RESULT, ["a", "id"], strict=True)]],
+)
+def test_a_task_of_several_texts_is_refused(tmp_path, results) -> None:
+    """A text without entities does not say which one it is: its identifier would be taken."""
+    record = task({"result": results}) | {"data": {"id": "news-17", "a": TEXT, "n": 3}}
+    fault = r"train-de.json:record 1: several texts \(a, id\).* `jq 'map\(del\(.data.KEY\)\)'`"
+    with pytest.raises(DataError, match=fault):
+        tagged(write(tmp_path / "data", record))
+
+
 def test_the_words_of_prodigy_say_what_an_entity_is(tmp_path) -> None:
     """Numbers that count UTF-16 do so where the words say it, if nothing else does."""
     text = "ประเทศ😀ไทย"

@@ -61,9 +61,11 @@ def _prodigy(record: dict[str, Any], place: str) -> MarkedText:
     left_out = "" if answer == "accept" else f"answered {answer}"
     if record.get("_is_binary"):
         left_out = "of one entity's yes or no"
+    # Tokens of older versions do not say whether a space follows.
     pieces = {
-        token["id"]: token["text"] + " " * bool(token.get("ws", True))
+        token["id"]: token["text"] + " " * bool(token["ws"])
         for token in record.get("tokens", ())
+        if "ws" in token
     }
     marks = []
     for span in record.get("spans") or ():

@@ -182,6 +182,16 @@ def test_the_words_of_prodigy_say_what_an_entity_is(tmp_path) -> None:
     assert tally.files[0].counted == "UTF-16 code units"
 
 
+def test_tokens_of_prodigy_that_do_not_say_where_spaces_are(tmp_path) -> None:
+    tokens = [{"text": text, "id": i} for i, text in enumerate(["Berg", ",", "A", "."])]
+    span = {"start": 0, "end": 8, "label": "PER", "token_start": 0, "token_end": 3}
+    found, tally = tagged(
+        write(tmp_path / "data", prodigy(text="Berg, A.", tokens=tokens, spans=[span]))
+    )
+    assert found == [["B-PER", *["I-PER"] * (len(found[0]) - 1)]]
+    assert tally.files[0].notes() == []
+
+
 @pytest.mark.parametrize(
     ("form", "record", "fault"),
     [

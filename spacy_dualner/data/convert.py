@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -80,7 +80,7 @@ def convert(
     written: CorpusCounts = {}
     for number, (lang, place) in enumerate(places.items(), 1):
         is_empty = True
-        with _listing_types(read, places, known_types), ExitStack() as stack:
+        with _listing_types(read, places), ExitStack() as stack:
             writers = {}
             for part in PARTS:
                 path, size = corpus_path(output, part, lang), settings.shard_size
@@ -118,31 +118,29 @@ def convert(
 
 
 @contextmanager
-def _listing_types(
-    read: Callable[..., Splits], places: Mapping[str, Any], known: Collection[str]
-) -> Iterator[None]:
+def _listing_types(read: Callable[..., Splits], places: Mapping[str, Any]) -> Iterator[None]:
     """Where reading fails for entity types that are not known, say which ones there are in all."""
     try:
         yield
     except DataError as error:
+        if "--types" not in error.message:
+            raise
         found = Counter[str]()
-        with suppress(DataError):
+        with suppress(DualNerError):
             for lang, place in places.items():
                 for _, sentences in read(place, lang, [ALL_TYPES], Tally()):
                     found.update(tag[2:] for _, tags in sentences for tag in tags if tag[0] == "B")
-            if ALL_TYPES not in known and not found.keys() <= set(known):
-                held = ", ".join(f"{label} ({n:,})" for label, n in found.most_common())
-                message = f"{error.message} The data hold {held}: `--types all` takes all of them."
-                error = DataError(error.path, message, line=error.line, text=error.text)
+            held = ", ".join(f"{label} ({n:,})" for label, n in found.most_common())
+            message = f"{error.message} The data hold {held}: `--types all` takes all of them."
+            error = DataError(error.path, message, line=error.line, text=error.text)
         raise error
 
 
 def _fill(limits: Mapping[DocBinWriter, int], sentences: Iterable[Sentence]) -> None:
-    """Add the sentences to each writer, up to its limit; 0 is none."""
-    most = 0 if 0 in limits.values() else max(limits.values(), default=0)
-    for number, (words, tags) in enumerate(islice(sentences, most or None)):
+    """Add the sentences to each writer, up to its limit; without a writer, read them all."""
+    for number, (words, tags) in enumerate(islice(sentences, max(limits.values(), default=None))):
         for writer, limit in limits.items():
-            if not limit or number < limit:
+            if number < limit:
                 writer.add(words, tags)
 
 

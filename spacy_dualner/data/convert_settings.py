@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -57,6 +58,6 @@ class ConvertSettings:
         return parse_mapping(named) if isinstance(named, str) else named
 
     def limit(self, split: str) -> int:
-        """The number of sentences to take of a split; translations have their sources'."""
+        """The most sentences to take of a split; translations have their sources' limit."""
         limit: int = getattr(self, f"{'train' if split == TRANSLATED else split}_limit")
-        return limit
+        return limit or sys.maxsize

@@ -275,6 +275,10 @@ def test_all_types_of_columns(tmp_path) -> None:
     assert counts["de", "dev"].entities == {"Y": 1}
     with pytest.raises(DataError, match=r"dev-de.tsv:1: unknown tag 'X'"):
         convert(put(data, {"dev-de.tsv": "a\tX\n"}), tmp_path / "corpus", types=["all"])
+    # That other files are damaged does not hide the fault that was found.
+    put(data, {"dev-de.tsv": "a\tO\n", "dev-fr.tsv.gz": gzip.compress(b"a\tB-LOC\n")[:-9]})
+    with pytest.raises(DataError, match=r"train-de.tsv:1: unknown tag 'B-X'.* --types"):
+        convert(data, tmp_path / "corpus", form="tsv")
 
 
 def test_the_report_and_the_option(tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 
@@ -77,6 +78,25 @@ class LineForm(ABC):
         fault += " put a blank line between two sentences, or choose another --form."
         raise Fault(fault)
 
+    def counts_words(self, rows: Iterable[Sequence[str]]) -> bool:
+        """Whether the first of several columns counts the words of each sentence, from 0 or 1 on.
+
+        rows (Iterable[Sequence[str]]): The columns of each line, a blank one between two sentences.
+        """
+        place, longest = 0, 0
+        with suppress(Fault):
+            for columns in rows:
+                if not any(columns):
+                    place = 0
+                elif len(columns) < 3:
+                    return False
+                else:
+                    place += self.count(columns[0], place)
+                    longest = max(longest, place)
+            # A word may be called 1, but then the next is not called 2, in every sentence.
+            return longest > 1
+        return False
+
     def expect(self, n_columns: int) -> None:
         """Refuse a line with more or fewer columns than the file's first."""
         self._n_columns = self._n_columns or n_columns
@@ -91,7 +111,7 @@ class Tsv(LineForm):
     shape = "token<TAB>tag"
 
     def begin(self, lines: Sequence[str]) -> None:
-        if _is_numbered(line.split("\t") for line in lines):
+        if self.counts_words(line.rstrip(BLANK).split("\t") for line in lines):
             message = "the first column counts words, and would become part of them. Choose"
             raise Fault(f"{message} `--form conllu`, or remove that column.")
 
@@ -118,7 +138,7 @@ class Conll(LineForm):
     def begin(self, lines: Sequence[str]) -> None:
         entries = [line for line in lines if not line.startswith((DOCSTART, "#"))]
         rows = [_BLANKS.split(line.rstrip(BLANK)) for line in entries]
-        self._numbered = _is_numbered(rows)
+        self._numbered = self.counts_words(rows)
         if self._numbered:
             self.shape = f"index {self.shape}"
             return
@@ -169,28 +189,6 @@ class Conllu(LineForm):
             raise Fault(f"expected `{self.shape}`. {OTHER_FORM}")
         self.expect(len(columns))
         return columns[1], tag_of(columns)
-
-
-def _is_numbered(rows: Iterable[Sequence[str]]) -> bool:
-    """Whether the first of several columns counts the words of each sentence, from 0 or 1 on.
-
-    rows (Iterable[Sequence[str]]): The columns of each line, a blank one between two sentences.
-    """
-    place, longest, first = 0, 0, 1
-    for columns in rows:
-        if not any(columns):
-            place = 0
-        elif len(columns) < 3:
-            return False
-        elif not _NOT_A_WORD.fullmatch(columns[0]):
-            if not place and columns[0] in ("0", "1"):
-                first = int(columns[0])
-            if columns[0] != str(first + place):
-                return False
-            place += 1
-            longest = max(longest, place)
-    # A word may be called 1, but then the next is not called 2, in every sentence.
-    return longest > 1
 
 
 def read_columns(
@@ -248,7 +246,7 @@ def read_sentences(
         raise DataError(source, str(fault)) from None
     for number, line in chain(first, lines):
         tally.read = number
-        if not line or (line.isspace() and not line.strip(" \t\r")):
+        if not line.strip(BLANK):
             tally.left_out[BLANK_LINE] += 1
             if words:
                 yield tally.add(start, words, tags, len(words))

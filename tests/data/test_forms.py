@@ -241,6 +241,7 @@ def test_a_wrong_line_is_named(layout, line, fault, end) -> None:
         (Conllu, "1\ta\tO\n1\tb\tO", "2: expected .* the index 2.* put a blank line"),
         (Conllu, "1\ta\tO\n# text = b", "2: expected"),
         (Tsv, "1\ta\tO\n2\tb\tO", " the first column counts words.*--form conllu"),
+        (Tsv, "1\ta\tO\n2\tb\tO\n \n1\tb\tO", " the first column counts words"),
         (Conll, "1 a X O\n2 b X O\n" + "\n1 a X O\n" * 200 + "3 b X O", "403: .* the index 2"),
         (Conll, "a O\n# id 1 = 2", "2: 5 in place of 2 columns"),
         (Conll, "\n\n".join(f"{i} w{i} O" for i in range(1, 12)), " the first column holds numb"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ..errors import DataError
+from ..errors import DataError, readable
 from .columns import OTHER_FORM, Entry, LineForm, read_sentences
 from .lines import Fault, is_language, numbered_lines, open_lines
 from .names import SPLITS
@@ -20,7 +20,6 @@ _SUFFIX = ".tar.gz"
 _CHUNK = 1 << 16
 # Of names and times; gzip could make gigabytes of a few bytes.
 _MAX_HEADER = 1 << 20
-_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError)
 
 
 def find_archives(folder: Path) -> dict[str, Path]:
@@ -76,30 +75,25 @@ def _read_archive(
 ) -> Iterator[tuple[str, Iterator[Sentence]]]:
     names: list[str] = []
     seen: set[str] = set()
-    try:
-        with _Stream(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
-            for member in archive:
-                names.append(member.name)
-                split = PurePosixPath(member.name).name
-                file = archive.extractfile(member) if split in SPLITS and member.isreg() else None
-                if file is None:
-                    continue
-                if split in seen:
-                    raise DataError(path, f"holds `{split}` twice. Remove one of the two.")
-                seen.add(split)
-                name = f"{path}:{member.name}"
-                lines = numbered_lines(_archive_lines(file, path), name)
-                yield split, read_sentences(lines, Raw(lang), types, tally.begin(name))
-            # tarfile ends without a word at a damaged header: only zeros may follow the last
-            # member. Reading them also checks the checksum at the end of the stream.
-            stream.seek(archive.offset)
-            while block := stream.read(_CHUNK):
-                if block.strip(b"\0"):
-                    raise tarfile.ReadError("damaged header")
-    except DataError:
-        raise
-    except (*_BROKEN, ValueError, OverflowError) as error:  # sizes that cannot be
-        raise _broken(path, error) from error
+    with _whole(path), _Stream(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        for member in archive:
+            names.append(member.name)
+            split = PurePosixPath(member.name).name
+            file = archive.extractfile(member) if split in SPLITS and member.isreg() else None
+            if file is None:
+                continue
+            if split in seen:
+                raise DataError(path, f"holds `{split}` twice. Remove one of the two.")
+            seen.add(split)
+            name = f"{path}:{member.name}"
+            lines = numbered_lines(_archive_lines(file, path), name)
+            yield split, read_sentences(lines, Raw(lang), types, tally.begin(name))
+        # tarfile ends without a word at a damaged header: only zeros may follow the last member.
+        # Reading them also checks the checksum at the end of the stream.
+        stream.seek(archive.offset)
+        while block := stream.read(_CHUNK):
+            if block.strip(b"\0"):
+                raise tarfile.ReadError("damaged header")
     if not seen:
         message = f"holds none of {', '.join(SPLITS)}, but {', '.join(sorted(names)) or 'nothing'}."
         raise DataError(path, f"{message} Take the language's own PAN-X archive.")
@@ -116,12 +110,10 @@ class _Stream(gzip.GzipFile):
 
 
 def _archive_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
-    try:
+    with _whole(path):
         while chunk := file.read(_CHUNK):
             yield chunk
-    except _BROKEN as error:
-        raise _broken(path, error) from error
 
 
-def _broken(path: Path, error: Exception) -> DataError:
-    return DataError(path, f"the archive is broken ({error}). Download or pack it again.")
+def _whole(path: Path) -> AbstractContextManager[None]:
+    return readable(path, "the archive is broken", "Download or pack it again.")

@@ -13,7 +13,7 @@ from ..errors import DataError
 from .lines import Fault, excerpt, open_lines
 from .tags import Sentence, is_tag, tagset, unknown_tag
 from .tally import BLANK as BLANK_LINE
-from .tally import MARK, FileTally
+from .tally import FileTally
 
 # No-break and ideographic spaces do occur as tokens, so they separate nothing.
 BLANK = " \t"
@@ -207,8 +207,7 @@ def read_iob(path: Path, types: Sequence[str], tally: FileTally) -> Iterator[Sen
     known = tagset(types)
     n_columns = 0
     with open_lines(path) as lines:
-        for number, line in lines:
-            tally.read = number
+        for number, line in tally.lines(lines):
             if not (entries := line.split()):
                 tally.left_out[BLANK_LINE] += 1
                 continue
@@ -244,8 +243,7 @@ def read_sentences(
         layout.begin([line for _, line in first])
     except Fault as fault:
         raise DataError(source, str(fault)) from None
-    for number, line in chain(first, lines):
-        tally.read = number
+    for number, line in tally.lines(chain(first, lines)):
         if not line.strip(BLANK):
             tally.left_out[BLANK_LINE] += 1
             if words:
@@ -271,6 +269,5 @@ def read_sentences(
         if len(words) > _MAX_WORDS:
             message = f"a sentence of more than {_MAX_WORDS:,} words. Put a blank line between"
             raise DataError(source, f"{message} two sentences.", line=start)
-        tally.marks += line.startswith(MARK)
     if words:
         yield tally.add(start, words, tags, len(words))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,15 @@ class FileTally:
     noted: dict[str, list[Any]] = field(default_factory=dict)
     counted: str = ""  # what entities' places in the text count, if not its characters
     marks: int = 0  # lines, but for the first, that begin with a byte order mark
-    # Sentences of more words than LONG_SENTENCE, the first of them `long_words` words from the line
-    # `long_line` on.
-    long: int = 0
-    long_line: int | str = 0
-    long_words: int = 0
+    # Where sentences of more words than LONG_SENTENCE begin, and how many words these have.
+    long: list[tuple[int | str, int]] = field(default_factory=list)
+
+    def lines(self, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+        """Count numbered lines as they are read."""
+        for number, line in lines:
+            self.read = number
+            self.marks += line.startswith(MARK)
+            yield number, line
 
     def add(
         self, line: int | str, words: list[str], tags: Sequence[str] = (), n_used: int = 1
@@ -45,16 +49,12 @@ class FileTally:
 
         n_used (int): The lines or rows that it is made of.
         """
-        repaired: list[str] = []
-        if tags:
-            repaired = repair_tags(tags)
-            self.repaired += count_repairs(tags, repaired)
+        repaired = repair_tags(tags)
+        self.repaired += count_repairs(tags, repaired)
         self.used += n_used
         self.sentences += 1
         if len(words) > LONG_SENTENCE:
-            self.long += 1
-            if self.long == 1:
-                self.long_line, self.long_words = line, len(words)
+            self.long.append((line, len(words)))
         return words, repaired
 
     def note(self, what: str, place: str) -> None:
@@ -65,11 +65,11 @@ class FileTally:
         """What of it looks wrong, a line each."""
         found = []
         if self.long:
-            more = f" ({self.long:,} above {LONG_SENTENCE:,} words)" if self.long > 1 else ""
+            (line, n_words), n = self.long[0], len(self.long)
+            more = f" ({n:,} above {LONG_SENTENCE:,} words)" if n > 1 else ""
             found.append(
-                f":{self.long_line}: one sentence of {self.long_words:,} words{more}. Is a blank "
-                "line, or a line end, missing? Cut it into sentences: training on it takes "
-                "gigabytes of memory."
+                f":{line}: one sentence of {n_words:,} words{more}. Is a blank line, or a line "
+                "end, missing? Cut it into sentences: training on it takes gigabytes of memory."
             )
         if not self.sentences:
             found.append(": holds no sentences.")

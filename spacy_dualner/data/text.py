@@ -31,10 +31,8 @@ def read_text(path: Path, lang: str, tally: FileTally | None = None) -> Iterator
     tally = tally or FileTally(str(path))
     split = _characters if lang in PER_CHARACTER else WordSplitter().words
     with open_lines(path) as lines:
-        for number, line in lines:
-            tally.read = number
+        for number, line in tally.lines(lines):
             # Files that were put together have marks in their middle, which are no text.
-            tally.marks += line.startswith(MARK)
             if words := split(line.removeprefix(MARK)):
                 tally.add(number, words)
                 yield words
@@ -53,9 +51,7 @@ def read_translations(path: Path, lang: str, tally: FileTally | None = None) -> 
     tally = tally or FileTally(str(path))
     blank = 0
     with open_lines(path) as lines:
-        for number, line in lines:
-            tally.read = number
-            tally.marks += line.startswith(MARK)
+        for number, line in tally.lines(lines):
             if "\t" in line:
                 message = f"a tab in a line of plain text. {OTHER_FORM}"
                 raise DataError(path, message, line=number, text=excerpt(line))

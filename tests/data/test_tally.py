@@ -84,6 +84,8 @@ def test_files_that_were_put_together_are_said(tmp_path) -> None:
     tally = tally_of(data, tmp_path / "corpus")
     said = "lines after the first that begin with a byte order mark (U+FEFF): 1."
     assert f"train-de.tsv: {said}" in warnings(tally)
+    iob = put(tmp_path / "iob", {"train-de.iob": "\ufeffa|O\n\ufeffb|O\n"})
+    assert f"train-de.iob: {said}" in warnings(tally_of(iob, tmp_path / "corpus"))
     text = put(tmp_path / "text", {"de.txt": "\ufeffEins\n\ufeffZwei drei\n"})
     assert f"de.txt: {said}" in warnings(tally_of(text, tmp_path / "corpus"))
     assert words_of(tmp_path / "corpus/unlabelled/de.spacy") == ["Eins", "Zwei drei"]

@@ -186,7 +186,7 @@ def _spans(doc: Doc, marks: Iterable[Mark], align: str, tally: FileTally, place:
             tally.note("entities left out, as they are empty", place)
             continue
         span = doc.char_span(start, end, mark.label, alignment_mode=align)
-        if span is None:
+        if span is None or span.text.isspace():
             tally.note("entities left out, as they cut a word", place)
             continue
         if (span.start_char, span.end_char) != (start, end):

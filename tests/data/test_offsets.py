@@ -89,6 +89,12 @@ def test_entities_that_cut_a_word(align, expected, said) -> None:
     assert (left_out in tally.notes()) == (align == "contract")
 
 
+def test_an_entity_of_white_space_alone_once_it_is_narrowed() -> None:
+    (sentence,), tally = read([MarkedText("1", "Bonner  Haus", [Mark(1, 11, "LOC")])], "contract")
+    assert entities(sentence) == []
+    assert tally.noted == {"entities left out, as they cut a word": [1, "1"]}
+
+
 def test_an_unknown_way_to_align() -> None:
     with pytest.raises(DualNerError, match=r"Unknown --align 'widen'. Choose one of: expand, con"):
         read([], "widen")

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ..errors import DataError
-from .lines import Fault, excerpt, open_lines
+from .lines import N_FIRST, Fault, excerpt, open_lines
 from .tags import Sentence, is_tag, tagset, unknown_tag
 from .tally import BLANK as BLANK_LINE
 from .tally import FileTally
@@ -23,8 +23,6 @@ OTHER_FORM = "Mend the line, or choose another --form."
 _BLANKS = re.compile(f"[{BLANK}]+")
 # Of CoNLL-U: a word that stands for the words 1 to 2, and a word that the text does not hold.
 _NOT_A_WORD = re.compile(r"\d+-\d+|\d+\.\d+")
-# Whether the first column counts words is told by so many lines.
-_N_FIRST = 200
 # In so many lines, words differ and are not all numbers.
 _MIN_ALIKE = 10
 
@@ -238,7 +236,7 @@ def read_sentences(
     words: list[str] = []
     tags: list[str] = []
     start = 0
-    first = list(islice(lines, _N_FIRST))
+    first = list(islice(lines, N_FIRST))
     try:
         layout.begin([line for _, line in first])
     except Fault as fault:

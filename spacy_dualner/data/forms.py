@@ -24,7 +24,7 @@ from .columns import (
 )
 from .docbin import read_docbin
 from .hub import find_parquet, read_parquet_splits
-from .lines import excerpt, open_lines
+from .lines import N_FIRST, excerpt, open_lines
 from .names import (
     DOC_SUFFIXES,
     JSON_SUFFIXES,
@@ -127,9 +127,6 @@ FORMS: dict[str, Form] = {
 }
 """The forms by the names that `--form` takes."""
 
-# Recognition looks at this many lines of a file, and takes the form that most of them have: a
-# malformed line is for the reader to name.
-_N_LINES = 200
 _RAW = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*:.+")
 _PLAIN = "plain text"
 _TO_READ = "How to bring other forms into one that is read: docs/data.md"
@@ -238,21 +235,18 @@ def _split_files(folder: Path) -> Iterable[Path]:
 
 
 def _forms_of(path: Path) -> list[str]:
-    """The forms that a file may be of."""
-    return _forms_of_file(path) or [_form_of(path)]
-
-
-def _form_of(path: Path) -> str:
-    """The form of a file's first lines."""
+    """The forms that a file may be of: by its structure, or else that of most of its lines."""
+    if own := _forms_of_file(path):
+        return own
     forms: Counter[str] = Counter()
     with open_lines(path) as lines:
-        for _, line in islice(lines, _N_LINES):
+        for _, line in islice(lines, N_FIRST):
             columns = line.split()
             if columns and columns[0] == DOCSTART:
-                return "conll"
+                return ["conll"]
             if columns and not (line.startswith("#") and not is_tag(columns[-1])):
                 forms[_form_of_line(line)] += 1
-    return max(forms, key=forms.__getitem__, default=_PLAIN)
+    return [max(forms, key=forms.__getitem__, default=_PLAIN)]
 
 
 def _form_of_line(line: str) -> str:

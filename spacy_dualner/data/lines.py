@@ -23,6 +23,8 @@ _GZIP = ".gz"
 _CHUNK = 1 << 16
 # Of a line, or of lines that are read together: gzip can make ten gigabytes of as many megabytes.
 MAX_BYTES = 1 << 30
+# What a file is, is told by so many lines or records. A malformed one is for its reader to name.
+N_FIRST = 200
 
 
 class Fault(Exception):

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import DataError, DualNerError
-from .lines import open_lines
+from .lines import N_FIRST, open_lines
 
 _JSON = re.compile(r'\s*(\[\s*\{|\{\s*")')
 _XML = re.compile(r"\s*<(\?xml|!doctype|html)\b", re.IGNORECASE)
@@ -22,7 +22,6 @@ _PAIR = r"[^|\s]+(\|[^|\s]+){1,2}"
 _ONE_LINE_IOB = re.compile(rf"{_PAIR}( +{_PAIR})* *")
 _CONLLU_TABS = 9
 _MIN_ROWS = 2
-_N_LINES = 200
 
 TABLE = "tab-separated values"
 IOB = "token|tag pairs in one line (spaCy's .iob)"
@@ -32,7 +31,7 @@ def first_lines(path: Path) -> list[str]:
     """The first lines of a file, up to one that cannot be read, which is for a reader to name."""
     found: list[str] = []
     with open_lines(path) as lines, suppress(DualNerError):
-        found.extend(line for _, line in islice(lines, _N_LINES))
+        found.extend(line for _, line in islice(lines, N_FIRST))
     return found
 
 
@@ -73,9 +72,6 @@ def check_lines(lines: Sequence[str], source: str | Path, remedy: str) -> None:
 
 
 def _is_object(line: str) -> bool:
-    if not line.lstrip().startswith("{"):
-        return False
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
+    with suppress(ValueError, RecursionError):
+        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
+    return False

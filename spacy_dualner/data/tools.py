@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DataError, DualNerError
-from .lines import MAX_BYTES, Fault, excerpt, open_lines
+from .lines import MAX_BYTES, N_FIRST, Fault, excerpt, open_lines
 from .offsets import Mark, MarkedText, read_marked
 from .tags import Sentence
 from .tally import FileTally
 
-_N_SHOWN = 200
 _LINES = "Export JSON lines, or in parts."
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -149,7 +148,7 @@ def tools_of(path: Path) -> list[str]:
     """The tools that a file may be of, by its first records; none if it is no JSON."""
     records: list[dict[str, Any]] = []
     with suppress(DualNerError):
-        records.extend(record for _, record in islice(read_records(path), _N_SHOWN))
+        records.extend(record for _, record in islice(read_records(path), N_FIRST))
     return [name for name, tool in TOOLS.items() if any(map(tool.shows, records))]
 
 

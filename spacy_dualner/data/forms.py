@@ -59,21 +59,19 @@ class Form:
     # Reads that, given the language, the entity types that tags may name, and where to count lines.
     read: Callable[..., Splits]
     plain: bool = False  # whether it is text without tags, in one file a language
-    file: bool = False  # whether one file may be given in place of a folder
+    file: bool = True  # whether one file may be given in place of a folder
     aligned: bool = False  # whether entities are given by character, and `read` takes `align`
     unit: str = "lines"  # what is counted
 
 
 def _files(
-    read: Callable[..., Iterator[Sentence]],
-    suffixes: Sequence[str],
-    file: bool = True,
-    aligned: bool = False,
-    unit: str = "lines",
+    read: Callable[..., Iterator[Sentence]], shown: str, suffixes: Sequence[str] = (), **more: Any
 ) -> Form:
     """A form of files that are named for their split; a single one that is not is for training.
 
-    suffixes (Sequence[str]): Of the files where one may be given alone; else any suffix will do.
+    shown (str): The suffix in messages.
+    suffixes (Sequence[str]): As `split_files` takes them.
+    more (Any): Further fields of the form.
     """
 
     def read_files(
@@ -82,10 +80,8 @@ def _files(
         for path in paths:
             yield split_of(path) or "train", read(path, types, tally.begin(path), **how)
 
-    shown = suffixes[0]
     content = f"{{train,dev,test}}-xx{shown} files or folders xx of {{train,dev,test}}{shown}"
-    find = partial(split_files, suffixes=suffixes if file else ())
-    return Form(content, find, read_files, file=file, aligned=aligned, unit=unit)
+    return Form(content, partial(split_files, suffixes=suffixes), read_files, **more)
 
 
 def _plain(
@@ -100,25 +96,28 @@ def _plain(
     def find_files(source: Path) -> Mapping[str, Path]:
         return {"": source} if source.is_file() else find(source)
 
-    return Form(content, find_files, read_splits, plain=True, file=True)
+    return Form(content, find_files, read_splits, plain=True)
 
 
 FORMS: dict[str, Form] = {
-    "raw": Form("xx.tar.gz archives or xx/{train,dev,test} folders", find_archives, read_splits),
-    "tsv": _files(partial(read_columns, Tsv), [".tsv"], file=False),
+    "raw": Form(
+        "xx.tar.gz archives or xx/{train,dev,test} folders", find_archives, read_splits, file=False
+    ),
+    "tsv": _files(partial(read_columns, Tsv), ".tsv", file=False),
     "hub": Form(
         "folders xx or PAN-X.xx of parquet files, or of save_to_disk",
         find_parquet,
         read_parquet_splits,
+        file=False,
         unit="rows",
     ),
-    "conll": _files(partial(read_columns, Conll), [".conll"], file=False),
-    "conllu": _files(partial(read_columns, Conllu), [".conllu"], file=False),
-    "iob": _files(read_iob, [".iob", ".txt"]),
-    "spacy": _files(read_docbin, DOC_SUFFIXES, unit="Docs"),
+    "conll": _files(partial(read_columns, Conll), ".conll", file=False),
+    "conllu": _files(partial(read_columns, Conllu), ".conllu", file=False),
+    "iob": _files(read_iob, ".iob"),
+    "spacy": _files(read_docbin, ".spacy", DOC_SUFFIXES, unit="Docs"),
     **{
-        name: _files(partial(read_tool, tool), JSON_SUFFIXES, aligned=True, unit="records")
-        for name, tool in TOOLS.items()
+        name: _files(partial(read_tool, own), ".jsonl", JSON_SUFFIXES, aligned=True, unit="records")
+        for name, own in TOOLS.items()
     },
     "text": _plain("xx.txt files", text_files, read_text, UNLABELLED),
     "translated": _plain(
@@ -256,6 +255,6 @@ def _form_of_line(line: str) -> str:
     if len(columns) > 1 and is_tag(columns[-1]):
         if _RAW.fullmatch(columns[0]):
             return "raw"
-        return "tsv" if len(columns) == 2 else "conll"
+        return "tsv" if len(columns) == 2 and line == line.rstrip(BLANK) else "conll"
     columns = line.split()
     return "conll" if len(columns) > 1 and is_tag(columns[-1]) else _PLAIN

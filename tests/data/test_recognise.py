@@ -11,7 +11,7 @@ from helpers.panx import TRAIN, pack, raw
 from spacy.tokens import DocBin
 
 from spacy_dualner.data.convert import convert
-from spacy_dualner.data.forms import recognise_form
+from spacy_dualner.data.forms import FORMS, recognise_form
 from spacy_dualner.data.names import split_files, translation_files
 from spacy_dualner.errors import DataError
 
@@ -52,7 +52,9 @@ TEXT = "Bonn liegt da.\nEin O\n"
         ({"de_gsd-ud-train.iob2": CONLLU.replace("\n1", "\n1-2\tx\t_\n1")}, "conllu"),
         ({"train-de.tsv": "1990\tO\n1991\tO\n"}, "tsv"),
         ({"PAN-X.de/train-00000-of-00001.parquet": b""}, "hub"),
+        ({"train-de.tsv": TSV.replace("\n", "\t\n")}, "conll"),
         ({"train-en.iob": IOB, "dev-en.iob": "x|O\n"}, "iob"),
+        ({"train-en.bio": IOB}, "iob"),
         ({"train-en.iob.gz": gzip.compress(IOB.encode())}, "iob"),
         ({"en-ud-train.conllu": NAME}, "conllu"),
         ({"train-en.conll": "# id 5f7e\tdomain=en\nBonn _ _ B-LOC\n"}, "conll"),
@@ -74,6 +76,7 @@ TEXT = "Bonn liegt da.\nEin O\n"
 )
 def test_forms_are_recognised(tmp_path, contents, form) -> None:
     assert recognise_form(put(tmp_path, contents)) == form
+    assert FORMS[form].find(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -57,16 +57,13 @@ def evaluate_cli(
 
     check_json(options.output, "result of evaluate", "languages", "mean")
     use_device(options.gpu_id)
-    from ..data.docbin import languages
     from ..evaluation.scores import evaluate
 
     defaults = read_preset(options.preset)
     results = evaluate(
         model,
         corpus,
-        options.langs
-        or [*defaults.source, *defaults.targets]
-        or languages(corpus, [options.split]),
+        options.langs or [*defaults.source, *defaults.targets],
         source=options.source or defaults.source,
         split=options.split,
         limit=_number(options.limit) if options.limit else defaults.test_limit,

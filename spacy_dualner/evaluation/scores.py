@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from tqdm import tqdm
 
-from ..data.docbin import corpus_path, read_docs, read_shards
+from ..data.docbin import corpus_path, read_docs, read_shards, split_paths
 from ..decoding.decodings import DECODINGS
 from ..errors import DualNerError
 from ..labels.gold import doc_tags
@@ -61,8 +61,8 @@ def evaluate(
     """Score a pipeline on gold tokens, and if asked on raw text, language by language.
 
     model (Union[str, Path]): Folder or package of the pipeline.
-    corpus (Path): Corpus folder.
-    langs (Sequence[str]): Languages to score.
+    corpus (Path): Corpus folder; without languages also one `xx.spacy`.
+    langs (Sequence[str]): Languages to score; all of that part of the corpus if empty.
     settings (EvaluateSettings): What is scored of them.
     progress (bool): Whether to show a progress bar.
     options (Any): Settings by name, in place of those of `settings`: `split="dev"`.
@@ -74,11 +74,10 @@ def evaluate(
     split, limit, component = settings.split, settings.limit, settings.component
     nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
-    if not langs:
-        raise DualNerError("No language to evaluate. Name them with --langs, as in en,de.")
     known = set(settings.source or source_languages(nlp))
     results: dict[str, Any] = {}
     paths = {lang: corpus_path(corpus, split, lang) for lang in langs}
+    paths = paths or split_paths(corpus, split)
     check_annotated(paths.values(), limit)
     for lang, path in paths.items():
         docs = list(read_docs(path, nlp.vocab, limit))

@@ -71,6 +71,15 @@ def test_the_form_of_the_results(folder: Path) -> None:
             assert results["mean_targets"][decode][key] == pytest.approx((de + sw) / 2)
 
 
+def test_without_languages_all_are_scored(folder: Path) -> None:
+    model, corpus = folder / "model", folder / "corpus"
+    assert list(evaluate(model, corpus, [])["languages"]) == ["de", "en", "sw"]
+    assert list(evaluate(model, corpus_path(corpus, "test", "sw"), [])["languages"]) == ["sw"]
+    status, said = run_cli("dualner", "evaluate", model, corpus, "--split", "devel")
+    assert status == 1
+    assert f"{corpus} holds no text in devel." in said and "--split" in said
+
+
 def test_the_source_can_be_named(folder: Path) -> None:
     results = evaluate(folder / "model", folder / "corpus", ["en", "de"], source=["de"])
     assert results["mean_targets"]["span"] == results["languages"]["en"]["span"]

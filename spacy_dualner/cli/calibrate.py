@@ -92,6 +92,9 @@ def print_measures(results: dict[str, Any]) -> None:
     for decode, own in results["decodings"].items():
         what = "and a network" if own["network"] else "alone"
         msg.info(f"{decode}: temperature {own['temperature']:.2f} {what}")
+        if own["right"] in (0, own["found"]):
+            what = f"{own['right']:,} of {own['found']:,} entities found are right"
+            msg.warn(f"{decode}: {what}: nothing to fit confidences to. Give more annotated text")
     if results["unlabelled"]["languages"]:
         msg.info(f"Without annotations: {', '.join(results['unlabelled']['languages'])}")
     own = results["decodings"][results["decode"]]

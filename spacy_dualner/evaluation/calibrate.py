@@ -92,6 +92,8 @@ def calibrate(
     for name, fitted in fits.items():
         judged = {lang: own.judge(name) for lang, own in tested.items()}
         decodings[name] = {
+            "found": fitted.n_found,
+            "right": fitted.n_right,
             "temperature": fitted.temperature,
             "network": fitted.calibrator is not None,
             "held_out_log_loss": fitted.held_out,
@@ -166,8 +168,8 @@ def fit(
     temperature = fit_temperature(
         lambda value: np.concatenate([own.confidences(Fit(value)) for own in known]), right
     )
-    scaled = Fit(temperature)
-    if method == "temperature" or not 0 < right.sum() < len(right):
+    scaled = Fit(temperature, n_found=len(right), n_right=int(right.sum()))
+    if method == "temperature" or not 0 < scaled.n_right < scaled.n_found:
         return scaled
     others = [own.read(decode) for own in unlabelled]
     expected, scaled.power = expect(known, others)

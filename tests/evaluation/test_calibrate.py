@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from helpers.corpus import entities, run_cli, stage2_config, write_corpus
 from helpers.noisy import write_noisy
 from helpers.tiny import SENTENCES, train_nlp
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
@@ -122,6 +123,22 @@ def test_method(folder: Path, tmp_path: Path, method: str) -> None:
     pipe = spacy.load(tmp_path / "out").get_pipe("dualner")
     temperatures = {d: own["temperature"] for d, own in results["decodings"].items()}
     assert pipe.cfg["temperature"] == pytest.approx(temperatures)
+
+
+def test_without_a_mistake_there_is_nothing_to_fit(folder: Path, tmp_path: Path) -> None:
+    """The least loss would be at confidences of 1, in every language."""
+    nlp = spacy.load(folder / "model")
+    docs = list(read_docs(corpus_path(folder / "corpus", "dev", "en"), nlp.vocab))
+    found = nlp.pipe(Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs)
+    path = corpus_path(tmp_path / "corpus", "dev", "en")
+    path.parent.mkdir(parents=True)
+    DocBin(docs=found).to_disk(path)
+    status, said = run_cli(
+        "dualner", "calibrate", folder / "model", tmp_path / "out", "-c", tmp_path / "corpus"
+    )
+    assert status == 0, said
+    assert re.search(r"span: (\d+) of \1 entities found are right: nothing to fit", said)
+    assert spacy.load(tmp_path / "out").get_pipe("dualner").cfg["temperature"]["span"] == 1.0
 
 
 def test_decode_of_the_copy(folder: Path, tmp_path: Path) -> None:

@@ -168,8 +168,7 @@ def _find(source: Path, form: str, langs: Sequence[str]) -> dict[str, Any]:
             message = f"holds data of {other} and of {lang}, which are one language and would be"
             raise DataError(source, f"{message} one file on some disks. Give both one name.")
     if not found:
-        forms = " or ".join(f"`--form {name}`" for name in FORMS)
-        message = f"holds no {content}. Give another folder, or choose the form with {forms}."
+        message = f"holds no {content}. Name its files so, or give another folder or --form."
         raise DataError(source, message)
     missing = [lang for lang in langs if lang not in found]
     if missing:

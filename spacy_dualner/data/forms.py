@@ -128,6 +128,7 @@ FORMS: dict[str, Form] = {
 
 _RAW = re.compile(r"[A-Za-z]{2,3}([-_]\w+)*:.+")
 _PLAIN = "plain text"
+_TO_NAME = "Call files by part and language, as train-en.conll or (raw text) de.txt"
 _TO_READ = "How to bring other forms into one that is read: docs/data.md"
 
 
@@ -150,8 +151,10 @@ def recognise_form(source: Path) -> str:
         for path in unknown:
             _refuse(path)
         held = _names(source)
-        message = f"holds nothing of a known form ({', '.join(FORMS)}), but {held}. Give another"
-        raise DataError(source, f"{message} folder, or the form with --form. {_TO_READ}.")
+        message = (
+            f"holds nothing of a known form ({', '.join(FORMS)}), but {held}. {_TO_NAME}, give"
+        )
+        raise DataError(source, f"{message} another folder, or the form with --form. {_TO_READ}.")
     if len(found) > 1:
         within = source if source.is_dir() else source.parent
         held = " and ".join(f"{path.relative_to(within)} ({form})" for form, path in found.items())
@@ -187,8 +190,10 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
             yield from ((form, source) for form in forms)
             return
         if suffix_of(source) != ".txt":
-            message = "not a folder. Give the folder that holds it, or, if it is plain text, choose"
-            raise DataError(source, f"{message} `--form text` or `--form translated`.")
+            message = f"not a folder. {_TO_NAME}, and give the folder that holds it; or, if it is"
+            raise DataError(
+                source, f"{message} plain text, choose `--form text` or `--form translated`."
+            )
     else:
         yield from (("raw", path) for path in find_archives(source).values() if path.is_file())
         yield from (("hub", path) for path in find_parquet(source).values())

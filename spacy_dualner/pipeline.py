@@ -44,6 +44,9 @@ def load_pipeline(model: str | Path) -> Language:
         return spacy.load(model)
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (None, errno.ENOSPC):
+            if (best := Path(model) / "model-best").is_dir():
+                message = f"is no pipeline, but holds some. Name one of them, as in {best}."
+                raise DataError(model, message) from error
             raise  # spaCy's own, or no room for temporary files
         for folder in _folders(model):
             check_files(folder)

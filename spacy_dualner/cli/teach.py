@@ -42,7 +42,7 @@ def teach_cli(
     from ..teaching.teach import teach
     from ..training.presets import overridden
 
-    with show_validation_error(config_path, hint_fill=False):
+    with show_validation_error(config_path, show_config=False, hint_fill=False):
         config = overridden(read_config(config_path, interpolate=False), overrides)
         resolved = resolve_config(config)
     with going_on("Go on with the same command and --resume."):

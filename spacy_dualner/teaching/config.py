@@ -51,7 +51,8 @@ def resolve_config(config: Config) -> TeachingConfig:
     Raises ConfigValidationError where a setting is missing, unknown or of the wrong type, and
     DualNerError for an optimizer of another kind, or a setting that would do nothing.
     """
-    missing = [{"loc": (name,), "msg": "section missing"} for name in SCHEMAS if name not in config]
+    no_section = "section missing: this is no config of stage 2"
+    missing = [{"loc": (name,), "msg": no_section} for name in SCHEMAS if name not in config]
     if missing:
         raise ConfigValidationError(config=config, errors=missing)
     full = interpolated(DEFAULTS.merge(config))

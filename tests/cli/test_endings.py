@@ -353,3 +353,11 @@ def test_a_folder_is_not_looked_for_among_packages(
     for name in (str(damaged), damaged):
         load_pipeline(name)
     assert not asked
+
+
+def test_the_folder_above_a_pipeline_is_told_from_one(damaged: Path) -> None:
+    shutil.copytree(damaged, damaged / "model-best")
+    (damaged / "config.cfg").unlink()
+    (damaged / "meta.json").unlink()
+    with pytest.raises(DataError, match=f"is no pipeline.* as in {damaged}/model-best"):
+        load_pipeline(damaged)

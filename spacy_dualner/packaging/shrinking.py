@@ -50,8 +50,7 @@ def shrink(
     Raises DualNerError where the pipeline cannot be trimmed, text is missing, or F1 falls by more
     than the tolerance; nothing is written then.
     """
-    splits, eval_split, limit = settings.splits, settings.eval_split, settings.limit
-    component, langs = settings.component, settings.langs
+    splits, eval_split, langs = settings.splits, settings.eval_split, settings.langs
     paths = list(chain.from_iterable(text_paths(corpus, splits, langs).values()))
     found = list(langs) or languages(corpus, [*splits, eval_split])
     scored = {lang: corpus_path(corpus, eval_split, lang) for lang in found}
@@ -61,26 +60,24 @@ def shrink(
             f"No text in {corpus / eval_split} to score the pipelines on. Name another part of the "
             "corpus that is annotated with --eval-split."
         )
-    check_annotated(scored.values(), limit, "--eval-split")
+    check_annotated(scored.values(), settings.limit, "--eval-split")
     nlp = load_pipeline(model)
     check_output(output, nlp.path)
-    shim = find_encoder(nlp, component)
+    shim = find_encoder(nlp, settings.component)
     read_spec(shim.words().tokenizer)
-    before = measure(nlp, nlp.path, scored, component, limit=limit, progress=progress)
+    before = measure(nlp, scored, settings, progress=progress)
     # Scoring leaves the words of the text in a pipeline, and they would be written with it.
     del nlp, shim
     nlp = load_pipeline(model)
     bar = tqdm(paths, desc="sub-words", leave=False, disable=None if progress else True)
     shards = (shard for path in bar for shard in read_shards(path))
-    shim = find_encoder(nlp, component)
+    shim = find_encoder(nlp, settings.component)
     trim(shim, used_ids(shim.words().tokenizer, shards))
     shim.store_in(torch.float16)
     with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside, exclude=_unneeded(nlp))
         del nlp, shim
-        after = measure(
-            load_pipeline(aside), aside, scored, component, limit=limit, progress=progress
-        )
+        after = measure(load_pipeline(aside), scored, settings, progress=progress)
         lost = before["mean"] - after["mean"]
         if not lost <= settings.tolerance:
             raise DualNerError(
@@ -116,34 +113,29 @@ def trim(shim: EncoderShim, used: Iterable[int]) -> None:
 
 
 def measure(
-    nlp: Language,
-    folder: Path,
-    scored: Mapping[str, Path],
-    component: str = "dualner",
-    *,
-    limit: int = 0,
-    progress: bool = False,
+    nlp: Language, scored: Mapping[str, Path], settings: ShrinkSettings, *, progress: bool = False
 ) -> dict[str, Any]:
-    """Size, speed and F1 of a pipeline.
+    """Size, speed and F1 of a pipeline that was loaded from its folder.
 
+    scored (Mapping[str, Path]): The annotated text of each language.
     RETURNS (Dict[str, Any]): `bytes` of the folder, `subwords`, `parameters` of the encoder,
         `words_per_second` of `nlp.pipe`, F1 by `languages` of the pipeline's own `decode`, and
         their `mean`.
     """
-    decode = find_component(nlp, component).cfg["decode"]
-    shim = find_encoder(nlp, component)
+    decode = find_component(nlp, settings.component).cfg["decode"]
+    shim = find_encoder(nlp, settings.component)
     scores: dict[str, float] = {}
     words, seconds = 0, 0.0
     for lang, path in tqdm(scored.items(), leave=False, disable=None if progress else True):
-        docs = list(read_docs(path, nlp.vocab, limit))
-        scores[lang] = evaluate_docs(nlp, docs, component)[decode]["f"]
+        docs = list(read_docs(path, nlp.vocab, settings.limit))
+        scores[lang] = evaluate_docs(nlp, docs, settings.component)[decode]["f"]
         bare = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
         begin = perf_counter()
         deque(nlp.pipe(bare), maxlen=0)
         seconds += perf_counter() - begin
         words += sum(map(len, bare))
     return {
-        "bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        "bytes": sum(path.stat().st_size for path in nlp.path.rglob("*") if path.is_file()),
         "subwords": len(shim.words().tokenizer),
         "parameters": sum(weight.numel() for weight in shim.transformer.parameters()),
         "words_per_second": words / seconds,

@@ -25,14 +25,10 @@ def _restore() -> None:
         os.environ[_VARIABLE] = value
 
 
-def use_one_thread_in_workers() -> None:
-    """Have every process forked from here on use one thread."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=_prepare,
-            after_in_parent=_restore,
-            after_in_child=lambda: torch.set_num_threads(1),
-        )
-
-
-use_one_thread_in_workers()
+# Every process forked from here on uses one thread.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_prepare,
+        after_in_parent=_restore,
+        after_in_child=lambda: torch.set_num_threads(1),
+    )

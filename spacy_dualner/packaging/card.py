@@ -106,14 +106,14 @@ class Card:
     baseline: Baseline | None = None  # the same of another pipeline
 
     def __post_init__(self) -> None:
-        scored, before = _languages(self.results), self.baseline
-        if before is not None and _languages(before.results).keys() != scored.keys():
+        before = self.baseline
+        if before is not None and before.results["languages"].keys() != self._scored.keys():
             raise DualNerError(
                 f"The baseline '{before.name}' has other languages than the scores. Evaluate both "
                 "pipelines on the same."
             )
-        for given in (self.results, before.results if before else None):
-            if given is not None and self.origin.decode not in given["mean"]:
+        for given in self._given:
+            if self.origin.decode not in given["mean"]:
                 raise DualNerError(
                     f"The pipeline's decoding is '{self.origin.decode}', of which the scores say "
                     "nothing: an earlier version made them. Evaluate again."
@@ -150,7 +150,7 @@ class Card:
     def render(self) -> ModelCard:
         """The card: `text` is README.md, the whole with the hub's metadata is HUB_README.md."""
         record = self.origin.stage2
-        header, *rows = self._scores() if self.results else [[]]
+        header, *rows = self._table(self.results) if self.results else [[]]
         content = ModelCard.from_template(
             self._metadata(),
             template_str=_TEMPLATE.read_text(encoding="utf8"),
@@ -172,7 +172,6 @@ class Card:
 
     def _metadata(self) -> ModelCardData:
         said, origin = self.statements, self.origin
-        scored = _languages(self.results)
         results = [
             EvalResult(
                 task_type="token-classification",
@@ -184,10 +183,10 @@ class Card:
                 metric_name="NER F1",
                 metric_value=_share(scores[origin.decode]["f"]),
             )
-            for lang, scores in scored.items()
+            for lang, scores in self._scored.items()
         ]
         return ModelCardData(
-            language=list(dict.fromkeys([*origin.source, *origin.target, *scored])) or None,
+            language=list(dict.fromkeys([*origin.source, *origin.target, *self._scored])) or None,
             license=self.meta["license"].replace(" ", "-").lower() or None,
             library_name="spacy",
             pipeline_tag="token-classification",
@@ -197,17 +196,14 @@ class Card:
             eval_results=results or None,
         )
 
-    def _scores(self) -> list[list[str]]:
+    def _table(self, results: dict[str, Any]) -> list[list[str]]:
         """The table of scores, its header first."""
         header = ["", "trained on", "P", "R", "F1", *map(_markdown, self.origin.types)]
-        header += ["F1 on raw text"] if self.results and "raw" in self.results["mean"] else []
+        header += ["F1 on raw text"] if "raw" in results["mean"] else []
         header += [f"F1 of {self.baseline.name}", "gain"] if self.baseline else []
-        before = _with_means(self.baseline.results) if self.baseline else {}
-        table = [header]
-        for name, scores in _with_means(self.results).items():
-            if name != "mean_targets" or self._has_targets:
-                table.append(self._score_row(name, scores, before.get(name)))
-        return table
+        before = self._with_means(self.baseline.results) if self.baseline else {}
+        rows = self._with_means(results).items()
+        return [header, *(self._score_row(name, own, before.get(name)) for name, own in rows)]
 
     def _score_row(
         self, name: str, scores: Mapping[str, Any], before: Mapping[str, Any] | None
@@ -226,10 +222,22 @@ class Card:
         ]
 
     @property
-    def _has_targets(self) -> bool:
-        every = (self.results, *([self.baseline.results] if self.baseline else []))
-        others = set(_languages(self.results)) - set(self.origin.source)
-        return bool(others) and all(given and given.get("mean_targets") for given in every)
+    def _scored(self) -> dict[str, Any]:
+        """The scores of each language; none where nothing was scored."""
+        return self.results["languages"] if self.results else {}
+
+    @property
+    def _given(self) -> list[dict[str, Any]]:
+        """All scores, the pipeline's own first."""
+        every = (self.results, self.baseline.results if self.baseline else None)
+        return [results for results in every if results is not None]
+
+    def _with_means(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Scores of each language and their means, of targets too where there are any."""
+        others = self._scored.keys() - self.origin.source.keys()
+        has_targets = others and all(given.get("mean_targets") for given in self._given)
+        means = ["mean", "mean_targets"] if has_targets else ["mean"]
+        return {**results["languages"], **{name: results[name] for name in means}}
 
     def filled_meta(self) -> dict[str, Any]:
         """meta.json with description, sources and, where there are scores, performance.
@@ -251,23 +259,13 @@ class Card:
             ],
         }
         if self.results is not None:
-            scored = {"mean_targets": self.results["mean_targets"]} if self._has_targets else {}
-            f1 = {n: own[decode]["f"] for n, own in (scored | self.results["languages"]).items()}
+            scored = {name: own[decode] for name, own in self._with_means(self.results).items()}
+            mean = scored.pop("mean")
             filled["performance"] = {
-                **{f"ents_{key}": _share(self.results["mean"][decode][key]) for key in "prf"},
-                **{f"ents_f_{name}": _share(f) for name, f in f1.items()},
+                **{f"ents_{key}": _share(mean[key]) for key in "prf"},
+                **{f"ents_f_{name}": _share(own["f"]) for name, own in scored.items()},
             }
         return filled
-
-
-def _languages(results: dict[str, Any] | None) -> dict[str, Any]:
-    """The scores of each language; none where nothing was scored."""
-    return results["languages"] if results else {}
-
-
-def _with_means(results: dict[str, Any] | None) -> dict[str, Any]:
-    means = {name: (results or {}).get(name) for name in ("mean", "mean_targets")}
-    return {**_languages(results), **means}
 
 
 def _markdown(text: str) -> str:

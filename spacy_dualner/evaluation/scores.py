@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from spacy.attrs import ENT_IOB
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
@@ -20,7 +21,7 @@ from ..decoding.decodings import DECODINGS
 from ..errors import DualNerError
 from ..labels.gold import doc_tags
 from ..labels.gold_types import foreign_types
-from ..labels.scheme import IGNORE, LabelScheme
+from ..labels.scheme import LabelScheme
 from ..labels.words import DocWords
 from ..pipeline import find_component, load_pipeline, predict_words
 from ..scorer import entity_scores, mean_scores
@@ -154,24 +155,23 @@ def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner")
         types = {ent.label_ for doc in batch for ent in doc.ents}
         found |= types
         scheme = LabelScheme.from_types([*pipe.labels, *types])
-        tags = doc_tags(batch, scheme, nlp.vocab.strings, words)
-        gold.extend(words.by_doc(np.array([*scheme.tags, "O"])[tags].tolist()))
-        is_known = np.zeros(words.n_tokens, dtype=bool)
-        is_known[words.tokens] = tags != IGNORE
+        gold += _tags(batch, scheme, words)
         fresh, scores = predict_words(nlp, component, batch)
         for decode in DECODINGS:
-            row = np.full(words.n_tokens, "O", dtype=object)
-            for first, spans in zip(words.begins, pipe.decode(fresh, scores, decode), strict=True):
-                for span in spans:
-                    start, end = first + span.start, first + span.end
-                    if not is_known[start:end].any():
-                        continue  # nobody knows whether it is right
-                    row[start:end] = f"I-{span.label_}"
-                    row[start] = f"B-{span.label_}"
-            predicted[decode].extend(words.by_doc(words.of_tokens(row).tolist()))
+            entities = pipe.decode(fresh, scores, decode)
+            for doc, annotated, spans in zip(fresh, batch, entities, strict=True):
+                is_known = annotated.to_array(ENT_IOB) != 0
+                # Of the others nobody knows whether they are right.
+                doc.set_ents([span for span in spans if is_known[span.start : span.end].any()])
+            predicted[decode] += _tags(fresh, scheme, words)
     if message := foreign_types(found, pipe.labels, "The annotated text"):
         warnings.warn(message, stacklevel=2)
     return PredictedTags(gold, predicted)
+
+
+def _tags(docs: Sequence[Doc], scheme: LabelScheme, words: DocWords) -> list[list[str]]:
+    tags = doc_tags(docs, scheme, docs[0].vocab.strings, words)
+    return words.by_doc(np.array([*scheme.tags, "O"])[tags].tolist())
 
 
 def source_languages(nlp: Language) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,14 +126,9 @@ def predict_words(nlp: Language, name: str, docs: Sequence[Doc]) -> tuple[list[D
     Raises DualNerError where a component before the recogniser changes the tokens.
     """
     fresh = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
-    for other, pipe in nlp.pipeline[: nlp.pipe_names.index(name)]:
-        # A component that is a plain function has no `pipe`.
-        run = (
-            partial(pipe.pipe, batch_size=len(fresh))
-            if hasattr(pipe, "pipe")
-            else partial(map, pipe)
-        )
-        fresh = list(run(fresh))
+    for other in nlp.pipe_names[: nlp.pipe_names.index(name)]:
+        rest = [own for own in nlp.pipe_names if own != other]
+        fresh = list(nlp.pipe(fresh, batch_size=len(fresh), disable=rest))
         if list(map(len, fresh)) != list(map(len, docs)):
             raise DualNerError(
                 f"Component '{other}' changes the tokens, so that those of the annotated text "

@@ -20,9 +20,9 @@ from wasabi import msg
 
 from ..data.outputs import put_in_place
 from ..data.urls import as_path, checksum, is_local, storage_errors, upload
-from ..errors import DataError, DualNerError
+from ..errors import DualNerError
 from ..system.scratch import scratch
-from .annotate import go_on, progress_bar, stop
+from .annotate import counted, stop
 from .annotate_settings import AnnotateSettings, ClusterSettings
 from .journal import Journal, Unfinished
 from .readers import open_input
@@ -120,9 +120,10 @@ class Worker:
         beside = tempfile.TemporaryDirectory(prefix=".part-", dir=folder) if local else scratch()
         with beside as temp:
             part = Unfinished(Path(temp) / shard.name)
-            with part.locked(), progress_bar(reader, journal, progress=False) as bar:
+            with part.locked():
                 work = annotate_batches(self._annotator, read)
-                go_on(part, journal, work, bar, stop if job.settings.strict else _pass)
+                on_fault = stop if job.settings.strict else lambda fault: None
+                part.write(journal, counted(reader, journal, work, on_fault))
                 part.finish(journal, job.writer.finish)
             # The output comes last: where it is whole, so are its faults.
             for new, place in ((part.report, report), (part.target, target)):
@@ -141,10 +142,6 @@ class Worker:
             **{name: getattr(journal, name) for name in TOTALS},
         }
         return record, self._annotator.loads > 1
-
-
-def _pass(fault: DataError) -> None:
-    """Nothing: faults are in the report."""
 
 
 def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Record]]:

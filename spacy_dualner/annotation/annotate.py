@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from operator import attrgetter
 from pathlib import Path
@@ -73,8 +73,8 @@ def annotate(
         if not journal.finished:
             read = batches(reader, journal.position, size)
             work = annotate_batches(annotator, read, settings.n_process, settings.gpu_id)
-            with closing(work), progress_bar(reader, journal, progress) as bar:
-                go_on(unfinished, journal, work, bar, stop if settings.strict else on_fault)
+            done = counted(reader, journal, work, stop if settings.strict else on_fault, progress)
+            unfinished.write(journal, done)
             if reader.of_lines:
                 journal.lines = reader.position[1]
         unfinished.finish(journal, writer.finish)
@@ -152,16 +152,24 @@ def begun(unfinished: Unfinished, journal: Journal | None, identity: dict[str, A
     return journal
 
 
-def go_on(
-    unfinished: Unfinished,
+def counted(
+    reader: Reader,
     journal: Journal,
-    work: Iterator[tuple[Batch, Annotated]],
-    bar: tqdm,
+    work: Generator[tuple[Batch, Annotated], None, None],
     on_fault: Callable[[DataError], object],
-) -> None:
-    """Write batch after batch, to the end of the input; journal and bar say how far it is."""
+    progress: bool = False,
+) -> Generator[tuple[bytes, bytes], None, None]:
+    """Output and report of batch after batch, to the end of the input.
+
+    The journal says how far it is, and a bar of the bytes that were read, or of the texts where
+    these cannot be counted.
+    """
+    if reader.size is None:
+        unit = {"unit": " texts", "initial": journal.texts}
+    else:
+        unit = {"unit": "B", "unit_scale": True, "total": reader.size, "initial": journal.done}
     before, began = journal.seconds, time.perf_counter()
-    with unfinished.opened(journal) as commit:
+    with closing(work), tqdm(**unit, disable=None if progress else True, leave=False) as bar:
         for batch, annotated in work:
             faults = sorted([*batch.faults, *annotated.faults], key=attrgetter("path", "line"))
             for fault in faults:
@@ -173,9 +181,7 @@ def go_on(
             journal.entities += annotated.entities
             journal.faults += len(faults)
             journal.seconds = before + time.perf_counter() - began
-            commit(annotated.output, _report(faults))
-        journal.finished = True
-        commit(b"", b"")
+            yield annotated.output, _report(faults)
 
 
 def stop(fault: DataError) -> None:
@@ -187,12 +193,3 @@ def _report(faults: Sequence[DataError]) -> bytes:
     records = ({"file": f.path, "line": f.line, "error": f.message, "text": f.text} for f in faults)
     lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     return "".join(lines).encode("utf-8", "backslashreplace")
-
-
-def progress_bar(reader: Reader, journal: Journal, progress: bool) -> tqdm:
-    """A bar of the bytes that were read, or of the texts where these cannot be counted."""
-    if reader.size is None:
-        unit = {"unit": " texts", "initial": journal.texts}
-    else:
-        unit = {"unit": "B", "unit_scale": True, "total": reader.size, "initial": journal.done}
-    return tqdm(**unit, disable=None if progress else True, leave=False)

@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -105,25 +105,26 @@ class Unfinished:
             first, second = held["position"]
             return Journal(**held | {"position": (first, second)})
 
-    @contextmanager
-    def opened(self, journal: Journal) -> Iterator[Callable[[bytes, bytes], None]]:
-        """Open output and report where the journal stands; what was written after it goes.
+    def write(self, journal: Journal, parts: Generator[tuple[bytes, bytes], None, None]) -> None:
+        """Write output and report on from where the journal stands; what comes after that goes.
 
-        YIELDS (Callable[[bytes, bytes], None]): Adds to both, then writes the journal.
+        parts (Generator[Tuple[bytes, bytes], None, None]): What to add to each of them. The journal
+            says how far the input was read for it, and is written after it.
         """
-        with ExitStack() as stack:
-            output = stack.enter_context(_open_at(self._output, journal.output_bytes))
-            errors = stack.enter_context(_open_at(self._errors, journal.error_bytes))
-
-            def commit(more_output: bytes, more_errors: bytes) -> None:
-                for file, more in ((output, more_output), (errors, more_errors)):
+        with (
+            closing(parts),
+            _open_at(self._output, journal.output_bytes) as output,
+            _open_at(self._errors, journal.error_bytes) as errors,
+        ):
+            for part in parts:
+                for file, more in zip((output, errors), part, strict=True):
                     file.write(more)
                     file.flush()
                     os.fsync(file.fileno())
                 journal.output_bytes, journal.error_bytes = output.tell(), errors.tell()
                 self.save(journal)
-
-            yield commit
+        journal.finished = True
+        self.save(journal)
 
     def save(self, journal: Journal) -> None:
         """Write the journal."""

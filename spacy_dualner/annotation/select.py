@@ -16,13 +16,13 @@ from ..errors import DataError, DualNerError
 from ..labels.layout import Layout
 from ..labels.words import DocWords
 from ..pipeline import find_component
-from .annotate import check_free, check_input, progress_bar
+from .annotate import check_free, check_input, counted
 from .annotate_settings import SelectSettings
 from .journal import Journal
 from .readers import STDIN, open_input
 from .records import batches
 from .shortlist import Shortlist
-from .work import Annotator, carried_by
+from .work import Annotator, annotate_batches, carried_by
 from .writers import output_form
 
 _COMPONENT = "dualner"
@@ -90,15 +90,10 @@ def select(
     find_component(selector.nlp, _COMPONENT)
     selector.shortlist = Shortlist(settings.n, settings.seed)
     read = Journal({})
-    with progress_bar(reader, read, progress) as bar:
-        for batch in batches(reader, (0, 0), settings.batch_size or selector.nlp.batch_size):
-            annotated = selector.annotate(batch.records)
-            for fault in (*batch.faults, *annotated.faults):
-                on_fault(fault)
-                read.faults += 1
-            bar.update(batch.done - read.done if bar.total else annotated.texts)
-            read.texts += annotated.texts
-            read.done = batch.done
+    size = settings.batch_size or selector.nlp.batch_size
+    work = annotate_batches(selector, batches(reader, read.position, size))
+    for _ in counted(reader, read, work, on_fault, progress):
+        pass
     chosen = selector.shortlist.chosen()
     if not chosen:
         raise DualNerError(f"{source}: no text that may hold an entity. Name another TEXT.")

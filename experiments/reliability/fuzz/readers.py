@@ -170,10 +170,11 @@ def of_journal(folder: Path) -> bytes:
     if b'"checksum"' not in (unfinished.folder / "journal.json").read_bytes():
         raise DualNerError("Those of earlier versions have no checksum, and are believed.")
     journal = unfinished.load()
+    found = repr(journal).encode()
+    more: list[tuple[bytes, bytes]] = []
     if journal is not None:
-        with unfinished.opened(journal):
-            pass
-    return repr(journal).encode()
+        unfinished.write(journal, (part for part in more))
+    return found
 
 
 def of_checkpoint(folder: Path) -> bytes:
@@ -314,5 +315,6 @@ def _journal(folder: Path) -> None:
     unfinished = Unfinished(folder / "out.jsonl")
     unfinished.folder.mkdir()
     journal = Journal({"input": [["a.txt", 3, 4]], "batch size": 4}, (120, 4), 120)
-    with unfinished.opened(journal) as commit:
-        commit(b'{"text": "x"}\n' * 4, b"")
+    unfinished.write(journal, (part for part in [(b'{"text": "x"}\n' * 4, b"")]))
+    journal.finished = False
+    unfinished.save(journal)

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from socket import gethostname
@@ -78,12 +78,14 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self._annotator: Annotator | None = None
 
     def load(self) -> None:
         """Load the pipeline, unless it is. Raises DualNerError where this node has another."""
-        if self._annotator is not None:
-            return
+        _ = self.annotator
+
+    @cached_property
+    def annotator(self) -> Annotator:
+        """See `load`."""
         with suppress(OSError):  # absolute paths do not need it
             os.chdir(self.job.cwd)
         torch.set_num_threads(1)
@@ -96,7 +98,7 @@ class Worker:
         annotator = Annotator(model, self.job.writer)
         if checksum(annotator.nlp.path) != self.job.pipeline:
             raise DualNerError(f"{node} has another pipeline {model}. Put the same on all nodes.")
-        self._annotator = annotator
+        return annotator
 
     @storage_errors()
     def annotate(self, shard: Shard) -> tuple[Record, bool]:
@@ -105,9 +107,7 @@ class Worker:
         RETURNS (Tuple[Record, bool]): What the manifest says of it, and whether this process has
             met so many new words that another is to take its place.
         """
-        self.load()
-        assert self._annotator is not None
-        job, known = self.job, shard.known
+        annotator, job, known = self.annotator, self.job, shard.known
         folder, target = job.unfinished.folder, job.unfinished.target / shard.name
         report = report_of(job.unfinished, shard.name)
         found = checksum(target) if known and target.exists() else ""
@@ -121,7 +121,7 @@ class Worker:
         with beside as temp:
             part = Unfinished(Path(temp) / shard.name)
             with part.locked():
-                work = annotate_batches(self._annotator, read)
+                work = annotate_batches(annotator, read)
                 on_fault = stop if job.settings.strict else lambda fault: None
                 part.write(journal, counted(reader, journal, work, on_fault))
                 part.finish(journal, job.writer.finish)
@@ -141,7 +141,7 @@ class Worker:
             "sha256": checksum(target) if target.exists() else "",
             **{name: getattr(journal, name) for name in TOTALS},
         }
-        return record, self._annotator.loads > 1
+        return record, annotator.loads > 1
 
 
 def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Record]]:

@@ -23,7 +23,7 @@ from .records import Batch, Reader, batches
 from .work import Annotated, Annotator, annotate_batches
 from .writers import output_form
 
-_RESUME = "Go on with --resume."
+RESUME = "Go on with --resume."
 _ANEW = "Standard input cannot be read again: begin anew with --force."
 
 
@@ -61,7 +61,7 @@ def annotate(
     unfinished = Unfinished(output)
     if source != STDIN:
         check_input(source, output, unfinished.report)
-    with unfinished.locked(), unfinished.interruptible(_ANEW if source == STDIN else _RESUME):
+    with unfinished.locked(_ANEW if source == STDIN else RESUME):
         journal = interrupted(unfinished, settings)
         # The output of one that was read to its end may be in its place already.
         if journal is None or not journal.finished:
@@ -130,8 +130,9 @@ def identify(
 
 
 def stamps(readers: Sequence[Reader]) -> list[Any]:
-    """Name, size and time of each file."""
-    return [stamp for reader in readers for stamp in reader.identity()]
+    """Name, size and time of each file: what tells an input from itself after a change."""
+    stats = [(path.name, path.stat()) for reader in readers for path in reader.paths]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
 def begun(unfinished: Unfinished, journal: Journal | None, identity: dict[str, Any]) -> Journal:

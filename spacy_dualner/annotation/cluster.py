@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from ..data.lines import plain_path
 from ..data.outputs import check_entries, check_link, write_json
-from ..data.urls import as_path, is_local, open_bytes, remove_folder, replace, storage_errors
+from ..data.urls import as_path, is_local, open_bytes, remove_folder, storage_errors
 from ..errors import DataError, DualNerError, need
 from ..system.scratch import scratch
 from .actors import TOTALS, Job, Record, Shard, hand_out, report_of
-from .annotate import begun, check_free, check_input, identify, interrupted, stamps
+from .annotate import RESUME, begun, check_free, check_input, identify, interrupted, stamps
 from .annotate_settings import LOCAL, AnnotateSettings, ClusterSettings
 from .journal import Journal, Unfinished
 from .readers import STDIN, LineReader, open_input
@@ -73,7 +73,7 @@ def annotate_on_cluster(
     _check_url(output, readers)
     unfinished = Unfinished(output)
     check_input(source, output, unfinished.report)
-    with unfinished.locked(), unfinished.interruptible("Go on with --resume."):
+    with unfinished.locked(RESUME):
         journal = interrupted(unfinished, settings)
         if journal is None:
             check_free(output, partial(_check_folder, unfinished), settings.force)
@@ -99,8 +99,7 @@ def annotate_on_cluster(
                 planned = plan(readers, output.suffix, size, n_batches)
                 known = journal.shards.get
                 shards = (shard._replace(known=known(shard.name)) for shard in planned)
-                total = None if not progress else _n_bytes(readers)
-                _collect(unfinished, journal, hand_out(job, n_actors, shards), total)
+                _collect(unfinished, journal, hand_out(job, n_actors, shards), progress)
             if stamps(readers) != identity["input"]:
                 raise DualNerError(
                     "The input was changed while it was read. Start anew with --force."
@@ -144,8 +143,8 @@ def plan(readers: Sequence[Reader], ending: str, size: int, n_batches: int) -> I
     """
     if not n_batches:
         for number, reader in enumerate(readers):
-            path, n_bytes = reader.path, _n_bytes([reader])
-            yield Shard(number, f"{_stem(path)}{ending}", str(path), (0, 0), 0, n_bytes)
+            path, name = reader.path, f"{_stem(reader.path)}{ending}"
+            yield Shard(number, name, str(path), (0, 0), 0, _n_bytes(stamps([reader])))
         return
     (reader,) = readers
     read = batches(reader, (0, 0), size)
@@ -169,8 +168,8 @@ def _stem(path: Path) -> str:
     return plain_path(path).stem
 
 
-def _n_bytes(readers: Sequence[Reader]) -> int:
-    return sum(n_bytes for _, n_bytes, _ in stamps(readers))
+def _n_bytes(files: Sequence[Any]) -> int:
+    return sum(n_bytes for _, n_bytes, _ in files)
 
 
 def _check_url(output: Path, readers: Sequence[Reader]) -> None:
@@ -199,9 +198,9 @@ def _collect(
     unfinished: Unfinished,
     journal: Journal,
     done: Iterator[tuple[Shard, Record]],
-    total: int | None,
+    progress: bool,
 ) -> None:
-    """Note what is done in the journal, and show it if its bytes are known."""
+    """Note what is done in the journal, and show it."""
     before, began = journal.seconds, time.perf_counter()
     saved = cost = 0.0
 
@@ -211,36 +210,31 @@ def _collect(
         journal.seconds = before + time.perf_counter() - began
         unfinished.save(journal)
 
-    off = None if total is not None else True
-    bar = tqdm(total=total, unit="B", unit_scale=True, disable=off, leave=False)
+    total, off = _n_bytes(journal.identity["input"]), None if progress else True
     try:
-        for shard, record in done:
-            journal.shards[shard.name] = record
-            bar.set_postfix_str(f"{len(journal.shards):,} shards", refresh=False)
-            bar.update(shard.size)
-            now = time.perf_counter()
-            if now - saved > _RARELY * cost:
-                save()
-                saved = time.perf_counter()
-                cost = saved - now
+        with tqdm(total=total, unit="B", unit_scale=True, disable=off, leave=False) as bar:
+            for shard, record in done:
+                journal.shards[shard.name] = record
+                bar.set_postfix_str(f"{len(journal.shards):,} shards", refresh=False)
+                bar.update(shard.size)
+                now = time.perf_counter()
+                if now - saved > _RARELY * cost:
+                    save()
+                    saved = time.perf_counter()
+                    cost = saved - now
     finally:
-        bar.close()
         save()
 
 
 def _finish(unfinished: Unfinished, journal: Journal) -> None:
     """Write the manifest and the report of faults. Can be done again after a kill."""
     records = sorted(journal.shards.values(), key=itemgetter("number"))
-    report = unfinished.folder / "report"
-    with report.open("wb") as file:
+    with unfinished.errors.open("wb") as file:
         for record in records:
             if record["faults"]:
                 with open_bytes(report_of(unfinished, record["name"])) as faults:
                     shutil.copyfileobj(faults, file)
-    if journal.faults:
-        replace(report, unfinished.report)
-    else:
-        unfinished.report.unlink(missing_ok=True)
+    unfinished.put_report(journal)
     totals = {name: getattr(journal, name) for name in (*TOTALS, "seconds")}
     manifest = {**journal.identity, **totals, "shards": records}
     write_json(unfinished.target / MANIFEST, manifest)
@@ -269,10 +263,16 @@ def connected(cluster: ClusterSettings) -> Iterator[int]:
             more |= {"include_dashboard": False, "object_store_memory": _OBJECT_BYTES}
             more |= {"_temp_dir": str(folder), "num_cpus": cluster.actors or None}
         try:
-            with _plain_errors(cluster.ray):
+            try:
                 _check_address(cluster.ray)
                 with _as_before():
                     ray.init(cluster.ray, **more)
+            except (OSError, RuntimeError, ValueError) as error:
+                said = " ".join(str(error).split())
+                raise DualNerError(
+                    f"No Ray cluster can be used at '{cluster.ray}' ({said}). Begin one with "
+                    "`ray start --head`, or give --ray no address."
+                ) from None
             kind = "GPU" if cluster.gpus else "CPU"
             n_actors = cluster.actors or int(ray.cluster_resources().get(kind, 0))
             if not n_actors:
@@ -304,15 +304,3 @@ def _check_address(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), _PATIENCE).close()
-
-
-@contextmanager
-def _plain_errors(address: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise DualNerError(
-            f"No Ray cluster can be used at '{address}' ({said}). Begin one with `ray start "
-            "--head`, or give --ray no address."
-        ) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..data.outputs import check_entries, check_file, check_link, locked, write_json
-from ..data.urls import is_local, remove_folder
+from ..data.urls import is_local, remove_folder, replace
 from ..errors import DataError, readable
 from .records import Position
 
@@ -55,14 +54,16 @@ class Unfinished:
         self.target = target
         self.report = target.with_name(f"{target.name}.errors.jsonl")
         self.folder = target.with_name(f"{target.name}.partial")
+        self.errors = self.folder / "errors.jsonl"  # the report so far
         self._output = self.folder / "output"
-        self._errors = self.folder / "errors.jsonl"
         self._journal = self.folder / "journal.json"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, remedy: str = "") -> Iterator[None]:
         """Keep other runs out while the block lasts. Without a journal nothing stays of the folder.
 
+        remedy (str): What to do where the block is interrupted: the error says it, and how far the
+            run is.
         Raises DualNerError where another run has it, or it or the report is of something else.
         """
         check_link(self.folder)
@@ -73,21 +74,15 @@ class Unfinished:
         with locked(self.folder, self.target) if local else nullcontext():
             try:
                 yield
+            except KeyboardInterrupt as error:
+                # Without one nothing is written yet, or all is in its place.
+                if (journal := self.load()) is not None:
+                    done = journal.texts + journal.faults
+                    error.args = (f"Interrupted after {done:,} texts. {remedy}",)
+                raise
             finally:
                 if not self.is_begun():
                     remove_folder(self.folder)
-
-    @contextmanager
-    def interruptible(self, remedy: str) -> Iterator[None]:
-        """Where the block is interrupted, have the error say how far the run is, and the remedy."""
-        try:
-            yield
-        except KeyboardInterrupt as error:
-            # Without one nothing is written yet, or all is in its place.
-            if (journal := self.load()) is not None:
-                done = journal.texts + journal.faults
-                error.args = (f"Interrupted after {done:,} texts. {remedy}",)
-            raise
 
     def is_begun(self) -> bool:
         """Whether there is a journal."""
@@ -114,7 +109,7 @@ class Unfinished:
         with (
             closing(parts),
             _open_at(self._output, journal.output_bytes) as output,
-            _open_at(self._errors, journal.error_bytes) as errors,
+            _open_at(self.errors, journal.error_bytes) as errors,
         ):
             for part in parts:
                 for file, more in zip((output, errors), part, strict=True):
@@ -136,14 +131,17 @@ class Unfinished:
 
         finish (Callable[[Path, Path], object]): Makes the output; it may be moved, or copied.
         """
-        if journal.faults:
-            shutil.copyfile(self._errors, self.folder / "report")
-            os.replace(self.folder / "report", self.report)
-        else:
-            self.report.unlink(missing_ok=True)
+        self.put_report(journal)
         if self._output.exists() and (journal.texts or not journal.faults):
             finish(self._output, self.target)
         self.forget()
+
+    def put_report(self, journal: Journal) -> None:
+        """Put the report in its place, if there are faults, and an earlier one away."""
+        if not journal.faults:
+            self.report.unlink(missing_ok=True)
+        elif self.errors.exists():  # else this was done before a kill
+            replace(self.errors, self.report)
 
     def forget(self) -> None:
         """Remove the journal, and when the lock goes, the folder."""

@@ -41,11 +41,6 @@ class Reader(ABC):
     size: int | None = None  # the bytes of the input, where they can be counted
     done: int = 0  # how many of these bytes were read
 
-    def identity(self) -> list[Any]:
-        """Name, size and time of each file: what tells this input from itself after a change."""
-        stats = [(path.name, path.stat()) for path in self.paths]
-        return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
-
     @abstractmethod
     def read(self, start: Position) -> Iterator[Record | DataError]:
         """Read the records after a position; (0, 0) is the beginning."""

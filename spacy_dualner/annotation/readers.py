@@ -9,7 +9,7 @@ import json
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from copy import copy
 from io import BufferedReader
 from itertools import islice
@@ -82,7 +82,11 @@ class LineReader(Reader):
             raw = raw.removeprefix(codecs.BOM_UTF8)
             if not raw:  # the mark alone is no line
                 raise StopIteration
-        return decode_line(raw, number + 1, self.source)
+        return self.decode(raw)
+
+    def decode(self, raw: bytes) -> str:
+        """Decode the line that was read last."""
+        return decode_line(raw, self.number, self.source)
 
     def seek(self, position: Position) -> None:
         """Go on elsewhere."""
@@ -167,14 +171,17 @@ class TableReader(LineReader):
 
     delimiter = ","
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
+    _fault: DataError | None = None
 
     def begin(self) -> None:
         """Read the header."""
         csv.field_size_limit(_MAX_FIELD)
         # In strict mode a quotation mark in the wrong place is an error, and not changed text.
         self._rows = csv.reader(self, delimiter=self.delimiter, quoting=self.quoting, strict=True)
+        self.columns: list[str] = []
         try:
-            self.columns = next(self._rows, [])
+            with suppress(StopIteration):
+                self.columns = self._next_row()
         except csv.Error as error:
             fault = f"{self.source}: no header ({error}). Mend the first line."
             raise DualNerError(fault) from None
@@ -192,7 +199,7 @@ class TableReader(LineReader):
         before = self.position
         first = self.number + 1
         try:
-            row = next(self._rows)
+            row = self._next_row()
         except csv.Error as error:
             # An open quotation mark may have taken in good self.
             self.seek(before)
@@ -205,6 +212,21 @@ class TableReader(LineReader):
             raise self.error(message, self.delimiter.join(row), first)
         carried = dict(zip(self.columns, row, strict=True))
         return Record(self.source, first, carried.pop(self.key), carried)
+
+    def decode(self, raw: bytes) -> str:
+        """Decode a line; one that cannot be decoded stays a part of its row, whose fault it is."""
+        try:
+            return super().decode(raw)
+        except DataError as error:
+            self._fault = error
+            return raw.decode("utf-8", "backslashreplace")
+
+    def _next_row(self) -> list[str]:
+        self._fault = None
+        row = next(self._rows)
+        if self._fault is not None:
+            raise self._fault
+        return row
 
 
 class TabReader(TableReader):

@@ -259,6 +259,22 @@ def test_an_open_quotation_mark_costs_one_row(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "found", "bad"),
+    [
+        ([b'"a', b"\xff b", b'c",1', b"d,2"], ["d"], [3]),
+        ([b'"a,1', b"b,2", b"\xff,3", b"c,4"], ["b", "c"], [2, 4]),
+    ],
+)
+def test_a_bad_line_is_a_fault_of_its_row(
+    tmp_path: Path, rows: list[bytes], found: list[str], bad: list[int]
+) -> None:
+    """No rest of a row becomes a text, and no row before it is lost without a word."""
+    items = read(write(tmp_path / "a.csv", b"\n".join([b"text,n", *rows])))
+    assert texts(items) == found
+    assert [line for line, _ in faults(items)] == bad
+
+
+@pytest.mark.parametrize(
     "name,content,options,message",
     [
         ("a.txt", b"\xff\xfea\0", {}, "UTF-16"),

@@ -101,18 +101,14 @@ class Worker:
         return annotator
 
     @storage_errors()
-    def annotate(self, shard: Shard) -> tuple[Record, bool]:
-        """Annotate a shard, unless that is done and whole.
-
-        RETURNS (Tuple[Record, bool]): What the manifest says of it, and whether this process has
-            met so many new words that another is to take its place.
-        """
+    def annotate(self, shard: Shard) -> Record:
+        """Annotate a shard, unless that is done and whole; returns what the manifest says of it."""
         annotator, job, known = self.annotator, self.job, shard.known
         folder, target = job.unfinished.folder, job.unfinished.target / shard.name
         report = report_of(job.unfinished, shard.name)
         found = checksum(target) if known and target.exists() else ""
         if known and found == known["sha256"] and (report.exists() or not known["faults"]):
-            return known, False
+            return known
         reader = open_input(shard.source, job.settings.form, job.settings.text_key)
         read = islice(batches(reader, shard.start, job.size), shard.batches or None)
         journal = Journal({}, shard.start)
@@ -132,7 +128,7 @@ class Worker:
                 elif new.exists():
                     upload(new, place, folder / f".{new.name}.part")
         end = reader.position[0] if shard.batches else None
-        record = {
+        return {
             "number": shard.number,
             "name": shard.name,
             "input": shard.source,
@@ -141,7 +137,6 @@ class Worker:
             "sha256": checksum(target) if target.exists() else "",
             **{name: getattr(journal, name) for name in TOTALS},
         }
-        return record, annotator.loads > 1
 
 
 def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Record]]:
@@ -200,13 +195,7 @@ def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple
                 continue
             del failures[name]
             if shard is not None:
-                record, is_worn = found
-                yield shard, record
-                if is_worn:
-                    # Ray ends the old one when nobody has it.
-                    actor = make()
-                    load(actor)
-                    continue
+                yield shard, found
             free.append(actor)
 
 

@@ -47,10 +47,6 @@ class Annotated(NamedTuple):
     entities: int = 0
     faults: tuple[DataError, ...] = ()  # the records that could not be annotated
 
-    def plus(self, other: Annotated) -> Annotated:
-        """Both, this one first."""
-        return Annotated(*map(add, self, other))
-
 
 def look_up_encoders_once() -> None:
     """Have srsly look up other packages' msgpack encoders now, and not with every Doc.
@@ -64,21 +60,16 @@ def look_up_encoders_once() -> None:
 
 
 class Annotator:
-    """Annotates records with a pipeline; memory stays flat.
-
-    loads (int): How often the pipeline was loaded: once, and after every so many new words.
-    """
+    """Annotates records with a pipeline; memory stays flat."""
 
     def __init__(self, model: str, output: Output) -> None:
         self.model = model
         self.output = output
-        self.loads = 0
         look_up_encoders_once()
         self._load()
 
     def _load(self) -> None:
         self._n_strings = 0
-        self.loads += 1
         self.nlp: Language = load_pipeline(self.model)
         # An error is to be seen here, whatever a component's handler would make of it.
         for _, pipe in self.nlp.pipeline:
@@ -124,7 +115,8 @@ class Annotator:
                 kind = "" if isinstance(error, DualNerError) else f"{type(error).__name__}: "
                 return Annotated(faults=(records[0].fault(f"{kind}{error}"),))
         middle = len(records) // 2
-        return self._annotate(records[:middle]).plus(self._annotate(records[middle:]))
+        halves = self._annotate(records[:middle]), self._annotate(records[middle:])
+        return Annotated(*map(add, *halves))
 
     def process(self, docs: list[Doc]) -> tuple[list[Doc], bytes]:
         """Annotate the Docs of some records, and make their bytes in the output."""

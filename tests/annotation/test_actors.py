@@ -42,14 +42,12 @@ class Ray:
     """Actors that are not there, whose calls end in their order.
 
     fails (Dict[str, List[Exception]]): What calls end with, by shard or `load`, before one is well.
-    worn (Set[str]): Shards after which an actor is to be replaced.
     """
 
     exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
 
     def __init__(self) -> None:
         self.fails: dict[str, list[Exception]] = {}
-        self.worn: set[str] = set()
         self.placed = 9
         self.made = 0
         self.most = 0
@@ -75,7 +73,7 @@ class Ray:
         _, name, _ = call
         if self.fails.get(name):
             raise self.fails[name].pop()
-        return None if name == "load" else ({"name": name}, name in self.worn)
+        return None if name == "load" else {"name": name}
 
 
 @pytest.fixture
@@ -132,12 +130,6 @@ def test_errors_of_the_input_end_the_run_at_once(ray: Ray) -> None:
     ray.fails = {"2.jsonl": [RayTaskError(ZeroDivisionError())]}
     with pytest.raises(RayTaskError):
         done()
-
-
-def test_a_worn_actor_is_replaced(ray: Ray) -> None:
-    ray.worn = {"1.jsonl", "2.jsonl", "5.jsonl"}
-    assert done() == ALL
-    assert ray.made == 5
 
 
 def test_an_actor_without_a_place_is_not_waited_for(ray: Ray) -> None:

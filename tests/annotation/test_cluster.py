@@ -58,7 +58,7 @@ class Actors:
         for shard in shards:
             if len(self.annotated) == self.stop_after:
                 raise KeyboardInterrupt
-            record, _ = worker.annotate(shard)
+            record = worker.annotate(shard)
             if record is not shard.known:
                 self.annotated.append(shard.name)
             yield shard, record
@@ -324,7 +324,7 @@ def test_an_input_that_changes_meanwhile(
     source = write_input(tmp_path / "in.txt", ROWS)
     annotate_shard = Worker.annotate
 
-    def change(worker: Worker, shard: Shard) -> tuple[Record, bool]:
+    def change(worker: Worker, shard: Shard) -> Record:
         with Path(source).open("a") as file:
             file.write("more\n")
         return annotate_shard(worker, shard)

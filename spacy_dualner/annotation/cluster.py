@@ -29,7 +29,7 @@ from .actors import TOTALS, Job, Record, Shard, hand_out, report_of
 from .annotate import RESUME, begun, check_free, check_input, identify, interrupted, stamps
 from .annotate_settings import LOCAL, AnnotateSettings, ClusterSettings
 from .journal import Journal, Unfinished
-from .readers import STDIN, LineReader, open_input
+from .readers import STDIN, open_input
 from .records import Reader, batches
 from .work import Annotator
 from .writers import output_form
@@ -80,8 +80,9 @@ def annotate_on_cluster(
         annotator = Annotator(model, writer)
         size = settings.batch_size or annotator.nlp.batch_size
         identity = identify(readers, annotator, size, settings)
-        n_batches = cluster.shard_batches if _is_cut(as_path(source), readers[0]) else 0
-        identity["shard batches"] = n_batches
+        path = as_path(source)
+        is_cut = readers[0].of_lines and path == plain_path(path) and not path.is_dir()
+        identity["shard batches"] = n_batches = cluster.shard_batches if is_cut else 0
         journal = Journal(identity) if journal is None else begun(unfinished, journal, identity)
         annotator.unload()
         if not journal.finished:
@@ -157,11 +158,6 @@ def plan(readers: Sequence[Reader], ending: str, size: int, n_batches: int) -> I
         name = f"{_stem(reader.path)}-{number:06}{ending}"
         yield Shard(number, name, str(reader.path), start, n_batches, reader.done - done)
         start, done = reader.position, reader.done
-
-
-def _is_cut(source: Path, first: Reader) -> bool:
-    is_file = not source.is_dir() and source == plain_path(source)
-    return is_file and isinstance(first, LineReader)
 
 
 def _stem(path: Path) -> str:

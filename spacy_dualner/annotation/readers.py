@@ -31,7 +31,7 @@ from ..data.lines import (
 )
 from ..data.names import suffix_of
 from ..data.structured import check_lines, first_lines
-from ..data.urls import as_path, open_bytes
+from ..data.urls import as_path, is_local, open_bytes
 from ..errors import DataError, DualNerError
 from .records import Position, Reader, Record
 
@@ -306,6 +306,8 @@ def open_input(source: str, form: str = "", key: str = "text") -> Reader:
             )
     elif not path.exists():
         raise DataError(path, "no such file or folder. Mend the path.")
+    elif is_local(path) and not (path.is_file() or path.is_dir()):
+        raise DataError(path, "a pipe or a device. Give what comes from it as standard input: -")
     elif not form:
         form = "spacy" if path.is_dir() else suffix_of(path).removeprefix(".")
         if form not in READERS:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +301,9 @@ def test_no_such_input(tmp_path: Path) -> None:
         open_input(str(tmp_path), "txt")
     with pytest.raises(DualNerError, match="Standard input"):
         open_input("-", "csv")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"a pipe or a device\. .*standard input: -"):
+        open_input(str(tmp_path / "pipe"), "txt")
 
 
 def test_a_form_in_place_of_the_files_ending(tmp_path: Path) -> None:

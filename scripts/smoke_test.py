@@ -31,8 +31,7 @@ def find_wheel(folder: Path, pattern: str) -> Path:
 def make_environment(folder: Path, wheels: list[Path]) -> Path:
     """A virtual environment with the wheels, and this one's packages behind them."""
     venv.create(folder, with_pip=False, symlinks=True)
-    paths = {"base": str(folder), "platbase": str(folder)}
-    site_packages = Path(sysconfig.get_path("purelib", "venv", vars=paths))
+    (site_packages,) = folder.glob("lib/python*/site-packages")
     behind = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
     (site_packages / "behind.pth").write_text("\n".join(behind) + "\n")
     python = folder / "bin" / "python"

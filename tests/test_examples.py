@@ -1,12 +1,14 @@
-"""The scripts in `examples/`, run as their readers run them, and what docs/python.md says."""
+"""The scripts in `examples/` and `scripts/`, and what docs/python.md says."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from runpy import run_path
 
 import pytest
+import spacy
 from helpers.tiny import ROOT
 from spacy.language import Language
 
@@ -27,6 +29,16 @@ def test_python_alone(tmp_path: Path) -> None:
     assert float(epochs[-1].split()[-1]) < float(epochs[0].split()[-1]) / 2
     assert first == "Anna Smith has left Rome. [('Anna Smith', 'PER'), ('Rome', 'LOC')]"
     assert second == "Model Berlin is sold in Rome. [('Model Berlin', 'PRODUCT'), ('Rome', 'LOC')]"
+
+
+def test_the_environment_of_the_smoke_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sees this one's packages."""
+    make_environment = run_path(str(ROOT / "scripts" / "smoke_test.py"))["make_environment"]
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "run", lambda *_, **__: None)
+        python = make_environment(tmp_path / "env", [])
+    code = "from importlib.util import find_spec; print(find_spec('spacy').origin)"
+    assert subprocess.check_output([python, "-I", "-c", code], text=True).strip() == spacy.__file__
 
 
 RULED, FOUND = "RULED", "PER"

@@ -81,14 +81,14 @@ def entity_vectors(name: str, title: str, data: pd.DataFrame) -> Figure:
         methods = data.groupby("method", sort=False)
         panels = figure.subplots(1, methods.ngroups, squeeze=False)[0]
         colours = {lang: f"C{i}" for i, lang in enumerate(data.language.unique())}
+        shown: dict[str, Any] = {}
         for axes, (method, own) in zip(panels, methods, strict=True):
             for (lang, type_), points in own.groupby(["language", "type"]):
                 marker = (_SHAPES | others)[type_]
                 style = {"s": 26, "alpha": 0.7, "linewidths": 0, "color": colours[lang]}
-                axes.scatter(points.x, points.y, marker=marker, label=f"{lang} {type_}", **style)
+                shown[f"{lang} {type_}"] = axes.scatter(points.x, points.y, marker=marker, **style)
             axes.set(title=method, xticks=[], yticks=[])
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=6)
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=6)
 
     return _figure(name, title, data, draw, 5.4)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.results import ResultsFolder
 
 from experiments.report.embedding import read_embedding
+from experiments.report.figures import entity_vectors
 
 SILHOUETTE = "silhouette of the types, all languages together (cosine)"
 AGREEMENT = "nearest neighbour in another language has the same type, percent"
@@ -51,3 +53,15 @@ def test_nearest_neighbours_are_of_other_languages(tmp_path: Path) -> None:
     assert found.separation[AGREEMENT] == 0
     assert found.separation[CHANCE] == 50
     assert read_embedding(tmp_path / "entities.npz", ["en"]) is None
+
+
+def test_the_legend_names_what_any_method_finds() -> None:
+    points = {
+        "method": ["MLT", "DualNER", "DualNER"],
+        "language": ["en", "en", "sw"],
+        "type": ["PER", "PER", "LOC"],
+        "text": ["Anna", "Anna", "Kenya"],
+    }
+    data = pd.DataFrame(points).assign(x=0.0, y=[0.0, 0.0, 1.0])
+    svg = entity_vectors("figure2", "Figure 2", data).svg
+    assert all(svg.count(f">{name}</text>") == 1 for name in ("en PER", "sw LOC"))

@@ -151,7 +151,6 @@ def _preset() -> Iterator[str]:
     """`[data]` is described by the options that set it, and what has none by its class."""
     group = typer.main.get_command(dualner_cli)
     options = {p.name: p.help for p in group.commands["configure"].params}
-    options["path"] = options.get("data")
     described = {name: text for name, (_, text) in _described(PresetData).items()}
     for title, names, texts in (
         ("[data]", dict.fromkeys([*KEYS, *described]), {**described, **options}),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from . import dualner_cli
 from ._options import option, with_settings
 from ._util import PRESET_FILE, preset_languages, read_config
 
-LIMITS = ("unlabelled_limit", "dev_limit", "test_limit")
 # What tells each file from any other.
 _SECTIONS = ("[data]", "[training]", "[teaching]")
-KEYS = ("path", "encoder", "source", "targets", *LIMITS, "seed")
 
 
 @dataclass(frozen=True)
@@ -26,13 +23,16 @@ class Choices:
     """What is set in place of a preset's `[data]`."""
 
     encoder: str = option("", "Hub name or folder of the encoder")
-    data: str = option("", "Folder of archives")
+    path: str = option("", "Folder of archives", option="data")
     source: str = option("", "Annotated languages, as in en")
     targets: str = option("", "Languages without annotations")
     unlabelled_limit: str = option("", "Unlabelled sentences per language")
     dev_limit: str = option("", "Development sentences per language")
     test_limit: str = option("", "Test sentences per language")
     seed: str = option("", "Random seed of both stages")
+
+
+KEYS = tuple(field.name for field in fields(Choices))
 
 
 @dualner_cli.command("configure")
@@ -52,8 +52,6 @@ def configure_cli(
       python -m spacy dualner configure e5-small training/config --recipe plus
     """
     given = {key: value for key, value in asdict(choices).items() if value}
-    if "data" in given:
-        given["path"] = given.pop("data")
     configure(preset, output, given, recipe)
     msg.good(f"Configs written to {output}")
 
@@ -70,29 +68,24 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     from weasel.util import get_checksum
 
     from ..data.outputs import check_file, write_text
-    from ..training.presets import (
-        STAGES,
-        config_text,
-        find_preset,
-        preset_names,
-        recipe_file,
-        recipes,
-        stage_settings,
-    )
+    from ..training import presets
 
-    preset = find_preset(preset)
-    stages = (STAGES[0], recipe_file(recipe))
-    for name in (PRESET_FILE, *STAGES):
+    preset = presets.find_preset(preset)
+    files = (PRESET_FILE, *presets.STAGES)
+    for name in files:
         if not (preset / name).is_file():
-            named = f"no such file. Name a folder that holds it, or {', '.join(preset_names())}."
-            raise DataError(preset / name, named)
+            carried = ", ".join(presets.preset_names())
+            message = f"no such file. Name a folder that holds it, or {carried}."
+            raise DataError(preset / name, message)
+    stages = (presets.STAGES[0], presets.recipe_file(recipe))
     if not (preset / stages[1]).is_file():
-        known = ", ".join(recipes(preset)) or "none but the paper's, which needs no --recipe"
+        recipes = presets.recipes(preset)
+        known = ", ".join(recipes) or "none but the paper's, which needs no --recipe"
         raise DataError(preset / stages[1], f"no such recipe. There is {known}.")
     if output.resolve() == preset.resolve():
         raise DualNerError(f"{output} is the preset itself. Name another OUTPUT.")
-    for name, section in zip((PRESET_FILE, *STAGES), _SECTIONS, strict=True):
-        check_file(output / name, "config of a run", partial(_holds, section))
+    for name, section in zip(files, _SECTIONS, strict=True):
+        check_file(output / name, "config of a run", lambda text, s=section: s in text.splitlines())
     settings = read_config(preset / PRESET_FILE, interpolate=False)
     data: dict[str, Any] = settings.get("data", {})
     absent = [key for key in KEYS if key not in data]
@@ -114,19 +107,9 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     # Known archives let a project skip the conversion until one of them changes.
     path = data["path"]
     data["checksum"] = get_checksum(path) if path and Path(path).exists() else ""
-    overrides = stage_settings(
-        data["source"],
-        data["targets"],
-        encoder=data["encoder"],
-        seed=data["seed"],
-        dev_limit=data["dev_limit"],
-        unlabelled_limit=data["unlabelled_limit"],
-    )
-    write_text(output / PRESET_FILE, config_text(settings) + "\n")
-    for name, file, values in zip(STAGES, stages, overrides, strict=True):
+    rest = {key: data[key] for key in ("encoder", "seed", "dev_limit", "unlabelled_limit")}
+    overrides = presets.stage_settings(data["source"], data["targets"], **rest)
+    write_text(output / PRESET_FILE, presets.config_text(settings) + "\n")
+    for name, file, values in zip(presets.STAGES, stages, overrides, strict=True):
         config = read_config(preset / file, interpolate=False, overrides=values)
-        write_text(output / name, config_text(config) + "\n")
-
-
-def _holds(section: str, text: str) -> bool:
-    return section in text.splitlines()
+        write_text(output / name, presets.config_text(config) + "\n")

@@ -141,8 +141,13 @@ def compare_cli(
       python -m spacy dualner compare metrics/stage1.json metrics/stage2.json
     """
     first, second = read_results(before), read_results(after)
-    if set(first["languages"]) != set(second["languages"]):
+    if first["languages"].keys() != second["languages"].keys():
         raise DualNerError(f"{before} and {after} are of different languages.")
+    # Earlier versions wrote neither.
+    texts = [(own["split"], own.get("limit")) for own in (first, second) if "split" in own]
+    if len(set(texts)) > 1:
+        said = " and ".join(f"{split} (limit {limit})" for split, limit in texts)
+        msg.warn(f"The two are of different text: {said}")
     pairs = [(n, first["languages"][n], second["languages"][n]) for n in first["languages"]]
     pairs += [(n, first[n], second[n]) for n in ("mean", "mean_targets")]
     old, new = own_decoding(first), own_decoding(second)
@@ -157,11 +162,11 @@ def compare_cli(
     if old != new:
         header = ["F1", f"{before.stem} ({old})", f"{after.stem} ({new})", "gain"]
     print_table(header, rows)
-    name = "mean_targets" if first["mean_targets"] and second["mean_targets"] else "mean"
+    targets = first["mean_targets"], second["mean_targets"]
+    name = "mean_targets" if all(targets) else "mean"
     if old != new and new in first[name]:
         # Part of the gain is the decoding's.
         f_one, f_two = (results[name][new]["f"] for results in (first, second))
         msg.info(f"{name} with both decoded by {new}: {f_one:.1f} to {f_two:.1f}")
-    targets = first["mean_targets"], second["mean_targets"]
     if all(targets) and targets[1][new]["f"] <= targets[0][old]["f"]:
         msg.warn(f"No gain on the target languages: {after.stem} is not above {before.stem}")

@@ -326,6 +326,21 @@ def test_compare_with_a_wrong_file_is_a_clear_error(folder: Path, tmp_path: Path
     assert "two.json" in output
 
 
+@pytest.mark.parametrize("other", [{"limit": 2}, {"split": "dev"}])
+def test_compare_says_where_the_text_is_another(
+    folder: Path, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    for name, options in (("one", {}), ("two", other)):
+        results = evaluate(folder / "model", folder / "corpus", ["de"], **options)
+        srsly.write_json(tmp_path / f"{name}.json", results)
+    files = tmp_path / "one.json", tmp_path / "two.json"
+    status, output = run_cli("dualner", "compare", *files)
+    where, limit = other.get("split", "test"), other.get("limit", 0)
+    assert status == 0
+    assert f"of different text: test (limit 0) and {where} (limit {limit})" in output
+    assert "different text" not in run_cli("dualner", "compare", *files[:1] * 2)[1]
+
+
 def test_compare_of_other_languages_is_a_clear_error(folder: Path, tmp_path: Path) -> None:
     for lang in ("en", "de"):
         results = evaluate(folder / "model", folder / "corpus", [lang], limit=1)

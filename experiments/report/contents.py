@@ -15,7 +15,7 @@ from .learning_curves import learning_curves, picked
 from .predictions import Predictions
 from .results import MEAN, SPLITS, TARGETS, Results
 from .score_tables import ScoreTables, slug
-from .tables import Table, number
+from .tables import Table, number_table
 
 Part: TypeAlias = Table | Figure | str
 """A string is a line of text."""
@@ -91,8 +91,7 @@ def _figure2(results: Results, backbone: str) -> Iterator[Part]:
     yield figures.entity_vectors(f"figure2-{slug(backbone)}", title, data)
     values = pd.DataFrame({method: e.separation for method, e in found.items()})
     title = f"How well types keep apart before projection, {backbone}"
-    shown = values.map(lambda value: number("{:.2f}", value))
-    yield Table(f"separation-{slug(backbone)}", title, values, shown)
+    yield number_table(f"separation-{slug(backbone)}", title, values, "{:.2f}")
 
 
 def _figure3(results: Results, backbone: str) -> Part:
@@ -122,8 +121,7 @@ def _curves(results: Results, backbone: str) -> Iterator[Part]:
     if len(values := picked(curves, results.targets)):
         values = values.rename_axis(["Method", "Seed"])
         title = f"F1 of stage 2 by what picks its step, development sets of the targets, {backbone}"
-        shown = values.map(lambda value: number("{:.2f}", value))
-        yield Table(f"picked-{slug(backbone)}", title, values, shown)
+        yield number_table(f"picked-{slug(backbone)}", title, values, "{:.2f}")
 
 
 def _mistakes(predictions: Predictions, backbone: str) -> Part:
@@ -139,5 +137,4 @@ def _mistakes(predictions: Predictions, backbone: str) -> Part:
         return f"{backbone}: it needs predictions of MLT or DualNER, and the text."
     values = pd.DataFrame(found).T.rename_axis(["Language", "Method"])
     title = f"Entities by kind of mistake, {backbone}, test sets, mean over seeds"
-    shown = values.map(lambda value: number("{:.0f}", value))
-    return Table(f"mistakes-{slug(backbone)}", title, values, shown)
+    return number_table(f"mistakes-{slug(backbone)}", title, values, "{:.0f}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,15 +22,10 @@ COLUMNS = ["sentence", "first", "last", "type"]
 """Of a table of entities: number of the sentence, first and last word (inclusive), type."""
 
 
-@dataclass(frozen=True)
-class Gold:
-    """The annotated sentences of a language and split.
+class Gold(NamedTuple):
+    """The number of annotated sentences of a language and split, and their entities (COLUMNS)."""
 
-    sentences (List[List[str]]): Their words.
-    entities (DataFrame): With COLUMNS.
-    """
-
-    sentences: list[list[str]]
+    n_sentences: int
     entities: pd.DataFrame
 
 
@@ -87,8 +81,8 @@ class Predictions:
         if gold is None or predicted is None:
             return None
         found = (predicted.merge(gold.entities), predicted, gold.entities)
-        size = len(gold.sentences)
-        return Matches(*(np.bincount(f.sentence.astype(int), minlength=size) for f in found))
+        n = gold.n_sentences
+        return Matches(*(np.bincount(f.sentence.astype(int), minlength=n) for f in found))
 
     def mistakes(self, key: str, split: str, lang: str) -> pd.Series | None:
         """Entities of a run by kind of mistake; None likewise."""
@@ -96,20 +90,13 @@ class Predictions:
         return None if gold is None or predicted is None else mistakes(gold.entities, predicted)
 
     def _read_gold(self, split: str, lang: str) -> Gold:
-        sentences, rows = [], []
+        number, rows = -1, []
         for number, doc in enumerate(read_docs(self.results.corpus(split, lang), Vocab())):
-            sentences.append([token.text for token in doc if is_word(token.text)])
             # Predictions count words: those before each token.
             before = np.cumsum([0, *(is_word(token.text) for token in doc)]).tolist()
             bounds = [(before[e.start], before[e.end], e.label_) for e in doc.ents]
             rows += [(number, first, end - 1, type_) for first, end, type_ in bounds if first < end]
-        return Gold(sentences, pd.DataFrame(rows, columns=COLUMNS))
-
-
-def micro_f1(counts: Matches) -> float:
-    """Micro F1 in percent, as seqeval's; 0 without any entity."""
-    total = counts.predicted.sum() + counts.gold.sum()
-    return float(200 * counts.right.sum() / total) if total else 0.0
+        return Gold(number + 1, pd.DataFrame(rows, columns=COLUMNS))
 
 
 def mistakes(gold: pd.DataFrame, predicted: pd.DataFrame) -> pd.Series:

@@ -77,6 +77,11 @@ class Table:
         return part.style.apply(lambda _: css, axis=None)
 
 
+def number_table(name: str, title: str, values: pd.DataFrame, pattern: str) -> Table:
+    """A table of numbers, all in one format."""
+    return Table(name, title, values, values.map(lambda value: number(pattern, value)))
+
+
 def to_csv(frame: pd.DataFrame, *, index: bool = True) -> str:
     """A table of values as CSV, floats with at most six significant decimal places."""
     return frame.round(6).to_csv(index=index, lineterminator="\n")

@@ -85,10 +85,8 @@ def prepare_share(data: ConfigSchemaData, results: Path, share: int) -> None:
         if folder.exists():
             return
         new = place / "new"
-        for lang in data.target_langs:
-            path = corpus_path(new, UNLABELLED, lang)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(corpus_path(whole, UNLABELLED, lang), path)
+        for part in (UNLABELLED, "dev"):
+            shutil.copytree(whole / part, new / part)
         for lang in data.source_langs:
             docs = list(read_docs(corpus_path(whole, "train", lang), Vocab()))
             drawn = np.random.default_rng(_SEED).permutation(len(docs))
@@ -96,7 +94,6 @@ def prepare_share(data: ConfigSchemaData, results: Path, share: int) -> None:
             for split, inside in (("train", True), (UNLABELLED, False)):
                 chosen = [doc for i, doc in enumerate(docs) if (i in annotated) == inside]
                 _write(corpus_path(new, split, lang), chosen, split)
-        shutil.copytree(whole / "dev", new / "dev")
         put_in_place(new, folder, place / "old")
 
 

@@ -19,6 +19,7 @@ import torch
 from spacy_dualner.data.outputs import check_entries, locked, write_json, write_text
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.system.interrupts import deaf_to_interrupts
+from spacy_dualner.training.corpus import parse_langs
 
 from .corpora import RECORD, prepare_corpus, prepare_share
 from .grid import Run, plan
@@ -182,7 +183,7 @@ def _write_study(studies: Sequence[Study], results: Path, jobs: int) -> None:
         "source": data.source_langs,
         "targets": data.target_langs,
         "limits": {name.removesuffix("_limit"): limit for name, limit in limits.items()},
-        "picture_langs": [lang.strip() for lang in data.picture.split(",") if lang.strip()],
+        "picture_langs": list(parse_langs(data.picture)),
         "machine": f"{os.cpu_count()} x {platform.processor() or platform.machine()}, {cuda}, "
         f"{platform.platform()}, torch {torch.__version__}, {torch.get_num_threads()} threads, "
         f"{jobs} runs at once",

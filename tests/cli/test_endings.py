@@ -5,18 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import typer
-from helpers.commands import COMMANDS
+from helpers.commands import COMMANDS, limit_files
 from helpers.corpus import run_cli
 from typer.testing import CliRunner
 
@@ -129,17 +126,6 @@ def test_output_that_nobody_takes(here: Path, full: bool) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@contextmanager
-def files_no_larger(size: int) -> Iterator[None]:
-    """As on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("command", ["annotate", "calibrate", "card", "convert", "teach"])
 def test_a_full_disk(
     folder: Path,
@@ -160,8 +146,11 @@ def test_a_full_disk(
         "convert": ["in", "out"],
         "teach": [folder / "stage2.cfg", "--output", "out"],
     }
-    with files_no_larger(20_000):
+    before = limit_files(20_000)
+    try:
         status, output = run_cli("dualner", command, *arguments[command])
+    finally:
+        limit_files(before)
     assert status == 1
     # torch says it in words of its own.
     assert ("Make room" if command == "teach" else "File too large") in output

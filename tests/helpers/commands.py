@@ -8,9 +8,7 @@ from pathlib import Path
 
 from spacy_dualner.cli import dualner_cli
 
-COMMANDS = sorted(
-    info.name for info in dualner_cli.registered_commands if info.name is not None
-)  # fmt: skip
+COMMANDS = sorted(info.name for info in dualner_cli.registered_commands if info.name)
 
 
 def tree(root: Path) -> dict[str, str]:
@@ -25,8 +23,14 @@ def tree(root: Path) -> dict[str, str]:
     return found
 
 
+def limit_files(size: int) -> int:
+    """No file of this process grows beyond so many bytes, as on a full disk. The limit before."""
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    return before
+
+
 def small_files_for_others(pid: int) -> None:
     """As on a full disk, but for what is said, in the processes that a command begins: a `Hook`."""
     if os.getpid() != pid:
-        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))
+        limit_files(200)

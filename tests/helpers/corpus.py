@@ -52,9 +52,11 @@ def write_corpus(
     return root
 
 
-def read_config(path: Path, overrides: dict[str, Any]) -> Config:
-    """Read a config, not interpolated."""
-    return overridden(Config().from_disk(path, interpolate=False), overrides)
+def mini_config(stage: str, values: dict[str, Any], overrides: dict[str, Any]) -> Config:
+    """The mini preset's config of a stage with other values, and with overrides before those."""
+    config = Config().from_disk(MINI / stage, interpolate=False)
+    values |= {name.replace("__", "."): value for name, value in overrides.items()}
+    return overridden(config, values)
 
 
 def stage1_config(encoder: Path, corpus: Path, **overrides: Any) -> Config:
@@ -72,8 +74,7 @@ def stage1_config(encoder: Path, corpus: Path, **overrides: Any) -> Config:
         "training.logger.progress_bar": None,
         "initialize.after_init.min_steps": 0,
     }
-    values |= {name.replace("__", "."): value for name, value in overrides.items()}
-    return read_config(MINI / "stage1.cfg", values)
+    return mini_config("stage1.cfg", values, overrides)
 
 
 def stage2_config(model: Path, corpus: Path, **overrides: Any) -> Config:
@@ -91,8 +92,7 @@ def stage2_config(model: Path, corpus: Path, **overrides: Any) -> Config:
         "teaching.optimizer.learn_rate": 0.001,
         "teaching.logger.progress_bar": None,
     }
-    values |= {name.replace("__", "."): value for name, value in overrides.items()}
-    return read_config(MINI / "stage2.cfg", values)
+    return mini_config("stage2.cfg", values, overrides)
 
 
 def run_cli(*arguments: str | Path | float) -> tuple[int, str]:
@@ -134,16 +134,13 @@ def other_encoder(kind: str, encoder: Path) -> dict[str, Any]:
     pooling = {"pooling": {"@layers": "reduce_mean.v1"}, "grad_factor": 1.0}
     if kind == "listener":
         return {"@architectures": "spacy-transformers.TransformerListener.v1", **pooling}
-    return {
-        "@architectures": "spacy-transformers.Tok2VecTransformer.v3",
-        **transformer_model(encoder),
-        **pooling,
-    }
+    return {**transformer_model(encoder, "Tok2VecTransformer.v3"), **pooling}
 
 
-def transformer_model(encoder: Path) -> dict[str, Any]:
-    """Arguments of spacy-transformers' encoders."""
+def transformer_model(encoder: Path, kind: str = "TransformerModel.v3") -> dict[str, Any]:
+    """Config of an encoder of spacy-transformers'."""
     return {
+        "@architectures": f"spacy-transformers.{kind}",
         "name": str(encoder),
         "get_spans": {
             "@span_getters": "spacy-transformers.strided_spans.v1",
@@ -161,11 +158,7 @@ def make_other_nlp(kind: str, encoder: Path) -> Language:
     """A blank pipeline with an uninitialised dualner over `cnn`, `listener` or `inline`."""
     nlp = spacy.blank("xx")
     if kind == "listener":
-        model = {
-            "@architectures": "spacy-transformers.TransformerModel.v3",
-            **transformer_model(encoder),
-        }
-        nlp.add_pipe("transformer", config={"model": model})
+        nlp.add_pipe("transformer", config={"model": transformer_model(encoder)})
     model = {
         "@architectures": "spacy-dualner.DualNer.v1",
         "tok2vec": other_encoder(kind, encoder),

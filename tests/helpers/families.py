@@ -209,8 +209,8 @@ def bart(folder: Path) -> Path:
     tokenizer = transformers.XLMRobertaTokenizerFast(
         tokenizer_object=unigram(*ROBERTA), model_max_length=64
     )
-    size = {f"{side}_{key}": 2 for side in ("encoder", "decoder") for key in ("layers",)}
-    return write_model("bart", tokenizer, folder, d_model=32, **size)
+    layers = {"encoder_layers": 2, "decoder_layers": 2}
+    return write_model("bart", tokenizer, folder, d_model=32, **layers)
 
 
 SLOW: dict[str, Callable[[Path], Path]] = {

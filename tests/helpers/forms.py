@@ -91,7 +91,9 @@ def write(form: str, folder: Path, lang: str, splits: dict[str, list[Tagged]]) -
         check(form, lang, split, sentences)
     folder.mkdir(parents=True, exist_ok=True)
     if form == "hub":
-        write_parquet(folder, lang, splits)
+        from helpers.hub import write_language
+
+        write_language(folder, lang, splits)
         return folder
     line, name = LINES[form]
     files = {
@@ -119,12 +121,6 @@ LINES: dict[str, tuple[Callable[[str, int, str, str], str], str]] = {
     "conllu": (lambda lang, place, word, tag: f"{place}\t{word}\t{tag}", "{lang}-{split}.conllu"),
 }
 FORMS = [*LINES, "hub"]
-
-
-def write_parquet(folder: Path, lang: str, splits: dict[str, list[Tagged]]) -> None:
-    from helpers.hub import write_language
-
-    write_language(folder, lang, splits)
 
 
 def plain(pairs: list[list[tuple[str, str]]]) -> list[tuple[list[str], list[str]]]:

@@ -46,9 +46,7 @@ def write_docs(path: Path, tags_are_types: bool = False) -> Path:
 
 def transformer_part(encoder: Path) -> dict[str, Any]:
     """Config of the shared `transformer`."""
-    architecture = "spacy-transformers.TransformerModel.v3"
-    model = {"@architectures": architecture, **transformer_model(encoder)}
-    return {"factory": "transformer", "model": model}
+    return {"factory": "transformer", "model": transformer_model(encoder)}
 
 
 def listening_part(factory: str, architecture: str) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-import resource
 import shutil
 import signal
 import sys
@@ -18,6 +17,7 @@ import pytest
 import spacy
 import srsly
 import torch
+from helpers.commands import limit_files
 from helpers.corpus import (
     entities,
     files_holding,
@@ -622,11 +622,9 @@ def test_a_broken_checkpoint_is_a_clear_error(folder: Path, tmp_path: Path) -> N
 @pytest.fixture
 def file_size_limit() -> Iterator[None]:
     """No file may grow beyond 20 kB, as if the disk were full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    before = limit_files(20_000)
     yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    limit_files(before)
 
 
 def test_a_full_disk_is_a_clear_error(folder: Path, tmp_path: Path, file_size_limit) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     if output.resolve() == preset.resolve():
         raise DualNerError(f"{output} is the preset itself. Name another OUTPUT.")
     for name, section in zip(files, _SECTIONS, strict=True):
-        check_file(output / name, "config of a run", lambda text, s=section: s in text.splitlines())
+        check_file(output / name, "config of a run", partial(_holds, section))
     settings = read_config(preset / PRESET_FILE, interpolate=False)
     data: dict[str, Any] = settings.get("data", {})
     absent = [key for key in KEYS if key not in data]
@@ -113,3 +114,7 @@ def configure(preset: Path, output: Path, choices: dict[str, str], recipe: str =
     for name, file, values in zip(presets.STAGES, stages, overrides, strict=True):
         config = read_config(preset / file, interpolate=False, overrides=values)
         write_text(output / name, presets.config_text(config) + "\n")
+
+
+def _holds(section: str, text: str) -> bool:
+    return section in text.splitlines()

@@ -17,7 +17,6 @@ from ..errors import DataError, DualNerError
 from .convert_settings import ConvertSettings
 from .docbin import Counts, DocBinWriter, corpus_path
 from .forms import FORMS, Splits, recognise_form
-from .hub import read_parquet_splits
 from .lines import is_language
 from .names import PARTS, SPLITS, UNLABELLED
 from .outputs import check_docs
@@ -70,7 +69,7 @@ def convert(
     if settings.classes:
         if form != "hub":
             raise DualNerError(f"--classes is for class ids, which the form {form} does not have.")
-        read = partial(read_parquet_splits, classes=settings.classes)
+        read = partial(read, classes=settings.classes)
     if FORMS[form].aligned:
         dropped = {old for old, new in mapping.items() if new == "O"}
         read = partial(read, align=settings.align, dropped=dropped)

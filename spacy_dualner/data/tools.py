@@ -45,9 +45,7 @@ def _doccano(record: dict[str, Any], place: str, keys: Sequence[str] = _DOCCANO)
         if isinstance(item, list) and len(item) == 3:
             marks.append(_mark(*item))
         elif isinstance(item, dict):
-            start, end = (item.get(f"{edge}_offset", item.get(edge)) for edge in ("start", "end"))
-            for label in item.get("labels", [item.get("label")]):
-                marks.append(_mark(start, end, label, item.get("text")))
+            marks += _marks(item)
         else:
             fault = f"`{key}` holds {item!r}: expected [start, end, type]. Is it of whole texts?"
             raise Fault(f"{fault} Mend it, or choose another --form.")
@@ -91,11 +89,7 @@ def _label_studio(task: dict[str, Any], place: str) -> MarkedText:
     if len(keys) > 1:
         fault = f"several texts ({', '.join(keys)}). Remove each KEY but that of the annotated one,"
         raise Fault(f"{fault} as with `jq 'map(del(.data.KEY))'`.")
-    marks = [
-        _mark(value.get("start"), value.get("end"), label, value.get("text"))
-        for value in (result["value"] for result in results)
-        for label in value["labels"]
-    ]
+    marks = [mark for result in results for mark in _marks(result["value"])]
     others = len(chosen.get("result") or ()) - len(results)
     other = ["further annotations of one text, left out"] * (len(done) - 1)
     other += ["results that are no labels, left out"] * others
@@ -132,14 +126,18 @@ def _text(record: dict[str, Any], key: str = "text") -> str:
     return text
 
 
+def _marks(item: dict[str, Any]) -> list[Mark]:
+    """An entity given as an object, one for each of its types."""
+    start, end = (item.get(f"{edge}_offset", item.get(edge)) for edge in ("start", "end"))
+    labels = item.get("labels", [item.get("label")])
+    return [_mark(start, end, label, item.get("text")) for label in labels]
+
+
 def _mark(start: Any, end: Any, label: Any, surface: Any = None) -> Mark:
     if type(start) is not int or type(end) is not int:
         raise Fault(f"an entity from {start!r} to {end!r}: expected two numbers. Mend it.")
-    if (
-        not isinstance(label, (str, int))
-        or not (name := str(label).strip())
-        or _SURROGATE.search(name)
-    ):
+    name = str(label).strip() if isinstance(label, (str, int)) else ""
+    if not name or _SURROGATE.search(name):
         raise Fault(f"an entity of the type {label!r}: expected a name. Mend it.")
     return Mark(start, end, name, surface if isinstance(surface, str) else None)
 

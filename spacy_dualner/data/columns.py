@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -190,7 +190,7 @@ class Conllu(LineForm):
 
 
 def read_columns(
-    layout: type[LineForm], path: Path, types: Sequence[str], tally: FileTally
+    layout: Callable[[], LineForm], path: Path, types: Sequence[str], tally: FileTally
 ) -> Iterator[Sentence]:
     """Read a file of lines of this layout; see `read_sentences`."""
     with open_lines(path) as lines:

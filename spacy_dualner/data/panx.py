@@ -6,12 +6,13 @@ import gzip
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import DataError, readable
-from .columns import OTHER_FORM, Entry, LineForm, read_sentences
-from .lines import Fault, is_language, numbered_lines, open_lines
+from .columns import OTHER_FORM, Entry, LineForm, read_columns, read_sentences
+from .lines import Fault, is_language, numbered_lines
 from .names import SPLITS
 from .tags import TYPES, Sentence
 from .tally import Tally
@@ -46,10 +47,9 @@ def read_splits(
     if not path.is_dir():
         yield from _read_archive(path, lang, types, tally)
         return
-    for part in (path / split for split in SPLITS):
-        if part.is_file():
-            with open_lines(part) as lines:
-                yield part.name, read_sentences(lines, Raw(lang), types, tally.begin(part))
+    for split in SPLITS:
+        if (part := path / split).is_file():
+            yield split, read_columns(partial(Raw, lang), part, types, tally.begin(part))
 
 
 class Raw(LineForm):

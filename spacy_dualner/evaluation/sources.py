@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.metrics import pairwise_distances_argmin_min
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import ArgsKwargs
@@ -109,7 +109,9 @@ def compare(target: Sample, candidates: Mapping[str, Sample]) -> dict[str, dict[
     known &= target.subwords > 0
     found = {}
     for lang, sample in candidates.items():
-        nearness = cosine_similarity(own, sample.vectors - centre).max(axis=1).mean()
+        theirs = sample.vectors - centre
+        _, distances = pairwise_distances_argmin_min(own, theirs, metric="cosine")
+        nearness = 1 - distances.mean()
         shared = (known & (sample.subwords > 0)).sum() / max(known.sum(), 1)
         found[lang] = {
             "score": float(nearness * shared),

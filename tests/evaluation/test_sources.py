@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import socket
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 import srsly
 from helpers.corpus import run_cli
 
@@ -91,6 +93,24 @@ def test_scores_by_hand() -> None:
     assert found["west"]["shared"] == pytest.approx(1 / 3)
     for scores in found.values():
         assert scores["score"] == pytest.approx(scores["nearness"] * scores["shared"])
+
+
+def test_memory_does_not_grow_with_the_product_of_two_texts() -> None:
+    rng, subwords = np.random.default_rng(0), np.ones(3, dtype=np.int64)
+    target, source = (Sample(rng.normal(size=(4000, 8)), subwords) for _ in range(2))
+    tracemalloc.start()
+    with sklearn.config_context(working_memory=4):
+        found = compare(target, {"aa": source})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 30e6 < 4000 * 4000 * 8
+    some = slice(0, 50)
+    centred = [own.vectors - source.vectors.mean(0) for own in (target, source)]
+    unit = [own / np.linalg.norm(own, axis=1, keepdims=True) for own in centred]
+    nearest = (unit[0][some] @ unit[1].T).max(1).mean()
+    part = compare(Sample(target.vectors[some], subwords), {"aa": source})
+    assert part["aa"]["nearness"] == pytest.approx(nearest)
+    assert found["aa"]["nearness"] == pytest.approx(nearest, abs=0.05)
 
 
 def test_a_text_of_unknown_subwords_shares_nothing() -> None:

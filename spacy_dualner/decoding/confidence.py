@@ -69,26 +69,26 @@ def confidences(
     calibrator (Optional[Calibrator]): Corrects the lattice's probability.
     RETURNS (Floats1d): `[entities]`, 0 to 1.
     """
-    log_probs = span_log_probs(lattice.over(temperature), spans)
     if calibrator is None:
-        return log_probs.exp()
-    return calibrator.log_odds(features(logits, layout, spans, log_probs)).sigmoid()
+        return span_log_probs(lattice.over(temperature), spans).exp()
+    return calibrator.log_odds(features(logits, layout, lattice, spans, temperature)).sigmoid()
 
 
-def features(logits: Tensor, layout: Layout, spans: Spans, log_probs: Tensor) -> Tensor:
+def features(
+    logits: Tensor, layout: Layout, lattice: Lattice, spans: Spans, temperature: float
+) -> Tensor:
     """What the calibrator sees of each entity.
 
     The lattice's log odds; and all heads' log probabilities at the word before the entity, at its
-    first and its last word, and at the word after it.
+    first and its last word, and at the word after it. The arguments are those of `confidences`.
 
-    logits (Floats2d): `[words, 4C + 3]`.
     RETURNS (Floats2d): `[entities, 4 (4C + 3) + 1]`, float32.
     """
     heads = torch.cat([head.float().log_softmax(-1) for head in split_logits(logits)], 1)
     row = layout.spread(heads, _NO_WORD)
     # The place before the first is the last one, a gap.
     words = (spans.start - 1, spans.start, spans.end, spans.end + 1)
-    sure = log_probs.clamp(max=-1e-9)
+    sure = span_log_probs(lattice.over(temperature), spans).clamp(max=-1e-9)
     log_odds = sure - torch.log(-torch.expm1(sure))
     return torch.cat([log_odds[:, None].float(), *(row[places] for places in words)], 1)
 

@@ -243,10 +243,7 @@ def _sweep(
 
     RETURNS (Floats3d): `[places, directions, C + 1]`, by the state before each place in the order.
     """
-    begin, inside, close = (
-        scores[0][:, None] if len(scores) == 1 else np.stack(scores, 1)
-        for scores in zip(*directions, strict=True)
-    )
+    begin, inside, close = (np.stack(scores, 1) for scores in zip(*directions, strict=True))
     before = np.full(close.shape, -np.inf)
     before[: order.n_sentences, :, 0] = 0.0
     for now, then in order.steps:

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ..decoding.confidence import confidences, features
 from ..decoding.decodings import DECODINGS, HEAD_DECODINGS
-from ..decoding.lattice import Lattice, span_log_probs
 from ..decoding.read import Measure, measure_spans, read_spans
 from ..labels.conversions import Spans, tags_to_spans
 from ..labels.gold import Tags, doc_tags
@@ -100,11 +99,7 @@ class FoundEntities:
 
     def features(self, temperature: float) -> Tensor:
         """What a calibrator sees of them."""
-
-        def measure(logits: Tensor, layout: Layout, lattice: Lattice, spans: Spans) -> Tensor:
-            return features(logits, layout, spans, span_log_probs(lattice.over(temperature), spans))
-
-        return self._measured(measure)
+        return self._measured(partial(features, temperature=temperature))
 
     def _measured(self, measure: Measure) -> Tensor:
         own = self.sentences

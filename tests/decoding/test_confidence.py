@@ -40,9 +40,10 @@ def test_without_calibration_it_is_the_lattices_probability() -> None:
 
 def test_features_are_the_heads_at_the_entitys_edges() -> None:
     logits, spans = some_logits(), some_spans()
-    log_probs = torch.tensor([np.log(0.5), np.log(0.9)])
-    found = features(logits, LAYOUT, spans, log_probs)
-    torch.testing.assert_close(found[:, 0], torch.tensor([0.0, np.log(9)]).float())
+    lattice = make_lattice(logits, LAYOUT, "joint")
+    found = features(logits, LAYOUT, lattice, spans, 2.0)
+    log_odds = confidences(logits, LAYOUT, lattice, spans, temperature=2.0).logit()
+    torch.testing.assert_close(found[:, 0], log_odds.float())
     heads = torch.cat([head.log_softmax(-1) for head in split_logits(logits)], 1)
     nothing = torch.ones(7)
     words = [[nothing, heads[0], heads[1], heads[2]], [heads[3], heads[4], heads[4], nothing]]
@@ -50,7 +51,10 @@ def test_features_are_the_heads_at_the_entitys_edges() -> None:
 
 
 def test_a_certain_entity_has_finite_features() -> None:
-    found = features(some_logits(), LAYOUT, some_spans(), torch.tensor([0.0, -800.0]).double())
+    """And one that cannot be."""
+    logits = torch.zeros(5, 7)
+    logits[range(5), [1, 2, 0, 0, 0]] = 800.0
+    found = features(logits, LAYOUT, make_lattice(logits, LAYOUT, "tag"), some_spans(), 1.0)
     assert found.isfinite().all()
     assert found[0, 0] > 15 and found[1, 0] == pytest.approx(-800)
 

@@ -170,10 +170,14 @@ def locked(folder: Path, output: Path) -> Iterator[None]:
     lock = hold(folder)
     if lock is None:
         raise DualNerError(f"{output} is being written by another run. Wait for it to end.")
+    own = (folder / LOCK).stat()
     try:
         yield
     finally:
-        (folder / LOCK).unlink(missing_ok=True)
+        # Where the block removed the folder, the next run may have it already.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(own, (folder / LOCK).stat()):
+                (folder / LOCK).unlink()
         lock.release()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable
@@ -16,9 +17,9 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data import outputs
 from spacy_dualner.data.docbin import ShardWriter
-from spacy_dualner.data.outputs import aside, written_aside
+from spacy_dualner.data.outputs import aside, locked, written_aside
 from spacy_dualner.errors import DualNerError
-from spacy_dualner.system.scratch import scratch
+from spacy_dualner.system.scratch import hold, scratch
 
 
 def killed(work: Callable[[], object]) -> None:
@@ -181,6 +182,16 @@ def test_two_runs_keep_apart(tmp_path: Path) -> None:
             new.write_text("")
         assert output.is_file()
     assert tree(tmp_path).keys() == {"out", "de.spacy"}
+
+
+def test_the_end_of_a_run_leaves_the_lock_of_the_next(tmp_path: Path) -> None:
+    """Which may begin as soon as the folder has gone."""
+    with locked(tmp_path / "part", tmp_path / "out"):
+        shutil.rmtree(tmp_path / "part")
+        next_run = hold(tmp_path / "part")
+        assert next_run is not None
+    assert hold(tmp_path / "part") is None
+    next_run.release()
 
 
 def test_a_folder_of_other_files_beside_an_output_stays(tmp_path: Path) -> None:

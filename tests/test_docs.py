@@ -72,6 +72,8 @@ def test_training_leaves_what_the_page_says(folder: Path) -> None:
     for name in ("train/en", "dev/en", "unlabelled/sw"):
         assert (folder / "corpus" / f"{name}.spacy").is_file(), name
     assert len(list(folder.glob("packages/xx_dualner-*/dist/*.whl"))) == 1
+    (card,) = folder.glob("packages/xx_dualner-*/README.md")
+    assert 'spacy.load("xx_dualner")' in card.read_text(encoding="utf8")
 
 
 @pytest.mark.slow

@@ -252,6 +252,12 @@ def _no_spans() -> bytes:
     return Doc(Vocab()).spans.to_bytes()
 
 
+@cache
+def _entity(tag: str) -> tuple[int, int]:
+    """What a tag is in a DocBin: ENT_IOB and ENT_TYPE."""
+    return _IOB[tag[0]], get_string_id(tag[2:])
+
+
 class DocBinWriter(ShardWriter):
     """Write sentences of one language, one by one, to a file or above `shard_size` to a folder.
 
@@ -281,14 +287,17 @@ class DocBinWriter(ShardWriter):
         """
         if len(self._docbin) == self.shard_size:
             self.flush()
+        docbin = self._docbin
         rows = np.empty((len(words), 3 if self.labelled else 1), dtype="uint64")
-        rows[:, 0] = [self._ids.get(word) or self._add_string(word) for word in words]
+        rows[:, 0] = list(map(get_string_id, words))
+        docbin.strings.update(words)
         if self.labelled:
-            rows[:, 1:] = [self._entity_ids.get(tag) or self._add_tag(tag) for tag in tags]
-            self.counts.entities.update(tag[2:] for tag in tags if tag.startswith("B-"))
+            rows[:, 1:] = list(map(_entity, tags))
+            types = [tag[2:] for tag in tags if tag.startswith("B-")]
+            docbin.strings.update(types)
+            self.counts.entities.update(types)
         self.counts.sentences += 1
         self.counts.tokens += len(words)
-        docbin = self._docbin
         docbin.tokens.append(rows)
         docbin.spaces.append(np.ones((len(words), 1), dtype=bool))
         docbin.flags.append({"has_unknown_spaces": True})
@@ -296,20 +305,9 @@ class DocBinWriter(ShardWriter):
         docbin.span_groups.append(_no_spans())
         docbin.user_data.append(self._user_data)
 
-    def flush(self) -> None:
-        """Write what was added so far beside the path, where no reader of the corpus looks."""
-        self._docbin.strings.update(self._ids)
-        super().flush()
-
     def _new_shard(self) -> DocBin:
         # Everything that grows with the text belongs to one shard, so that memory stays flat.
-        self._ids: dict[str, int] = {"": 0}
-        self._entity_ids: dict[str, tuple[int, int]] = {}
         attrs = ["ENT_IOB", "ENT_TYPE"] if self.labelled else []
-        return DocBin(attrs=attrs, store_user_data=True)
-
-    def _add_string(self, string: str) -> int:
-        return self._ids.setdefault(string, get_string_id(string))
-
-    def _add_tag(self, tag: str) -> tuple[int, int]:
-        return self._entity_ids.setdefault(tag, (_IOB[tag[0]], self._add_string(tag[2:])))
+        docbin = DocBin(attrs=attrs, store_user_data=True)
+        docbin.strings.add("")
+        return docbin

@@ -18,8 +18,11 @@ from ..labels.scheme import IGNORE, LabelScheme
 from ..labels.words import DocWords, check_lengths
 from .subwords import Ints, SubwordBatch, WordTokenizer, ragged_arange
 
-# Columns with a value per sub-word or per word; the others have one per sentence.
-_LONG = {"ids": np.int32, "word_lengths": np.int16, "tags": np.int16}
+# Columns with a value per sub-word, per word (two) and per sentence (three).
+_COLUMNS = {
+    **{"ids": np.int32, "word_lengths": np.int16, "tags": np.int16},
+    **{"n_words": np.int32, "n_subwords": np.int32, "langs": np.int16},
+}
 
 
 @dataclass
@@ -79,7 +82,7 @@ class SentenceArrays:
             batch.word_lengths.astype(np.int16),
             tags.astype(np.int16),
             _bounds(batch.sentence_lengths),
-            _bounds(self.subword_counts()[sentences]),
+            _bounds(batch.sizes),
             np.searchsorted(present, self.langs[sentences]).astype(np.int16),
             [self.lang_names[i] for i in present],
         )
@@ -109,11 +112,8 @@ class ArraysBuilder:
 
     def __post_init__(self) -> None:
         where = str(self.folder) if self.folder is not None else None
-        self._long = {name: SpooledTemporaryFile(dir=where) for name in _LONG}  # noqa: SIM115
+        self._files = {name: SpooledTemporaryFile(dir=where) for name in _COLUMNS}  # noqa: SIM115
         self._n_bytes = 0
-        self._n_words: list[NDArray[np.int32]] = []
-        self._n_subwords: list[NDArray[np.int32]] = []
-        self._langs: list[NDArray[np.int16]] = []
         self._names: dict[str, int] = {}
 
     @property
@@ -133,42 +133,36 @@ class ArraysBuilder:
             subwords = self.words.encode(words)
             tags = np.full(len(words), IGNORE)
             if labelled:
-                tags = doc_tags(batch, self.scheme, batch[0].vocab.strings, words)
+                tags = doc_tags(batch, self.scheme, words)
             check_lengths("word", len(subwords.word_lengths), len(tags))
-            self._write(ids=subwords.ids, word_lengths=subwords.word_lengths, tags=tags)
             names = self._names
             kept = (words.lengths > 0) | self.keep_empty
-            lang = [
+            langs = [
                 names.setdefault(doc.user_data.get("lang", ""), len(names))
                 for doc, keep in zip(batch, kept, strict=True)
                 if keep
             ]
-            self._n_words.append(words.lengths[kept].astype(np.int32))
-            self._n_subwords.append(subwords.sizes[kept].astype(np.int32))
-            self._langs.append(np.array(lang, dtype=np.int16))
-            n_added += len(lang)
+            lengths = words.lengths[kept], subwords.sizes[kept]
+            self._write(subwords.ids, subwords.word_lengths, tags, *lengths, np.array(langs))
+            n_added += len(langs)
         return n_added
 
     def build(self) -> SentenceArrays:
         """All sentences added, in their order."""
-        ids, word_lengths, tags = (self._read(name) for name in _LONG)
-        none = np.zeros(0, dtype=np.int16)
-        n_words = np.concatenate([none, *self._n_words])
-        n_subwords = np.concatenate([none, *self._n_subwords])
-        langs = np.concatenate([none, *self._langs])
+        ids, word_lengths, tags, n_words, n_subwords, langs = map(self._read, _COLUMNS)
         return SentenceArrays(
             ids, word_lengths, tags, _bounds(n_words), _bounds(n_subwords), langs, self.lang_names
         )
 
-    def _write(self, **columns: Ints) -> None:
-        for name, values in columns.items():
-            self._n_bytes += self._long[name].write(values.astype(_LONG[name]).tobytes())
+    def _write(self, *columns: Ints) -> None:
+        for (name, file), values in zip(self._files.items(), columns, strict=True):
+            self._n_bytes += file.write(values.astype(_COLUMNS[name]).tobytes())
         if self._n_bytes > self.max_memory:
-            for file in self._long.values():
+            for file in self._files.values():
                 file.rollover()
 
     def _read(self, name: str) -> NDArray:
-        file, dtype = self._long[name], _LONG[name]
+        file, dtype = self._files[name], _COLUMNS[name]
         size = file.seek(0, 2)
         file.seek(0)
         if size and self._n_bytes > self.max_memory:

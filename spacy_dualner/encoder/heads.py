@@ -84,15 +84,8 @@ def n_types_of(n_logits: int) -> int:
     return (n_logits - 3) // 4
 
 
-def serialize_heads(heads: Any) -> bytes:
-    """The classifiers' weights; their shapes tell how to build them."""
-    buffer = BytesIO()
-    torch.save(heads.state_dict(), buffer)
-    return buffer.getvalue()
-
-
 def deserialize_heads(heads: Any, state_bytes: bytes, device: torch.device) -> Any:
-    """Build the classifiers that the stored weights need, and load them."""
+    """Build the classifiers that the stored weights need, as their shapes tell, and load them."""
     state = load_tensors(BytesIO(state_bytes), map_location=device)
     if state:
         n_bounds, width = state["start.weight"].shape
@@ -114,7 +107,7 @@ class HeadsShim(PyTorchShim):
 
 def make_shim(heads: Heads) -> HeadsShim:
     """The shim of heads, whose weights it stores."""
-    return HeadsShim(heads, serialize_model=serialize_heads, deserialize_model=deserialize_heads)
+    return HeadsShim(heads, deserialize_model=deserialize_heads)
 
 
 def heads_module(model: Model) -> Heads:

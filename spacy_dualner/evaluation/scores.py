@@ -170,7 +170,7 @@ def predict_docs(nlp: Language, docs: Iterable[Doc], component: str = "dualner")
 
 
 def _tags(docs: Sequence[Doc], scheme: LabelScheme, words: DocWords) -> list[list[str]]:
-    tags = doc_tags(docs, scheme, docs[0].vocab.strings, words)
+    tags = doc_tags(docs, scheme, words)
     return words.by_doc(np.array([*scheme.tags, "O"])[tags].tolist())
 
 

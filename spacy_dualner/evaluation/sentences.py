@@ -49,7 +49,7 @@ class Sentences:
             words = DocWords(batch)
             scores = predict_words(nlp, component, batch)[1]
             logits.append(words.of_tokens(xp2torch(scores)).cpu())
-            tags.append(doc_tags(batch, scheme, nlp.vocab.strings, words))
+            tags.append(doc_tags(batch, scheme, words))
             lengths += words.lengths.tolist()
         layout = Layout(lengths)
         return cls(torch.cat(logits), layout, layout.spread(torch.from_numpy(np.concatenate(tags))))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
-from spacy.strings import StringStore
+from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -21,25 +21,23 @@ from .words import DocWords
 Tags = NDArray[np.int64]
 
 
-def doc_tags(
-    docs: Sequence[Doc], scheme: LabelScheme, strings: StringStore, words: DocWords | None = None
-) -> Tags:
+def doc_tags(docs: Sequence[Doc], scheme: LabelScheme, words: DocWords) -> Tags:
     """Tag classes of the words of Docs that carry entities.
 
     scheme (LabelScheme): Entity types; entities of other types count as outside.
+    words (DocWords): The words of these Docs.
     RETURNS (Ints1d): Of all words; IGNORE where the annotation is missing.
     """
-    words = DocWords(docs) if words is None else words
-    return words_tags(token_tags(docs, scheme, strings), words)
+    return words_tags(token_tags(docs, scheme), words)
 
 
-def token_tags(docs: Sequence[Doc], scheme: LabelScheme, strings: StringStore) -> Tags:
+def token_tags(docs: Sequence[Doc], scheme: LabelScheme) -> Tags:
     """As `doc_tags`, of all tokens, white space included."""
     values = [doc.to_array([ENT_IOB, ENT_TYPE]) for doc in docs if len(doc)]
     if not values:
         return np.zeros(0, dtype=np.int64)
     iob, type_hash = np.concatenate(values).T
-    hashes = np.array([strings.add(t) for t in scheme.types], dtype=np.uint64)
+    hashes = np.array([get_string_id(t) for t in scheme.types], dtype=np.uint64)
     order = np.argsort(hashes)
     at = np.searchsorted(hashes, type_hash, sorter=order).clip(max=len(hashes) - 1)
     number = np.where(hashes[order][at] == type_hash, order[at] + 1, 0)
@@ -73,8 +71,7 @@ def example_labels(
     tags = [np.zeros(0, dtype=np.int64)]
     for same, group in groupby(examples, lambda eg: _same_tokens(eg.predicted, eg.reference)):
         if same:
-            references = [eg.reference for eg in group]
-            tags.append(token_tags(references, scheme, references[0].vocab.strings))
+            tags.append(token_tags([eg.reference for eg in group], scheme))
         else:
             tags += [_aligned_tags(eg, scheme) for eg in group]
     words = DocWords([eg.predicted for eg in examples])
@@ -96,10 +93,9 @@ def _same_tokens(predicted: Doc, reference: Doc) -> bool:
 
 def _aligned_tags(example: Example, scheme: LabelScheme) -> Tags:
     """Tags of an Example whose two tokenisations differ, from spaCy's own alignment."""
-    numbers = {type_: i + 1 for i, type_ in enumerate(scheme.types)}
+    numbers = {tag: i for i, tag in enumerate(scheme.tags)}
     tags = np.full(len(example.predicted), IGNORE)
     for i, biluo in enumerate(example.get_aligned_ner()):
         if biluo is not None and biluo[0] != "-":
-            number = numbers.get(biluo[2:], 0)
-            tags[i] = 2 * number - (biluo[0] in "BU") if number else 0
+            tags[i] = numbers.get(("B" if biluo[0] in "BU" else "I") + biluo[1:], 0)
     return tags

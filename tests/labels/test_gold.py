@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.labels.gold import doc_tags, example_labels
 from spacy_dualner.labels.scheme import IGNORE, LabelScheme
+from spacy_dualner.labels.words import DocWords
 
 SCHEME = LabelScheme.from_types(["PER", "LOC", "ORG"])  # LOC 1, ORG 2, PER 3
 NAMES = SCHEME.tags
@@ -65,16 +66,17 @@ def test_labels_of_the_same_words(vocab, sentences) -> None:
     flat = [[x for s in expected for x in s[i]] for i in range(3)]
     assert labels_of(examples) == flat
     docs = [example.reference for example in examples]
-    assert doc_tags(docs, SCHEME, vocab.strings).tolist() == flat[0]
+    assert doc_tags(docs, SCHEME, DocWords(docs)).tolist() == flat[0]
 
 
 def test_no_entity_and_no_annotation_are_told_apart(vocab) -> None:
     words = ["nothing", "here"]
     outside = Doc(vocab, words=words, ents=["O", "O"])
     unknown = Doc(vocab, words=words)
-    examples = [Example(Doc(vocab, words=words), gold) for gold in (outside, unknown)]
+    docs = [outside, unknown]
+    examples = [Example(Doc(vocab, words=words), gold) for gold in docs]
     assert labels_of(examples) == [[0, 0, IGNORE, IGNORE]] * 3
-    assert doc_tags([outside, unknown], SCHEME, vocab.strings).tolist() == [0, 0, IGNORE, IGNORE]
+    assert doc_tags(docs, SCHEME, DocWords(docs)).tolist() == [0, 0, IGNORE, IGNORE]
 
 
 def test_annotation_that_is_missing_in_part(vocab) -> None:
@@ -105,7 +107,7 @@ def test_types_outside_of_the_scheme_are_outside(vocab) -> None:
 def test_no_examples(vocab) -> None:
     assert labels_of([]) == [[], [], []]
     assert labels_of([Example(Doc(vocab), Doc(vocab))]) == [[], [], []]
-    assert doc_tags([], SCHEME, vocab.strings).tolist() == []
+    assert doc_tags([], SCHEME, DocWords([])).tolist() == []
 
 
 # Other tokens
@@ -196,4 +198,4 @@ def test_tags_of_predicted_docs_are_not_read(vocab) -> None:
 
 def test_doc_tags_are_integers(vocab) -> None:
     doc = Doc(vocab, words=["Anna"], ents=["B-PER"])
-    assert doc_tags([doc], SCHEME, vocab.strings).dtype == np.int64
+    assert doc_tags([doc], SCHEME, DocWords([doc])).dtype == np.int64

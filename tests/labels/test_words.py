@@ -110,7 +110,7 @@ def test_words_of_any_docs() -> None:
             assert words.orths.tolist() == [docs[n][i].orth for n, i in each]
             places = words.locate(np.arange(len(words)))
             assert list(zip(*(x.tolist() for x in places), strict=True)) == each
-            assert doc_tags(docs, SCHEME, vocab.strings).tolist() == [
+            assert doc_tags(docs, SCHEME, DocWords(docs)).tolist() == [
                 tag for doc in docs for tag in tags_of_words(doc)
             ]
 
@@ -261,7 +261,7 @@ def vocab() -> Vocab:
 def test_tags_of_words_around_white_space(vocab, space, tokens, spans, tags) -> None:
     doc = Doc(vocab, words=[space if token == "_" else token for token in tokens])
     doc.set_ents([Span(doc, start, end, "PER") for start, end in spans], default="outside")
-    assert doc_tags([doc], SCHEME, vocab.strings).tolist() == tags == tags_of_words(doc)
+    assert doc_tags([doc], SCHEME, DocWords([doc])).tolist() == tags == tags_of_words(doc)
 
 
 def test_labels_where_tokens_differ(vocab) -> None:

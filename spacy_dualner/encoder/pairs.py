@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..errors import DualNerError
 from .encode import pool_words
-from .subwords import Ints, SubwordBatch
+from .subwords import SubwordBatch
 from .windows import Block, Shape, make_blocks
 
 # Types whose layers can be called one after the other: others have modules of the same names, but
@@ -59,28 +59,26 @@ def encode_pairs(transformer: nn.Module, pairs: PairBlock, pooling: str = "first
     encoder: Any = transformer
     device = next(transformer.parameters()).device
     sides = pairs.source, pairs.target
-    states, real, side = [], [], []
-    for number, block in enumerate(sides):
+    states, real = [], []
+    for block in sides:
         ids = torch.from_numpy(block.input_ids).to(device)
         lengths = torch.from_numpy(block.lengths).to(device)
         # Either side has positions of its own.
         states.append(encoder.embeddings(input_ids=ids))
         real.append(torch.arange(ids.shape[1], device=device) < lengths[:, None])
-        side.append(torch.full((ids.shape[1],), number, device=device))
-    hidden, sees_both, of = torch.cat(states, 1), torch.cat(real, 1)[:, None, :], torch.cat(side)
-    sees_own = sees_both & (of[:, None] == of)
-    n_places = hidden.shape[1]
+    hidden, sees_both = torch.cat(states, 1), torch.cat(real, 1)[:, None, None]
+    width, n_places = pairs.source.input_ids.shape[1], hidden.shape[1]
+    is_target = torch.arange(n_places, device=device) >= width
+    sees_own = sees_both & (is_target[:, None] == is_target)
+    lowest = torch.finfo(hidden.dtype).min
     fused, local = (
-        torch.zeros(
-            len(hidden), 1, n_places, n_places, device=device, dtype=hidden.dtype
-        ).masked_fill_(~sees[:, None].expand(-1, 1, n_places, -1), torch.finfo(hidden.dtype).min)
+        hidden.new_zeros(len(hidden), 1, n_places, n_places).masked_fill_(~sees, lowest)
         for sees in (sees_both, sees_own)
     )
     first = pairs.fusion.local_layers
     for number, layer in enumerate(encoder.encoder.layer):
         together = first <= number < first + pairs.fusion.fused_layers
         hidden = layer(hidden, attention_mask=fused if together else local)[0]
-    width = pairs.source.input_ids.shape[1]
     parts = hidden[:, :width], hidden[:, width:]
     return torch.cat(
         [pool_words(part, block, pooling) for part, block in zip(parts, sides, strict=True)]
@@ -106,13 +104,12 @@ def check_fusion(transformer: nn.Module, fusion: Fusion) -> None:
 
 def _one_block(batch: SubwordBatch, shape: Shape) -> Block:
     """All sentences as one padded block, in their own order."""
-    whole = replace(shape, budget=1 << 40, max_padding=1.0)
-    (block,) = make_blocks(batch, whole)
+    ((ids, lengths, words, first, counts),) = make_blocks(
+        batch, replace(shape, budget=1 << 40, max_padding=1.0)
+    )
     # Rows stand in order of falling length: turn them back.
     order = np.argsort(-batch.sizes, kind="stable")
-    width = block.input_ids.shape[1]
-    ids, lengths = np.empty_like(block.input_ids), np.empty_like(block.lengths)
-    ids[order], lengths[order] = block.input_ids, block.lengths
-    first: Ints = order[block.first // width] * width + block.first % width
-    by_word = np.argsort(block.words)
-    return Block(ids, lengths, block.words[by_word], first[by_word], block.counts[by_word])
+    row, column = np.divmod(first, ids.shape[1])
+    first = order[row] * ids.shape[1] + column
+    back, by_word = np.argsort(order), np.argsort(words)
+    return Block(ids[back], lengths[back], words[by_word], first[by_word], counts[by_word])

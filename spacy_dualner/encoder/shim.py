@@ -155,15 +155,15 @@ class EncoderShim(HFShim):
         """Weights, config and tokenizer files. Holds nothing of where they came from."""
         if not self.is_loaded:
             return srsly.msgpack_dumps({"config": {}, "state": b"", "tokenizer": {}})
-        files: dict[str, bytes] = {}
         with scratch() as folder:
             self._hfmodel.tokenizer.save_pretrained(folder)
             forget_origin(folder / "tokenizer_config.json")
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    files[path.relative_to(folder).as_posix()] = path.read_bytes()
-        weights = self._model.state_dict()
-        state = {name: self._as_stored(weight) for name, weight in weights.items()}
+            paths = sorted(path for path in folder.rglob("*") if path.is_file())
+            files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+        state = {
+            name: weight.to(self._stored_in) if weight.is_floating_point() else weight
+            for name, weight in self._model.state_dict().items()
+        }
         # The weights are written where they stay: each further copy is as large as they are.
         packed = BytesIO()
         config = without_origin(self._model.config.to_dict())
@@ -197,9 +197,6 @@ class EncoderShim(HFShim):
         if {w.dtype for w in state.values() if w.is_floating_point()} == {torch.float16}:
             self.store_in(torch.float16)
         return self
-
-    def _as_stored(self, weight: torch.Tensor) -> torch.Tensor:
-        return weight.to(self._stored_in) if weight.is_floating_point() else weight
 
 
 def _checksum(config: dict[str, Any], files: Mapping[str, bytes]) -> int:

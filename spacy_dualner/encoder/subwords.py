@@ -151,10 +151,6 @@ class WordTokenizer:
         self.max_word = max_word
         self.max_cached = max_cached
         self.prefix = word_prefix(tokenizer)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all words."""
         # Replaced as a whole, and read once by each call.
         self._memory = _NO_WORDS
 
@@ -192,11 +188,10 @@ class WordTokenizer:
             if len(memory.keys) + (~found).sum() > self.max_cached:
                 memory, found = _NO_WORDS, np.zeros(len(hashes), dtype=bool)
             new = hashes[~found]
-            self._memory = memory.with_words(new, self._split([string_of(int(h)) for h in new]))
+            if len(new):
+                words = [self.prefix + string_of(word) for word in new.tolist()]
+                unknown = [self.tokenizer.unk_token_id or 0]
+                found_ids = split_words(self.tokenizer, words)
+                pieces = [ids[: self.max_word] or unknown for ids in found_ids]
+                self._memory = memory.with_words(new, pieces)
             return self._memory
-
-    def _split(self, words: list[str]) -> list[list[int]]:
-        if not words:
-            return []
-        encoded = split_words(self.tokenizer, [self.prefix + word for word in words])
-        return [ids[: self.max_word] or [self.tokenizer.unk_token_id or 0] for ids in encoded]

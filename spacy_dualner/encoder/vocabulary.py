@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, cast
 
@@ -213,20 +213,15 @@ def _named_ids(spec: Spec) -> set[int]:
     return named if unknown is None else {*named, unknown}
 
 
-def _renumber(processor: Spec | None, new: Callable[[int], int]) -> Spec | None:
-    """A post-processor with other ids."""
-    if processor is None:
-        return None
-    changed = dict(processor)
-    if processor["type"] == "Sequence":
-        changed["processors"] = [_renumber(part, new) for part in processor["processors"]]
-    elif processor["type"] == "TemplateProcessing":
-        changed["special_tokens"] = {
-            name: {**token, "ids": [new(i) for i in token["ids"]]}
-            for name, token in processor["special_tokens"].items()
-        }
-    elif processor["type"] in ("BertProcessing", "RobertaProcessing"):
-        for role in ("sep", "cls"):
-            token: Sequence[Any] = processor[role]
-            changed[role] = [token[0], new(token[1])]
-    return changed
+def _renumber(part: Any, new: Callable[[int], int]) -> Any:
+    """A post-processor, or a part of one, with other ids."""
+    match part:
+        case {"ids": list(ids)}:  # of one of a template's tokens
+            return {**part, "ids": [new(i) for i in ids]}
+        case [str(token), int(i)]:  # BERT's and RoBERTa's
+            return [token, new(i)]
+        case dict():
+            return {name: _renumber(value, new) for name, value in part.items()}
+        case list():
+            return [_renumber(value, new) for value in part]
+    return part

@@ -115,12 +115,9 @@ def spans_to_tags(spans: Spans, like: Tensor) -> Tensor:
     like (Ints[..., words]): Gives shape, type, device, and where there is no word (IGNORE).
     RETURNS (Ints[..., words]): Tag classes.
     """
-    start = torch.zeros_like(like).flatten()
-    end = torch.zeros_like(start)
+    start = torch.zeros_like(like).masked_fill_(like == IGNORE, IGNORE).flatten()
+    end = start.clone()
     start[spans.start] = spans.type.to(start.dtype)
     end[spans.end] = spans.type.to(start.dtype)
-    void = like == IGNORE
-    start = start.view(like.shape).masked_fill(void, IGNORE)
-    end = end.view(like.shape).masked_fill(void, IGNORE)
     n_types = int(spans.type.max()) if len(spans.type) else 0
-    return sequential(start, end, n_types)
+    return sequential(start.view(like.shape), end.view(like.shape), n_types)

@@ -422,9 +422,6 @@ def test_each_word_is_tokenised_once(direct) -> None:
     assert sorted(counting.asked) == sorted(distinct)
     assert [encode(memory, words) for words in reversed(TEXTS)] == expected[::-1]
     assert len(counting.asked) == len(distinct)
-    memory.clear()
-    assert [encode(memory, words) for words in TEXTS] == expected
-    assert len(counting.asked) == 2 * len(distinct)
 
 
 def test_sub_words_of_docs(direct) -> None:

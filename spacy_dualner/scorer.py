@@ -1,4 +1,4 @@
-"""Entity scores: spaCy's, as `spacy-dualner.scorer.v1`, and seqeval's."""
+"""Entity scores: by `spacy-dualner.scorer.v1`, and of any entities, as seqeval gives them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from spacy.scorer import get_ner_prf
+from spacy.scorer import PRFScore, get_ner_prf
 from spacy.training import Example
 from spacy.util import registry
 
@@ -42,32 +42,41 @@ def make_scorer() -> Callable[..., dict[str, Any]]:
 Scores = dict[str, float]
 
 
-def entity_scores(
-    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> dict[str, Any]:
+def score_entities(sentences: Iterable[tuple[set, set]]) -> dict[str, Any]:
     """Precision, recall and F1 of entities.
 
-    gold (Sequence[Sequence[str]]): BIO tags of each sentence.
+    sentences (Iterable[Tuple[Set, Set]]): Annotated and found entities of each, tuples that end
+        with the type.
     RETURNS (Dict[str, Any]): `p`, `r`, `f` in percent over all entities, and `per_type` with the
         same of each type. Without any entity, all are 0.
     """
-    from seqeval.metrics import classification_report  # imports scikit-learn: slow, so only here
+    of_type: dict[str, PRFScore] = defaultdict(PRFScore)
+    for gold, found in sentences:
+        for type_ in {entity[-1] for entity in gold | found}:
+            own = ({entity for entity in side if entity[-1] == type_} for side in (found, gold))
+            of_type[type_].score_set(*own)
+    per_type = {type_: _in_percent(score) for type_, score in sorted(of_type.items())}
+    return {**_in_percent(sum(of_type.values(), PRFScore())), "per_type": per_type}
 
-    gold, predicted = [list(tags) for tags in gold], [list(tags) for tags in predicted]
-    if not any(tag != "O" for tags in (*gold, *predicted) for tag in tags):
-        return {"p": 0.0, "r": 0.0, "f": 0.0, "per_type": {}}
-    report = classification_report(gold, predicted, output_dict=True, zero_division=0)
-    rows = {
-        name: {
-            "p": 100 * float(row["precision"]),
-            "r": 100 * float(row["recall"]),
-            "f": 100 * float(row["f1-score"]),
-        }
-        for name, row in report.items()
-    }
-    average = rows["micro avg"]
-    per_type = {name: row for name, row in rows.items() if not name.endswith(" avg")}
-    return {**average, "per_type": per_type}
+
+def _in_percent(score: PRFScore) -> Scores:
+    return {key: 100 * value for key, value in score.to_dict().items()}
+
+
+def entity_scores(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    """`score_entities` of BIO tags, as seqeval reads them and scores them, to the last bit.
+
+    gold (Sequence[Sequence[str]]): Tags of each sentence.
+    """
+    from seqeval.metrics.sequence_labeling import get_entities  # imports scikit-learn: slow
+
+    sides = (
+        [{(first, last, type_) for type_, first, last in get_entities(list(tags))} for tags in side]
+        for side in (gold, predicted)
+    )
+    return score_entities(zip(*sides, strict=True))
 
 
 def mean_scores(scores: Iterable[Scores]) -> Scores:

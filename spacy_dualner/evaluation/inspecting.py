@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from heapq import nsmallest
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,12 +16,12 @@ from ..data.docbin import read_docs, split_paths
 from ..data.outputs import check_file, write_text
 from ..errors import need
 from ..pipeline import load_pipeline
-from ..scorer import mean_scores
+from ..scorer import mean_scores, score_entities
 from .examples import Example, is_from_right
 from .fingerprint import sentence_hashes, share_known
 from .jinja import environment
 from .mistakes import KINDS, Pair, pair
-from .predicting import Judged, judge, scores_of
+from .predicting import Judged, judge
 from .reliability import measure
 from .text_settings import InspectSettings
 
@@ -88,7 +87,7 @@ class Findings:
     def __init__(self, n_examples: int) -> None:
         self.n_examples = n_examples
         self.sentences: dict[str, int] = {}  # how many there are of each language
-        # Of each with annotations what `scores_of` gives.
+        # Of each with annotations what `score_entities` gives.
         self.scores: dict[str, dict[str, Any]] = {}
         self.kinds: Counter[tuple[str, str]] = Counter()  # by language and kind of mistake
         self.types: Counter[tuple[str, str]] = Counter()  # by annotated and found type, "" for none
@@ -122,7 +121,8 @@ class Findings:
                 examples[place.type].append(Example(lang, own, one, from_right))
         if annotated:
             self.hashes += sentence_hashes(own.gold for own in judged)
-            self.scores[lang] = scores_of(judged)
+            pairs = ((set(own.annotated), set(own.found)) for own in judged)
+            self.scores[lang] = score_entities(pairs)
         for heading, every in examples.items():
             least = nsmallest(self.n_examples, every, key=lambda example: example.sure)
             shown = ((i, own.sure, own.drawn(self._hues)) for i, own in enumerate(least))
@@ -145,8 +145,9 @@ class Findings:
             scores["mean"] = {**mean_scores(scores.values()), "per_type": {}}
         rows = []
         for lang, own in scores.items():
-            each = [own[key] for key in "prf"], [own["per_type"].get(type_) for type_ in types]
-            rows.append([lang, *("" if cell is None else f"{cell:.1f}" for cell in chain(*each))])
+            f1 = [own["per_type"].get(type_, {}).get("f") for type_ in types]
+            cells = [own["p"], own["r"], own["f"], *f1]
+            rows.append([lang, *("" if cell is None else f"{cell:.1f}" for cell in cells)])
         kinds = [[lang, *(self.kinds[lang, kind] for kind in KINDS)] for lang in self.scores]
         confusion = [
             [gold or "spurious", *(self.types[gold, found] for found in (*types, ""))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import tee
 from typing import Any, NamedTuple
@@ -10,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from spacy.attrs import ENT_IOB, ENT_TYPE, LENGTH, SPACY
 from spacy.language import Language
-from spacy.scorer import PRFScore
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..component import DualNer
@@ -58,18 +56,6 @@ def judge(
             [place for place in places(doc) if known[place.start : place.end].any()],
             {place: p for place, p in sure if place and known[place.start : place.end].any()},
         )
-
-
-def scores_of(judged: Iterable[Judged]) -> dict[str, Any]:
-    """`p`, `r`, `f` of the entities of all types, and `per_type` with F1 of each, in percent."""
-    of_type: dict[str, PRFScore] = defaultdict(PRFScore)
-    for own in judged:
-        found, annotated = set(own.found), set(own.annotated)
-        for place in found | annotated:
-            of_type[place.type].score_set(found & {place}, annotated & {place})
-    every = sum(of_type.values(), PRFScore()).to_dict()
-    per_type = {type_: 100 * score.fscore for type_, score in of_type.items()}
-    return {**{key: 100 * value for key, value in every.items()}, "per_type": per_type}
 
 
 def as_written(doc: Doc) -> Doc:

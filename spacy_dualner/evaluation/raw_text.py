@@ -8,8 +8,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..pipeline import find_component
-from ..scorer import Scores
-from .predicting import judge, scores_of
+from ..scorer import Scores, score_entities
+from .predicting import judge
 
 
 def raw_scores(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -> Scores:
@@ -30,5 +30,6 @@ def raw_scores(nlp: Language, docs: Iterable[Doc], component: str = "dualner") -
     find_component(nlp, component)
     until = nlp.pipe_names[: nlp.pipe_names.index(component) + 1]
     with nlp.select_pipes(enable=until):
-        scores = scores_of(judge(nlp, docs, raw=True))
+        judged = judge(nlp, docs, raw=True)
+        scores = score_entities((set(own.annotated), set(own.found)) for own in judged)
     return {key: scores[key] for key in "prf"}

@@ -8,6 +8,7 @@ import gzip
 import json
 import sys
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from copy import copy
@@ -70,7 +71,7 @@ class LineReader(Reader):
         return self
 
     def __next__(self) -> str:
-        raw = next(self._raw)
+        raw = self._again.popleft() if self._again else next(self._raw)
         offset, number = self.position
         self.position = offset + len(raw), number + 1
         if not offset:
@@ -88,14 +89,9 @@ class LineReader(Reader):
         """Decode the line that was read last."""
         return decode_line(raw, self.number, self.source)
 
-    def seek(self, position: Position) -> None:
-        """Go on elsewhere."""
-        self._file.seek(position[0])
-        self._start(position)
-
-    def error(self, message: str, line: str | None = None, number: int = 0) -> DataError:
+    def error(self, message: str, line: str, number: int = 0) -> DataError:
         """An error in a line, by default the last one."""
-        text = None if line is None else excerpt(without_end(line))
+        text = excerpt(without_end(line))
         return DataError(self.source, message, line=number or self.number, text=text)
 
     def read(self, start: Position) -> Iterator[Record | DataError]:
@@ -109,7 +105,8 @@ class LineReader(Reader):
             self._start((0, 0))
             self.begin()
             if start != (0, 0):
-                self.seek(start)
+                self._file.seek(start[0])
+                self._start(start)
             while True:
                 item: Record | DataError | None
                 try:
@@ -134,6 +131,7 @@ class LineReader(Reader):
 
     def _start(self, position: Position) -> None:
         self.position = position
+        self._again: deque[bytes] = deque()  # lines that were read, but too early
         self._raw = split_lines(read_chunks(self._file, self.source), self.source)
 
 
@@ -171,7 +169,8 @@ class TableReader(LineReader):
 
     delimiter = ","
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
-    _fault: DataError | None = None
+    _fault: DataError | None  # of the row that is read
+    _lines: list[bytes]  # those of it
 
     def begin(self) -> None:
         """Read the header."""
@@ -201,8 +200,9 @@ class TableReader(LineReader):
         try:
             row = self._next_row()
         except csv.Error as error:
-            # An open quotation mark may have taken in good self.
-            self.seek(before)
+            # An open quotation mark may have taken in good lines.
+            self.position = before
+            self._again.extendleft(reversed(self._lines))
             line = next(self)
             raise self.error(f"not a row of a table ({error}). Mend the line.", line) from None
         if not row:
@@ -215,6 +215,7 @@ class TableReader(LineReader):
 
     def decode(self, raw: bytes) -> str:
         """Decode a line; one that cannot be decoded stays a part of its row, whose fault it is."""
+        self._lines.append(raw)
         try:
             return super().decode(raw)
         except DataError as error:
@@ -222,7 +223,7 @@ class TableReader(LineReader):
             return raw.decode("utf-8", "backslashreplace")
 
     def _next_row(self) -> list[str]:
-        self._fault = None
+        self._fault, self._lines = None, []
         row = next(self._rows)
         if self._fault is not None:
             raise self._fault

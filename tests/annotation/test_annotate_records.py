@@ -253,10 +253,21 @@ def test_bad_rows_of_tables(tmp_path: Path) -> None:
 
 
 def test_an_open_quotation_mark_costs_one_row(tmp_path: Path) -> None:
-    rows = ["text,n", "a,1", '"b,2', *(f"c{n},3" for n in range(100))]
+    rows = ["text,n", "a,1", '"b,2', *(f"c{n},3" for n in range(100)), '"d" e', "f,4"]
     items = read(write(tmp_path / "a.csv", "\n".join(rows)))
-    assert texts(items) == ["a", *(f"c{n}" for n in range(100))]
-    assert [line for line, _ in faults(items)] == [3]
+    assert texts(items) == ["a", *(f"c{n}" for n in range(100)), "f"]
+    assert [line for line, _ in faults(items)] == [3, 104]
+
+
+def test_compressed_tables_are_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = "\n".join(["text,n", *(f'"a" {n},b' for n in range(9)), "c,1"])
+    source = write(tmp_path / "a.csv.gz", gzip.compress(content.encode()))
+    reader = open_input(source)
+    monkeypatch.setattr(gzip.GzipFile, "seek", None)
+    items = list(reader.read(START))
+    assert texts(items) == ["c"] and len(faults(items)) == 9
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,19 @@ def test_what_is_refused_is_refused_in_a_line(name: str, tmp_path: Path) -> None
     assert "\n" not in str(error.value) and "tok2vec.name" in str(error.value)
 
 
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in REFUSED])
+def test_what_is_trained_has_a_gradient(name: str, tmp_path: Path) -> None:
+    """Else several processes that train it wait for one, and end."""
+    nlp = make_nlp(write_family(name, tmp_path))
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    for pipeline in (nlp, make_nlp(tmp_path).from_bytes(nlp.to_bytes())):
+        pipeline.get_pipe("dualner").update(examples)
+        encoder = find_encoder(pipeline, "dualner").transformer
+        trained = {n: p.grad for n, p in encoder.named_parameters() if p.requires_grad}
+        assert trained and [n for n, gradient in trained.items() if gradient is None] == []
+
+
 @pytest.mark.parametrize("name", FAST)
 def test_words_one_by_one_are_split_as_within_a_text(name: str, tmp_path: Path) -> None:
     """Of Gemma's tokenizer they are, given a space before each."""

@@ -215,6 +215,8 @@ def _auto_class(config: Any) -> Any:
     return AutoModel
 
 
+# LUKE's queries from words to entities and back.
+_OF_ENTITIES = ("w2e_query", "e2w_query", "e2e_query")
 _DRAWS = frozenset(("normal_", "uniform_", "trunc_normal_", "zero_", "fill_"))
 
 
@@ -260,10 +262,17 @@ def _with_weights(config: Any, state: dict[str, Tensor]) -> nn.Module:
 
 
 def _for_words(transformer: nn.Module) -> nn.Module:
-    """Drop what word vectors do not pass through: the pooler of sentences, LUKE's entities."""
+    """Drop what word vectors do not pass through: the pooler of sentences, LUKE's entities.
+
+    What LUKE's layers have for entities stays, as those that are stored have it. It is not trained:
+    several processes would wait for its gradient.
+    """
     for part in ("pooler", "entity_embeddings"):
         if getattr(transformer, part, None) is not None:
             setattr(transformer, part, None)
+    for name, weight in transformer.named_parameters():
+        if any(part in name for part in _OF_ENTITIES):
+            weight.requires_grad_(False)
     return transformer
 
 

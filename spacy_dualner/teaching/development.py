@@ -85,8 +85,6 @@ class Development:
             1: `ents_f_xx` on development text, `agree_xx` of the heads on text held back, or where
             there is none on development text.
         """
-        was_training = network.training
-        network.eval()
         # The largest first, so that no process has much more than another.
         sizes: Counter[str] = Counter()
         for part in (self.dev, self.held_back):
@@ -94,7 +92,6 @@ class Development:
                 sizes[name] += int(part.subword_counts()[part.of_lang(name)].sum())
         own = sorted(sizes, key=lambda name: -sizes[name])[process::n_processes]
         gathered = gather_object([self._scores(network, set(own))])
-        network.train(was_training)
         scores = {name: value for found in gathered for name, value in found.items()}
         prefix = AGREEMENT if self.select == "agreement" else F1
         return sum(scores[f"{prefix}{n}"] for n in self.selecting) / len(self.selecting), scores

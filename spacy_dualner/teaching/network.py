@@ -62,7 +62,11 @@ class Recogniser:
 
 
 def predict(network: nn.Module, batch: SubwordBatch, shape: Shape) -> tuple[Tensor, Layout]:
-    """A network's logits of sentences `[words, 4C + 3]`, without gradient, and their layout."""
+    """A network's logits of sentences `[words, 4C + 3]`, without gradient, and their layout.
+
+    The network is left in evaluation mode.
+    """
+    network.eval()
     with torch.no_grad():
         _, logits = network(make_blocks(batch, shape), len(batch.word_lengths))
     return logits.float(), Layout(batch.sentence_lengths, logits.device)
@@ -73,7 +77,7 @@ def predict_tags(
 ) -> dict[str, list[Ints]]:
     """BIO tags that a network predicts, by either kind of heads.
 
-    network (nn.Module): A Network, or one prepared by Accelerate, in evaluation mode.
+    network (nn.Module): A Network, or one prepared by Accelerate.
     RETURNS (Dict[str, List[Ints1d]]): For `span` and `tag`, tag classes of each sentence's words.
     """
     found: dict[str, list[Ints]] = {decode: [] for decode in HEAD_DECODINGS}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from torch import nn
 
@@ -20,38 +19,23 @@ NEXT_TO_NOTHING = 0.02
 """Entities a sentence below which a teacher has nothing to teach but that there are none."""
 
 
-class Finds(NamedTuple):
-    """How many unlabelled sentences of a language were looked at, and entities found in them."""
-
-    sentences: int
-    entities: int
-
-    @property
-    def too_few(self) -> bool:
-        """Whether there is nothing to teach but that there are none."""
-        return self.entities < NEXT_TO_NOTHING * self.sentences
-
-    def remark(self, lang: str) -> str:
-        """What is to be said of too few. lang (str): The language."""
-        return (
-            f"{lang}: the teacher finds {self.entities} entities in {self.sentences} "
-            "sentences, so the student will learn to find next to nothing. See whether stage 1 "
-            "was trained to its end, take an encoder that knows the language, or leave the "
-            "language out of corpora.target.langs."
-        )
-
-
 def survey(
     network: nn.Module, corpus: SentenceArrays, target: Mapping[str, Ints], shape: Shape
-) -> dict[str, Finds]:
-    """Look at up to `SAMPLE` sentences of each language, evenly spread over its text."""
-    was_training = network.training
-    network.eval()
-    found = {}
+) -> list[str]:
+    """What is to be said of languages with nothing to teach but that there are no entities.
+
+    Up to `SAMPLE` sentences of each are looked at, evenly spread over its text.
+    """
+    remarks = []
     for name, sentences in target.items():
-        if len(sentences):
-            batch = corpus.sample(sentences, SAMPLE)
-            spans = read_spans(*predict(network, batch, shape), "span")
-            found[name] = Finds(len(batch.sentence_lengths), len(spans.start))
-    network.train(was_training)
-    return found
+        batch = corpus.sample(sentences, SAMPLE)
+        n_sentences = len(batch.sentence_lengths)
+        n_found = len(read_spans(*predict(network, batch, shape), "span").start)
+        if n_found < NEXT_TO_NOTHING * n_sentences:
+            remarks.append(
+                f"{name}: the teacher finds {n_found} entities in {n_sentences} sentences, so the "
+                "student will learn to find next to nothing. See whether stage 1 was trained to "
+                "its end, take an encoder that knows the language, or leave the language out of "
+                "corpora.target.langs."
+            )
+    return remarks

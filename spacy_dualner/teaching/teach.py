@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from zlib import crc32
@@ -109,15 +110,13 @@ class Teaching:
         )
         if settings.teacher.templates:
             self._find_templates(settings.teacher.templates)
-        network, shape = self.network, self.recogniser.shape
-        found = on_main(self.accelerator, lambda: survey(network, data.corpus, data.target, shape))
-        for name, finds in found.items():
-            if finds.too_few:
-                self.msg.warn(finds.remark(name))
+        look = partial(survey, self.network, data.corpus, data.target, self.recogniser.shape)
+        for remark in on_main(self.accelerator, look):
+            self.msg.warn(remark)
 
     def _find_templates(self, share: float) -> None:
         """See which beginnings of sentences the teacher is not to read."""
-        network, corpus = self.network.eval(), self.data.corpus
+        network, corpus = self.network, self.data.corpus
         how = self.recogniser.shape, share, self.recogniser.words.tokenizer
         found = on_main(
             self.accelerator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,9 @@ from helpers.tiny import train_nlp
 from torch import nn
 
 from spacy_dualner.encoder.windows import Shape
-from spacy_dualner.teaching import teach
 from spacy_dualner.teaching.config import resolve_config
 from spacy_dualner.teaching.development import Development
-from spacy_dualner.teaching.survey import SAMPLE, Finds, survey
+from spacy_dualner.teaching.survey import NEXT_TO_NOTHING, SAMPLE, survey
 from spacy_dualner.teaching.teach import Teaching
 
 SHAPE = Shape((0,), (1,), 2, window=60, overlap=20, budget=400)
@@ -39,22 +39,36 @@ class FindsSevens(nn.Module):
         return None, 20 * torch.cat(hot, 1)
 
 
-def test_a_sample_is_counted() -> None:
+def counted(remarks: list[str]) -> list[tuple[str, int, int]]:
+    """Language, entities and sentences of each remark."""
+    said = [re.match(r"(\w+): the teacher finds (\d+) entities in (\d+) ", r) for r in remarks]
+    return [(m[1], int(m[2]), int(m[3])) for m in said if m]
+
+
+def test_a_sample_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     # Sentences end with a word that is found in none of them.
     sentences = [[7, 5], [7, 7, 5], [5, 7, 7, 7, 5], [5, 5], [7, 5]]
     corpus = corpus_of(sentences, "xxxxy")
-    target = {"xx": np.arange(4), "yy": np.array([4]), "zz": np.zeros(0, dtype=np.int64)}
-    network = FindsSevens().train()
-    assert survey(network, corpus, target, SHAPE) == {"xx": Finds(4, 3), "yy": Finds(1, 1)}
-    assert network.training
+    target = {"xx": np.arange(4), "yy": np.array([4])}
+    monkeypatch.setattr("spacy_dualner.teaching.survey.NEXT_TO_NOTHING", 2)
+    assert counted(survey(FindsSevens(), corpus, target, SHAPE)) == [("xx", 3, 4), ("yy", 1, 1)]
 
 
-def test_a_large_corpus_is_looked_at_from_end_to_end() -> None:
+def test_a_large_corpus_is_looked_at_from_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Text may be sorted: names only in the last half."""
     sentences = [[5, 5]] * SAMPLE + [[7, 5]] * SAMPLE
     corpus = corpus_of(sentences)
-    found = survey(FindsSevens(), corpus, {"xx": np.arange(len(sentences))}, SHAPE)
-    assert found == {"xx": Finds(SAMPLE, SAMPLE // 2)}
+    monkeypatch.setattr("spacy_dualner.teaching.survey.NEXT_TO_NOTHING", 2)
+    remarks = survey(FindsSevens(), corpus, {"xx": np.arange(len(sentences))}, SHAPE)
+    assert counted(remarks) == [("xx", SAMPLE // 2, SAMPLE)]
+
+
+@pytest.mark.parametrize("n_found", [0, 1, 2, 3])
+def test_what_is_too_few(n_found: int) -> None:
+    n_sentences = round(2 / NEXT_TO_NOTHING)
+    corpus = corpus_of([[7, 5]] * n_found + [[5, 5]] * (n_sentences - n_found))
+    remarks = survey(FindsSevens(), corpus, {"xx": np.arange(n_sentences)}, SHAPE)
+    assert counted(remarks) == [("xx", n_found, n_sentences)] * (n_found < 2)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +93,12 @@ def test_a_teacher_with_nothing_to_teach_is_named(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(teach, "survey", lambda *_: {"de": Finds(300, 5), "sw": Finds(300, 6)})
+    monkeypatch.setattr("spacy_dualner.teaching.survey.NEXT_TO_NOTHING", 1000)
     scores = {"ents_f_en": 0.049, "ents_f_de": 0.05}
     monkeypatch.setattr(Development, "score", lambda *_: (0.0, dict(scores)))
     begin(folder, tmp_path).run(resume=False)
     said = " ".join(capsys.readouterr().out.split())
-    assert "de: the teacher finds 5 entities in 300 sentences" in said
-    assert "sw: the teacher" not in said
+    assert "de: the teacher finds" in said and "sw: the teacher finds" in said
     assert "F1 of the stage-1 model on development text is near zero: en 4.9. It" in said
 
 

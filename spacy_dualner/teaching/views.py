@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -46,11 +46,13 @@ class Views:
 
     data: TeachingData
     shape: Shape
-    # Of each word of the corpus, whether the teacher does not see it; by default it sees all.
-    unread: NDArray[np.bool_] | None = field(default=None, init=False)
 
     passes = 1
     """How often a sentence that is drawn goes through the student in a step."""
+
+    def __post_init__(self) -> None:
+        # Of each word of the corpus, whether the teacher does not see it: never one of the source.
+        self.unread = np.zeros(len(self.data.corpus.word_lengths), dtype=bool)
 
     @cached_property
     def sizes(self) -> Ints:
@@ -60,9 +62,11 @@ class Views:
     def make(self, drawn: Ints) -> View:
         """What both see of some sentences. drawn (Ints1d): Sentence numbers, without partners."""
         sentences = self.data.with_partners(drawn)
-        batch, gold = self.data.corpus.select(sentences)
+        corpus = self.data.corpus
+        batch, gold = corpus.select(sentences)
         is_source = np.repeat(sentences < self.data.n_source, batch.sentence_lengths)
-        unread = self._unread(sentences, is_source)
+        first = corpus.word_bounds[sentences]
+        unread = self.unread[ragged_arange(first, batch.sentence_lengths)]
         student = self._blocks(batch, drawn)
         teacher = student
         if unread.any():
@@ -71,17 +75,6 @@ class Views:
 
     def _blocks(self, batch: SubwordBatch, drawn: Ints) -> Blocks:
         return make_blocks(batch, self.shape)
-
-    def _unread(self, sentences: Ints, is_source: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which words of a view the teacher does not see."""
-        of_view = np.zeros(len(is_source), dtype=bool)
-        if self.unread is None:
-            return of_view
-        target = sentences[sentences >= self.data.n_source]
-        bounds = self.data.corpus.word_bounds
-        places = ragged_arange(bounds[target], bounds[target + 1] - bounds[target])
-        of_view[~is_source] = self.unread[places]
-        return of_view
 
 
 @dataclass

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..encoder.heads import split_logits
-from ..labels.conversions import Spans, extract_span, sequential, tags_to_spans
+from ..decoding.decodings import read_tags
+from ..encoder.heads import n_types_of, split_logits
+from ..labels.conversions import Spans, extract_span, tags_to_spans
 from ..labels.layout import Layout
 from ..labels.scheme import IGNORE, HeadValues
 from ..training.losses import labelled_loss, self_teaching_loss
 from .pseudo_labels import pseudo_labels
-from .regulariser import entity_regulariser, gather_entities
+from .regulariser import entity_regulariser
 from .settings import ConfigSchemaTeaching
 
 
@@ -30,11 +31,10 @@ class Piece:
     share: float  # this piece's share of the regulariser: 1 / pieces
 
 
-def found_entities(values: HeadValues, layout: Layout) -> Spans:
+def found_entities(logits: Tensor, layout: Layout) -> Spans:
     """Entities that the start/end heads find, in word numbers of the piece."""
-    start, end = (layout.spread(head.detach().argmax(-1)) for head in (values.start, values.end))
-    spans = tags_to_spans(sequential(start, end, values.start.shape[-1] - 1))
-    word_at = layout.spread(torch.arange(layout.n_words, device=start.device))
+    spans = tags_to_spans(read_tags(logits.detach(), layout, "span"))
+    word_at = layout.spread(torch.arange(layout.n_words, device=logits.device))
     return Spans(word_at[spans.start], word_at[spans.end], spans.type)
 
 
@@ -60,9 +60,8 @@ def stage2_loss(
     for taught in () if teacher is None else _taught_losses(settings, piece, values, teacher):
         loss = loss + taught
     if settings.alpha:
-        found = gather_entities(vectors, found_entities(values, layout))
-        n_types = values.start.shape[-1] - 1
-        pull = entity_regulariser(found, n_types, settings.mse_norm)
+        found, n_types = found_entities(student, layout), n_types_of(student.shape[-1])
+        pull = entity_regulariser(vectors, found, n_types, settings.mse_norm)
         loss = loss + settings.alpha * piece.share * pull
     return loss
 

@@ -10,14 +10,12 @@ import numpy as np
 from accelerate.utils import gather_object
 from torch import nn
 
-from ..encoder.arrays import SentenceArrays
 from ..encoder.subwords import Ints
-from ..encoder.windows import Shape
 from ..errors import DualNerError
-from ..labels.scheme import LabelScheme
 from ..scorer import entity_scores
 from ..training.history import AGREEMENT, F1
-from .network import predict_tags
+from .data import TeachingData
+from .network import Recogniser, predict_tags
 
 NEAR_ZERO = 0.05
 """F1, from 0 to 1, below which what a model finds is mostly wrong."""
@@ -30,16 +28,15 @@ class Development:
     # `mean` over all development languages, `source` languages only, or `agreement` between the two
     # heads on unlabelled sentences.
     select: str
-    source_langs: Sequence[str]  # the annotated languages
-    dev: SentenceArrays  # annotated development sentences; may be empty
-    held_back: SentenceArrays  # unlabelled sentences that are not trained on; may be empty
-    scheme: LabelScheme  # entity types
-    shape: Shape  # how to cut and pad
+    data: TeachingData
+    recogniser: Recogniser
 
     def __post_init__(self) -> None:
+        self.dev, source_langs = self.data.dev, self.data.source_langs
+        self.held_back = self.data.corpus.subset(self.data.held_back)
         names = self.dev.lang_names
         if self.select == "source":
-            names = [name for name in names if name in self.source_langs]
+            names = [name for name in names if name in source_langs]
         if self.select == "agreement":
             names = self.held_back.lang_names
         if not names:
@@ -49,7 +46,7 @@ class Development:
                     "mean": "there is no development corpus. Set corpora.dev, or select = "
                     "'agreement', which needs no labels.",
                     "source": "no development corpus is of a source language "
-                    f"({', '.join(self.source_langs)}). Set corpora.dev, or select = 'mean' or "
+                    f"({', '.join(source_langs)}). Set corpora.dev, or select = 'mean' or "
                     "'agreement'.",
                     "agreement": "there is no unlabelled target text. Set corpora.target.",
                 }[self.select]
@@ -102,7 +99,7 @@ class Development:
         for part in (self.dev, self.held_back):
             for name in langs.intersection(part.lang_names):
                 sentences = part.of_lang(name)
-                predicted = predict_tags(network, part, sentences, self.shape)
+                predicted = predict_tags(network, part, sentences, self.recogniser.shape)
                 scores[f"{AGREEMENT}{name}"] = self._f1(predicted["span"], predicted["tag"])
                 if part is self.dev:
                     ends = np.cumsum(part.word_counts()[sentences])
@@ -124,7 +121,7 @@ class Development:
 
     def _f1(self, gold: Sequence[Ints], predicted: Sequence[Ints]) -> float:
         # Words without gold tag count as outside, on both sides.
-        names = np.array([*self.scheme.tags, "O"])
+        names = np.array([*self.recogniser.scheme.tags, "O"])
         known = [np.where(g < 0, -1, p) for g, p in zip(gold, predicted, strict=True)]
         as_names = ([names[tags].tolist() for tags in side] for side in (gold, known))
         return entity_scores(*as_names)["f"] / 100

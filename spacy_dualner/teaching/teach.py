@@ -80,14 +80,7 @@ class Teaching:
         set_seed(settings.seed)
         self.data = read_data(self.nlp, self.recogniser, config, output)
         set_seed(settings.seed, device_specific=True)
-        self.development = Development(
-            settings.select,
-            self.data.source_langs,
-            self.data.dev,
-            self.data.corpus.subset(self.data.held_back),
-            self.recogniser.scheme,
-            self.recogniser.shape,
-        )
+        self.development = Development(settings.select, self.data, self.recogniser)
         self.schedule = Schedule.of(settings, len(self.data.trained_on))
         self.views = make_views(settings, self.data, self.recogniser)
         self.fingerprint = self._fingerprint()

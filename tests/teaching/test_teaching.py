@@ -331,7 +331,7 @@ def test_several_sources_with_limits(folder: Path, tmp_path: Path) -> None:
         folder, tmp_path, corpora__source__langs="en,de:3", corpora__target__langs="sw"
     )
     assert teaching.data.n_source == 10 + 3
-    assert teaching.development.source_langs == ["en", "de"]
+    assert teaching.data.source_langs == ["en", "de"]
     teaching.run(resume=False)
 
 

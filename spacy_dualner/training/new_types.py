@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,7 +9,6 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import logger, registry, resolve_dot_names
 
-from ..labels.gold_types import noting_types
 from .corpus import Corpus
 
 
@@ -44,8 +42,7 @@ def add_new_types(nlp: Language) -> Language:
         if isinstance(corpus, Corpus)
         else (example.reference for example in corpus(nlp))
     )
-    types: set[str] = set()
-    deque(noting_types(docs, types), maxlen=0)
+    types = {ent.label_ for doc in docs for ent in doc.ents}
     for pipe in trained:
         new = sorted(types.difference(pipe.labels))
         if new and not types.isdisjoint(pipe.labels):

@@ -105,16 +105,16 @@ def fit_steps(nlp: Language, min_steps: int = 0) -> Language:
     steps = count_steps(corpus, size, epochs, most)
     if not (steps and steps.total):
         return nlp
-    between = steps.per_epoch
-    if steps.total < min_steps and not most:
+    total, between = steps.total, steps.per_epoch
+    if total < min_steps and not most:
         raised = -(-min_steps // steps.per_epoch)
         warnings.warn(
-            f"{epochs} epochs of so small a corpus are {steps.total} steps: training.max_epochs is "
+            f"{epochs} epochs of so small a corpus are {total} steps: training.max_epochs is "
             f"raised to {raised} (initialize.after_init.min_steps = {min_steps}).",
             stacklevel=2,
         )
         nlp.config["training"]["max_epochs"] = raised
-        steps, between = count_steps(corpus, size, raised) or steps, max(between, LEAST_INTERVAL)
+        total, between = raised * steps.per_epoch, max(between, LEAST_INTERVAL)
     asked = min(training["eval_frequency"], between)
-    nlp.config["training"]["eval_frequency"] = fitted_interval(steps.total, asked)
+    nlp.config["training"]["eval_frequency"] = fitted_interval(total, asked)
     return nlp

@@ -56,9 +56,8 @@ def resolve_config(config: Config) -> TeachingConfig:
     if missing:
         raise ConfigValidationError(config=config, errors=missing)
     full = interpolated(DEFAULTS.merge(config))
-    settings: Any
-    corpora: Any
-    settings, corpora = (_validated(full[name], schema) for name, schema in SCHEMAS.items())
+    settings = _validated(full["teaching"], ConfigSchemaTeaching)
+    corpora = _validated(full["corpora"], ConfigSchemaCorpora)
     if not isinstance(settings.optimizer, AdamW) or settings.optimizer.schedules:
         raise DualNerError(
             '[teaching.optimizer] must be @optimizers = "spacy-dualner.AdamW.v1" with one number '

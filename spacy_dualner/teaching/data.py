@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,17 +63,12 @@ def read_data(
     are of types that the pipeline does not know.
     """
     settings = config.settings
-    builder, dev = (
-        ArraysBuilder(
-            recogniser.words,
-            recogniser.scheme,
-            max_memory=settings.max_memory_mb * 1_000_000,
-            folder=folder,
-            keep_empty=keep_empty,
-        )
-        # Of translations the k-th is of the k-th sentence: all keep their places.
-        for keep_empty in (settings.method == "filter", False)
+    memory = settings.max_memory_mb * 1_000_000
+    make = partial(
+        ArraysBuilder, recogniser.words, recogniser.scheme, max_memory=memory, folder=folder
     )
+    # Of translations the k-th is of the k-th sentence: all keep their places.
+    builder, dev = make(keep_empty=settings.method == "filter"), make()
 
     def add(builder: ArraysBuilder, reader: Callable | None, annotated: str = "") -> int:
         """Add what a reader gives. annotated (str): Its name, if its entities are gold."""
@@ -106,11 +102,10 @@ def read_data(
     of_target = sentences[sentences >= n_source]
     target = {name: np.intersect1d(corpus.of_lang(name), of_target) for name in corpus.lang_names}
     target = {name: own for name, own in target.items() if len(own)}
-    held_back = np.zeros(0, dtype=np.int64)
-    if settings.select == "agreement":
-        # Of a language with little text, half of it at most.
-        few = [own[: min(settings.held_back, len(own) // 2)] for own in target.values()]
-        held_back = np.concatenate([held_back, *few])
+    most = settings.held_back if settings.select == "agreement" else 0
+    # Of a language with little text, half of it at most.
+    few = [own[: min(most, len(own) // 2)] for own in target.values()]
+    held_back = np.concatenate([np.zeros(0, dtype=np.int64), *few])
     partners = None
     if settings.method == "filter":
         partners = find_partners(corpus, n_source, recogniser.shape.window)

@@ -135,26 +135,18 @@ class Teaching:
         """Teach to the end of the last epoch and write the best pipeline."""
         writes = self.accelerator.is_main_process
         with locked(self.output, self.output / BEST) if writes else nullcontext():
-            return self._run(resume)
-
-    def _run(self, resume: bool) -> Path:
-        resumed = resume and self._resume()
-        log = TeachingLog(
-            self.nlp,
-            self.settings,
-            self.development.columns,
-            self.schedule,
-            silent=not self.accelerator.is_main_process,
-        )
-        with log:
-            if not resumed:
-                self.teacher.score, scores = self._score()
-                weak = self.development.weakness(scores)
-                if weak and self.settings.method != "gold":
-                    self.msg.warn(weak)
-                log.evaluation(0, 0, self.teacher.score, scores, 0.0)
-            self._train(log)
-        return self._write_best()
+            resumed = resume and self._resume()
+            columns = self.development.columns
+            log = TeachingLog(self.nlp, self.settings, columns, self.schedule, silent=not writes)
+            with log:
+                if not resumed:
+                    self.teacher.score, scores = self._score()
+                    weak = self.development.weakness(scores)
+                    if weak and self.settings.method != "gold":
+                        self.msg.warn(weak)
+                    log.evaluation(0, 0, self.teacher.score, scores, 0.0)
+                self._train(log)
+            return self._write_best()
 
     def _train(self, log: TeachingLog) -> None:
         settings, schedule = self.settings, self.schedule

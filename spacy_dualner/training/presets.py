@@ -39,10 +39,7 @@ def recipe_file(recipe: str) -> str:
 
 def recipes(preset: Path) -> list[str]:
     """Names of the recipes of stage 2 that a preset has beside the paper's, sorted."""
-    before, after = recipe_file("*").split("*")
-    return sorted(
-        path.name.removeprefix(before).removesuffix(after) for path in preset.glob(recipe_file("*"))
-    )
+    return sorted(path.stem.removeprefix("stage2-") for path in preset.glob(recipe_file("*")))
 
 
 def overridden(config: Config, values: Mapping[str, Any]) -> Config:

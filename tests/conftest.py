@@ -136,6 +136,6 @@ def bpe_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def bert_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny BERT with a WordPiece tokenizer, which maps some words to nothing."""
-    from helpers.encoders import make_bert
+    from helpers.families import write_family
 
-    return make_bert(tmp_path_factory.mktemp("bert"))
+    return write_family("bert", tmp_path_factory.mktemp("bert"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -49,14 +49,11 @@ def fetch_cli(
     # Plain HTTP does for files of a few MB, and goes through mirrors. Read at import.
     os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
     from ..data.fetch import LANGUAGES, REVISION, fetch
+    from ..data.names import SPLITS, UNLABELLED
     from ..data.tags import TYPES
 
     wanted = options.langs or LANGUAGES
-    limits = {
-        name.removesuffix("_limit"): value
-        for name, value in asdict(options).items()
-        if name.endswith("_limit")
-    }
+    limits = {part: getattr(options, f"{part}_limit") for part in (*SPLITS, UNLABELLED)}
     revision = options.revision or REVISION
     with going_on(ONE_BY_ONE):
         counts, faults = fetch(

@@ -5,30 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from helpers.families import POSITIONS, SIZE
 from helpers.tiny import SENTENCES
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor
-from transformers import (
-    BertConfig,
-    BertModel,
-    BertTokenizerFast,
-    RobertaConfig,
-    RobertaModel,
-    RobertaTokenizerFast,
-)
+from transformers import RobertaConfig, RobertaModel, RobertaTokenizerFast
 
 from spacy_dualner.encoder.transformer import Transformer_v1
-
-SMALL = {
-    "hidden_size": 32,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "initializer_range": 0.1,
-}
 
 TEXTS = [words for words, _ in SENTENCES]
 
@@ -60,19 +46,6 @@ def make_roberta(path: Path) -> Path:
     )
     tokenizer.save_pretrained(path)
     torch.manual_seed(0)
-    config = RobertaConfig(vocab_size=len(tokenizer), **SMALL, max_position_embeddings=66)
+    config = RobertaConfig(vocab_size=len(tokenizer), **SIZE, max_position_embeddings=POSITIONS)
     RobertaModel(config).save_pretrained(path)
-    return path
-
-
-def make_bert(path: Path) -> Path:
-    """A tiny BERT with a WordPiece tokenizer, which maps some words to nothing."""
-    letters = sorted({c for words in TEXTS for word in words for c in word.lower()})
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
-    (path / "vocab.txt").write_text("\n".join([*pieces, "anna", "##lin", "works"]), "utf8")
-    tokenizer = BertTokenizerFast(str(path / "vocab.txt"), model_max_length=64)
-    tokenizer.save_pretrained(path)
-    torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(tokenizer), **SMALL, max_position_embeddings=64)
-    BertModel(config).save_pretrained(path)
     return path

@@ -143,6 +143,10 @@ def write_model(
     return folder
 
 
+# Of LUKE, beside sub-words.
+ENTITIES = {"[PAD]": 0, "[UNK]": 1, "[MASK]": 2, "[MASK2]": 3}
+
+
 def luke(folder: Path) -> Path:
     """LUKE: byte-level BPE in Python, and embeddings of entities beside those of sub-words."""
     from transformers import LukeTokenizer
@@ -154,13 +158,9 @@ def luke(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "vocab.json").write_text(json.dumps(vocab), "utf8")
     (folder / "merges.txt").write_text("#version: 0.2\nĠ A\nn n\nĠA nn\nĠAnn a\n", "utf8")
-    entities = {"[PAD]": 0, "[UNK]": 1, "[MASK]": 2, "[MASK2]": 3}
-    (folder / "entity_vocab.json").write_text(json.dumps(entities), "utf8")
+    (folder / "entity_vocab.json").write_text(json.dumps(ENTITIES), "utf8")
     files = (str(folder / n) for n in ("vocab.json", "merges.txt", "entity_vocab.json"))
-    tokenizer = LukeTokenizer(*files, model_max_length=64)
-    return write_model(
-        "luke", tokenizer, folder, entity_vocab_size=4, entity_emb_size=8, pad_token_id=1
-    )
+    return write_luke(LukeTokenizer(*files, model_max_length=64), folder)
 
 
 def mluke(folder: Path) -> Path:
@@ -177,11 +177,13 @@ def mluke(folder: Path) -> Path:
             hard_vocab_limit=False,
         )  # fmt: skip
     entities = folder / "entity_vocab.json"
-    entities.write_text(json.dumps({"[PAD]": 0, "[UNK]": 1, "[MASK]": 2, "[MASK2]": 3}), "utf8")
-    tokenizer = MLukeTokenizer(str(path), str(entities), model_max_length=64)
-    return write_model(
-        "luke", tokenizer, folder, entity_vocab_size=4, entity_emb_size=8, pad_token_id=1
-    )
+    entities.write_text(json.dumps(ENTITIES), "utf8")
+    return write_luke(MLukeTokenizer(str(path), str(entities), model_max_length=64), folder)
+
+
+def write_luke(tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+    size = {"entity_vocab_size": len(ENTITIES), "entity_emb_size": 8, "pad_token_id": 1}
+    return write_model("luke", tokenizer, folder, **size)
 
 
 def canine(folder: Path) -> Path:

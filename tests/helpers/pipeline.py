@@ -116,25 +116,26 @@ def python(code: str, *arguments: str | Path, timeout: float = 300, **env: str) 
 
 def weights(nlp: Language, name: str = "dualner") -> dict[str, torch.Tensor]:
     """All torch weights of a component."""
-    model = nlp.get_pipe(name).model
-    shims = [shim for node in model.walk() for shim in node.shims]
     return {
         f"{i}.{key}": value.clone()
-        for i, shim in enumerate(shims)
-        for key, value in shim._model.state_dict().items()
+        for i, network in _networks(nlp, name)
+        for key, value in network.state_dict().items()
     }
 
 
 def gradients(nlp: Language) -> dict[str, torch.Tensor]:
     """Accumulated gradients of all torch weights."""
-    model = nlp.get_pipe("dualner").model
-    shims = [shim for node in model.walk() for shim in node.shims]
     return {
         f"{i}.{key}": p.grad.clone()
-        for i, shim in enumerate(shims)
-        for key, p in shim._model.named_parameters()
+        for i, network in _networks(nlp, "dualner")
+        for key, p in network.named_parameters()
         if p.grad is not None and p.grad.any()
     }
+
+
+def _networks(nlp: Language, name: str) -> Iterator[tuple[int, torch.nn.Module]]:
+    nodes = nlp.get_pipe(name).model.walk()
+    return enumerate(shim._model for node in nodes for shim in node.shims)
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:

@@ -50,8 +50,8 @@ def work(run: Run, threads: int, gpu_id: int) -> None:
         _work(run, gpu_id)
     except Exception as error:
         # The log may be on a disk that is full.
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        os.write(terminal, f"{run.cell.key}: {reason}\n".encode())
+        reason = " ".join(str(error).split()) or type(error).__name__
+        os.write(terminal, f"{run.cell.key}: {reason}\n".encode(errors="replace"))
         raise
 
 

@@ -8,12 +8,14 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import spacy
 import srsly
+import torch
 from filelock import FileLock
 from helpers.commands import small_files_for_others
 from helpers.corpus import run_cli, sentences_of, stage1_config, stage2_config, write_corpus
@@ -23,17 +25,18 @@ from helpers.tiny import ROOT, SENTENCES
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Config
+from thinc.api import Config, ConfigValidationError
 
 from experiments.__main__ import REPORT, STUDY
 from experiments.reliability.points import Points
 from experiments.reliability.processes import WARM, Command
 from experiments.study.corpora import corpus_folder, prepare_corpus, prepare_share
 from experiments.study.entity_vectors import entity_vectors
-from experiments.study.grid import Run, plan
+from experiments.study.grid import Cell, Run, plan
 from experiments.study.methods import METHODS
 from experiments.study.scheduler import run_studies
 from experiments.study.schema import Study, load_study
+from experiments.study.worker import work
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.scorer import entity_scores
@@ -564,6 +567,23 @@ def test_a_run_that_fails_is_named(base: Path, tmp_path: Path, encoder_path: Pat
     assert status == 1
     assert "failed: see" in printed and "tiny-MLT-100-0" in printed
     assert "model.tok2vec.name" in (tmp_path / "out/runs/tiny-MLT-100-0/log.txt").read_text()
+
+
+def test_a_setting_that_stage_2_refuses_is_said_in_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    """spaCy's error begins with empty lines."""
+
+    def refuse(*_: object) -> None:
+        raise ConfigValidationError(errors=[{"loc": ("alhpa",), "msg": "not permitted"}])
+
+    monkeypatch.setattr("experiments.study.worker._work", refuse)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    run: Any = SimpleNamespace(cell=Cell("tiny", "DualNER", 100, 0))
+    with pytest.raises(ConfigValidationError):
+        work(run, torch.get_num_threads(), -1)
+    said = "tiny-DualNER-100-0: Config validation error alhpa not permitted\n"
+    assert capfd.readouterr().err == said
 
 
 @pytest.mark.slow

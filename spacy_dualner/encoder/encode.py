@@ -73,11 +73,6 @@ def bf16_pays(device: torch.device) -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in native)
 
 
-def block_budget(device: torch.device) -> int:
-    """Padded sub-words to compute at once: a CPU's cache should hold them, a GPU be kept busy."""
-    return 1024 if device.type == "cpu" else 16384
-
-
 def autocast(device: torch.device, enabled: bool) -> AbstractContextManager[Any]:
     """bfloat16 autocast on a device where it is native; does nothing elsewhere."""
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and bf16_pays(device))

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import Thread
@@ -241,14 +242,11 @@ class _EmptyOnMeta(TorchFunctionMode):
 def _with_weights(config: Any, state: dict[str, Tensor]) -> nn.Module:
     """An encoder of these weights, which take the place of those it would be made with."""
 
-    def build() -> nn.Module:
-        # Else the config's own precision would be that of the weights in memory.
-        auto = _auto_class(config)
-        model = auto.from_config(config, torch_dtype=torch.float32, trust_remote_code=False)
-        return _for_words(model)
-
+    # Else the config's own precision would be that of the weights in memory.
+    settings = {"torch_dtype": torch.float32, "trust_remote_code": False}
+    make = partial(_auto_class(config).from_config, config, **settings)
     with _EmptyOnMeta():
-        transformer: Any = build()
+        transformer: Any = _for_words(make())
     weights = {name: w.float() if w.is_floating_point() else w for name, w in state.items()}
     transformer.load_state_dict(weights, strict=True, assign=True)
     # Weights of several names are one.
@@ -256,7 +254,7 @@ def _with_weights(config: Any, state: dict[str, Tensor]) -> nn.Module:
     tensors = chain(transformer.parameters(), transformer.buffers())
     if any(tensor.is_meta for tensor in tensors):
         # A buffer that is not stored was made empty, and filled.
-        transformer = build()
+        transformer = _for_words(make())
         transformer.load_state_dict(weights, strict=True)
     return transformer
 

@@ -19,12 +19,12 @@ from torch import nn
 
 from ..errors import DualNerError
 from ..system.scratch import scratch
-from .encode import autocast, block_budget, encode_words
+from .encode import autocast, encode_words
 from .loading import forget_origin, rebuild_encoder, without_origin
 from .packing import binary_header, load_tensors, open_view, pack, unpack
 from .piece_size import PieceSize, fitting_pieces
 from .subwords import WordTokenizer, special_ids, word_mark
-from .windows import Shape, overlap_of
+from .windows import Shape
 
 # Shortest window in sub-words, special ones not counted.
 MIN_WINDOW = 8
@@ -72,11 +72,6 @@ class EncoderShim(HFShim):
             )
         return self._model
 
-    @property
-    def width(self) -> int:
-        """Width of the word vectors."""
-        return cast(Any, self.transformer.config).hidden_size
-
     def set_encoder(self, hf_model: HFObjects) -> None:
         """Take over an encoder and its tokenizer."""
         self._hfmodel = hf_model
@@ -112,9 +107,10 @@ class EncoderShim(HFShim):
                 "components.dualner.model.tok2vec.window, or 0 for what the encoder takes."
             )
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else 0
-        budget = self.block_size or block_budget(self.device)
+        # A CPU's cache should hold what is computed at once, a GPU be kept busy.
+        budget = self.block_size or (1024 if self.device.type == "cpu" else 16384)
         skipped = self._mark if self.pooling == "first_text" else -1
-        return Shape(prefix, suffix, pad, size, overlap_of(size), budget, skipped=skipped)
+        return Shape(prefix, suffix, pad, size, size // 2, budget, skipped=skipped)
 
     def words(self) -> WordTokenizer:
         """The sub-word memory, made at first use; words are kept no longer than the overlap."""

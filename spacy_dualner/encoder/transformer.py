@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from spacy.tokens import Doc
 from spacy.util import registry
@@ -71,7 +71,7 @@ def init(model: Model, X: list[Doc] | None = None, Y: object = None, *, name: st
     shim = encoder_shim(model)
     if not shim.is_loaded:
         shim.set_encoder(load_encoder(name))
-    model.set_dim("nO", shim.width)
+    model.set_dim("nO", cast(Any, shim.transformer.config).hidden_size)
 
 
 def unflatten(ops: Ops, flat: Floats2d, docs: Sequence[Doc]) -> list[Floats2d]:

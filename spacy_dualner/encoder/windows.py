@@ -16,11 +16,6 @@ from ..labels.words import check_lengths
 from .subwords import Ints, SubwordBatch, ragged_arange
 
 
-def overlap_of(window: int) -> int:
-    """Sub-words that neighbouring windows of a long text share: half of a window."""
-    return window // 2
-
-
 @dataclass(frozen=True)
 class Shape:
     """How to cut and pad.

@@ -33,10 +33,8 @@ def doc_tags(docs: Sequence[Doc], scheme: LabelScheme, words: DocWords) -> Tags:
 
 def token_tags(docs: Sequence[Doc], scheme: LabelScheme) -> Tags:
     """As `doc_tags`, of all tokens, white space included."""
-    values = [doc.to_array([ENT_IOB, ENT_TYPE]) for doc in docs if len(doc)]
-    if not values:
-        return np.zeros(0, dtype=np.int64)
-    iob, type_hash = np.concatenate(values).T
+    values = (doc.to_array([ENT_IOB, ENT_TYPE]) for doc in docs if len(doc))
+    iob, type_hash = np.concatenate([np.zeros((0, 2), dtype=np.uint64), *values]).T
     hashes = np.array([get_string_id(t) for t in scheme.types], dtype=np.uint64)
     order = np.argsort(hashes)
     at = np.searchsorted(hashes, type_hash, sorter=order).clip(max=len(hashes) - 1)
@@ -69,8 +67,8 @@ def example_labels(
     RETURNS (HeadValues): `[tokens of all predicted Docs]` of each head, IGNORE where unknown.
     """
     tags = [np.zeros(0, dtype=np.int64)]
-    for same, group in groupby(examples, lambda eg: _same_tokens(eg.predicted, eg.reference)):
-        if same:
+    for same_tokens, group in groupby(examples, _have_same_tokens):
+        if same_tokens:
             tags.append(token_tags([eg.reference for eg in group], scheme))
         else:
             tags += [_aligned_tags(eg, scheme) for eg in group]
@@ -85,10 +83,8 @@ def example_labels(
     )
 
 
-def _same_tokens(predicted: Doc, reference: Doc) -> bool:
-    if len(predicted) != len(reference):
-        return False
-    return bool((predicted.to_array(ORTH) == reference.to_array(ORTH)).all())
+def _have_same_tokens(example: Example) -> bool:
+    return np.array_equal(example.predicted.to_array(ORTH), example.reference.to_array(ORTH))
 
 
 def _aligned_tags(example: Example, scheme: LabelScheme) -> Tags:

@@ -107,7 +107,9 @@ def bio_rows(labels: dict[int, str], name: str) -> dict[str, int]:
     labels (Dict[int, str]): As `id2label` in its config.
     Raises DualNerError for labels of another scheme.
     """
-    tags = {i: label if is_tag(label) else f"I-{label}" for i, label in labels.items()}
+    # A type may be of several words.
+    is_bare = {i: not is_tag(label.replace(" ", "_")) for i, label in labels.items()}
+    tags = {i: f"I-{label}" if is_bare[i] else label for i, label in labels.items()}
     rows = {tag: i for i, tag in tags.items()}
     unnamed = any(label == f"LABEL_{i}" for i, label in labels.items())
     if unnamed or len(rows) < len(labels) or {tag[0] for tag in rows} - {"O", "B", "I"}:

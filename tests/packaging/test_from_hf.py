@@ -79,8 +79,9 @@ def ours(nlp: Language, texts: list[str]) -> list[list[tuple[int, int, str]]]:
         ["O", "I-PER", "I-LOC"],  # each entity goes on until the type changes
         ["PER", "LOC", "O", "ORG"],
         ["O", "B-PER", "I-PER", "B-MISC"],
+        ["O", "B-PER NAME", "I-PER NAME", "I-LOC"],
     ],
-    ids=["bio", "io", "bare", "without I-MISC"],
+    ids=["bio", "io", "bare", "without I-MISC", "of two words"],
 )
 def test_a_random_classifier_finds_what_transformers_finds(
     encoder: Path, tmp_path: Path, labels: list[str]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,10 +88,8 @@ def from_hf(
     heads = heads_module(pipe.model)
     heads.tag = with_rows(head, [rows.get(tag) for tag in pipe.scheme.tags])
     # In a vocabulary of their own: the pipeline's is written, and would hold the words of the text.
-    texts = chain.from_iterable(
-        read_docs(path, Vocab(), limit) for own in paths.values() for path in own
-    )
-    agreement = fit_bounds(pipe, list(texts))
+    docs = [doc for own in paths.values() for p in own for doc in read_docs(p, Vocab(), limit)]
+    agreement = fit_bounds(pipe, docs)
     with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside)
     return agreement

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -51,7 +50,7 @@ def shrink(
     than the tolerance; nothing is written then.
     """
     splits, eval_split, langs = settings.splits, settings.eval_split, settings.langs
-    paths = list(chain.from_iterable(text_paths(corpus, splits, langs).values()))
+    paths = [path for own in text_paths(corpus, splits, langs).values() for path in own]
     found = list(langs) or languages(corpus, [*splits, eval_split])
     scored = {lang: corpus_path(corpus, eval_split, lang) for lang in found}
     scored = {lang: path for lang, path in scored.items() if path.exists()}

@@ -61,7 +61,7 @@ def from_hf(
 
     name (str): Folder of the classifier, or its name on the Hugging Face hub.
     corpus (Optional[Path]): Folder with text in `train` or `unlabelled`; its annotation is not
-        read. None for untrained start and end heads.
+        read, nor a sentence twice. None for untrained start and end heads.
     limit (int): First N sentences of each part and language; 0 for all.
     RETURNS (Agreement): How well the start and end heads do it.
     Raises DualNerError where the classifier cannot be had, its labels are no BIO tags, its head is
@@ -88,8 +88,10 @@ def from_hf(
     heads = heads_module(pipe.model)
     heads.tag = with_rows(head, [rows.get(tag) for tag in pipe.scheme.tags])
     # In a vocabulary of their own: the pipeline's is written, and would hold the words of the text.
-    docs = [doc for own in paths.values() for p in own for doc in read_docs(p, Vocab(), limit)]
-    agreement = fit_bounds(pipe, docs)
+    read = (doc for own in paths.values() for p in own for doc in read_docs(p, Vocab(), limit))
+    # Once: `unlabelled` holds what `train` does, and what is held out is not to be fitted to.
+    docs = {tuple(token.text for token in doc): doc for doc in read}
+    agreement = fit_bounds(pipe, list(docs.values()))
     with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside)
     return agreement

@@ -15,7 +15,7 @@ from ..labels.layout import Layout
 from ..labels.scheme import IGNORE, HeadValues
 from ..training.losses import labelled_loss, self_teaching_loss
 from .pseudo_labels import pseudo_labels
-from .regulariser import entity_regulariser
+from .regulariser import entity_regulariser, gather_entities
 from .settings import ConfigSchemaTeaching
 
 
@@ -60,8 +60,8 @@ def stage2_loss(
     for taught in () if teacher is None else _taught_losses(settings, piece, values, teacher):
         loss = loss + taught
     if settings.alpha:
-        found, n_types = found_entities(student, layout), n_types_of(student.shape[-1])
-        pull = entity_regulariser(vectors, found, n_types, settings.mse_norm)
+        found = gather_entities(vectors, found_entities(student, layout))
+        pull = entity_regulariser(found, n_types_of(student.shape[-1]), settings.mse_norm)
         loss = loss + settings.alpha * piece.share * pull
     return loss
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from spacy_dualner.labels.conversions import Spans
-from spacy_dualner.teaching.regulariser import entity_regulariser
+from spacy_dualner.teaching.regulariser import Entities, entity_regulariser, gather_entities
 
 N_TYPES = 3
 NORMS = ["pairs", "set"]
@@ -23,9 +23,12 @@ Span = tuple[int, int, int]
 MIXED: list[Span] = [(0, 1, 1), (1, 1, 1), (3, 5, 1), (2, 4, 2), (4, 4, 2), (5, 5, 3)]
 
 
-def pull(norm: str, spans: list[Span], vectors: Tensor, n_types: int = N_TYPES) -> Tensor:
-    numbers = Spans(*torch.tensor(spans, dtype=torch.long).view(-1, 3).T)
-    return entity_regulariser(vectors, numbers, n_types, norm)
+def of_spans(vectors: Tensor, spans: list[Span]) -> Entities:
+    return gather_entities(vectors, Spans(*torch.tensor(spans, dtype=torch.long).view(-1, 3).T))
+
+
+def pull(norm: str, spans: list[Span], vectors: Tensor) -> Tensor:
+    return entity_regulariser(of_spans(vectors, spans), N_TYPES, norm)
 
 
 @settings(max_examples=many(60))
@@ -78,27 +81,38 @@ def test_types_with_fewer_than_two_entities_add_nothing(norm: str) -> None:
     """They still count among the C types that the mean is over."""
     vectors = randn(6, 4)
     pair, lone = [(0, 1, 1), (2, 2, 1)], [(4, 5, 3)]
-    of_pair = pull(norm, pair, vectors, 1)
+    of_pair = entity_regulariser(of_spans(vectors, pair), 1, norm)
     assert of_pair > 0
     for spans in (pair, pair + lone):
-        value = pull(norm, spans, vectors, 4)
+        value = entity_regulariser(of_spans(vectors, spans), 4, norm)
         torch.testing.assert_close(value, of_pair / 4, rtol=1e-12, atol=0)
 
 
 @both
 def test_the_regulariser_keeps_its_precision(norm: str) -> None:
-    """Vectors far from the origin in float32 lose nothing to it."""
+    """Vectors far from the origin in float32, and half-precision vectors, lose nothing to it."""
     spans = [(i, i + 1, 1) for i in range(8)]
-    vectors = (randn(9, 4) + 1000).float()
-    value = pull(norm, spans, vectors)
-    assert value.dtype == torch.float32
-    exact = pull_by_pairs(vectors.double(), spans, N_TYPES, norm)
-    torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=0)
+    for vectors in ((randn(9, 4) + 1000).float(), randn(9, 4).bfloat16()):
+        value = pull(norm, spans, vectors)
+        assert value.dtype == torch.float32
+        exact = pull_by_pairs(vectors.double(), spans, N_TYPES, norm)
+        torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=0)
 
 
 def test_the_regulariser_of_many_entities() -> None:
     """Linear in the number of entities: all pairs of these would be four hundred million."""
     vectors = randn(20_000, 4)
-    words = torch.arange(20_000)
-    value = entity_regulariser(vectors, Spans(words, words, torch.ones_like(words)), 1)
+    entities = Entities(vectors, torch.ones(20_000, dtype=torch.long))
+    value = entity_regulariser(entities, 1)
     torch.testing.assert_close(value, 2 * vectors.var(0).mean(), rtol=1e-9, atol=0)
+
+
+def test_entities_are_their_first_and_last_words() -> None:
+    vectors = randn(5, 2)
+    entities = of_spans(vectors, [(0, 2, 2), (3, 3, 1)])
+    assert entities.vectors.tolist() == [
+        vectors[0].tolist() + vectors[2].tolist(),
+        vectors[3].tolist() * 2,
+    ]
+    assert entities.type.tolist() == [2, 1]
+    assert of_spans(vectors.half(), []).vectors.dtype == torch.float32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from .training.portable import without_paths
 _POINTER = b"version https://git-lfs"
 _POINTER_SIZE = 1024
 _ANEW = "Get the pipeline anew."
+_CONFIG_KEY = re.compile(r"\w[^:=\n]*")
 # Files of components and of the vocab, by what they have to be.
 _READ = {"model": srsly.read_msgpack, "cfg": srsly.read_json, "strings.json": srsly.read_json}
 
@@ -161,8 +163,13 @@ def write_copy(
     nlp = load_pipeline(model)
     pipe = find_component(nlp, component)
     change(pipe)
-    # What the config says of a component should be what it does.
+    # What the config says of a component should be what it does, as far as it can be said there.
     config = nlp.get_pipe_config(component)
-    config.update({key: value for key, value in pipe.cfg.items() if key in config})
+    config.update({k: v for k, v in pipe.cfg.items() if k in config and _fits_config(v)})
     with written_aside(output) as aside:
         without_paths(nlp).to_disk(aside)
+
+
+def _fits_config(value: Any) -> bool:
+    """Whether a config can hold a value: not a table by types with names such as `dbo:Person`."""
+    return not isinstance(value, dict) or all(_CONFIG_KEY.fullmatch(key) for key in value)

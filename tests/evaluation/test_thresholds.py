@@ -186,6 +186,18 @@ def test_what_cannot_be_held_and_what_is_not_there(folder: Path, tmp_path: Path)
         assert table["LOC"] == 0.25
 
 
+def test_a_type_whose_name_no_config_can_hold(folder: Path, tmp_path: Path) -> None:
+    """The component knows its threshold, and the pipeline can be loaded."""
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("dualner").add_label("dbo:Person")
+    nlp.to_disk(tmp_path / "model")
+    out = tmp_path / "out"
+    found = find_thresholds(tmp_path / "model", folder / "corpus/dev/en.spacy", 0.7, output=out)
+    threshold = spacy.load(out).get_pipe("dualner").cfg["threshold"]
+    assert threshold == pytest.approx(found.table)
+    assert "dbo:Person" in found.table
+
+
 @pytest.mark.parametrize(
     ("precision", "options", "said"),
     [

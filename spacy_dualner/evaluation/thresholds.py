@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..data.docbin import read_docs, split_paths
 from ..data.outputs import check_output
 from ..decoding.thresholds import of_type, reported
 from ..errors import DualNerError
+from ..labels.gold_types import foreign_types
 from ..pipeline import find_component, load_pipeline, write_copy
 from .fingerprint import sentence_hashes, share_known
 from .predicting import judge
@@ -107,6 +109,8 @@ def find_thresholds(
             found += [
                 (lang, place.type, p, place in own.annotated) for place, p in own.sure.items()
             ]
+    if message := foreign_types(gold_types, pipe.labels, "The annotated text"):
+        warnings.warn(message, stacklevel=2)
     langs, types, sure, right = (np.array([row[i] for row in found]) for i in range(4))
     right = right.astype(bool)
     table, short, unseen = {}, [], []

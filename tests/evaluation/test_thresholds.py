@@ -15,7 +15,8 @@ from helpers.noisy import write_noisy
 from helpers.tiny import train_nlp
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import corpus_path, read_docs
 from spacy_dualner.errors import DualNerError
@@ -196,6 +197,15 @@ def test_a_type_whose_name_no_config_can_hold(folder: Path, tmp_path: Path) -> N
     threshold = spacy.load(out).get_pipe("dualner").cfg["threshold"]
     assert threshold == pytest.approx(found.table)
     assert "dbo:Person" in found.table
+
+
+def test_types_that_the_pipeline_does_not_know_are_said(folder: Path, tmp_path: Path) -> None:
+    """They are missed entities, as in the scores of `evaluate`."""
+    doc = Doc(Vocab(), words=["Berlin", "fell"], ents=["B-LOC", "B-EVENT"])
+    DocBin(docs=[doc]).to_disk(tmp_path / "xy.spacy")
+    with pytest.warns(UserWarning, match="it cannot find EVENT"):
+        found = find_thresholds(folder / "model", tmp_path / "xy.spacy", 0.7)
+    assert found.every.annotated == 2
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class Choices:
     """What is set in place of a preset's `[data]`."""
 
     encoder: str = option("", "Hub name or folder of the encoder")
-    path: str = option("", "Folder of archives", option="data")
+    path: str = option("", "Folder or file of annotated data", option="data")
     source: str = option("", "Annotated languages, as in en")
     targets: str = option("", "Languages without annotations")
     unlabelled_limit: str = option("", "Unlabelled sentences per language")

@@ -102,12 +102,11 @@ def methods(name: str, title: str, data: pd.DataFrame) -> Figure:
 
     def draw(figure: Drawing) -> None:
         stages = means.groupby("stage")
-        for axes, (stage, own) in zip(
-            figure.subplots(1, stages.ngroups, squeeze=False)[0], stages, strict=True
-        ):
-            own.pivot(index="step", columns="method", values="f1").interpolate(
-                limit_area="inside"
-            ).plot(ax=axes)
+        panels = figure.subplots(1, stages.ngroups, squeeze=False)[0]
+        for axes, (stage, own) in zip(panels, stages, strict=True):
+            for method, curve in own.groupby("method", sort=False):
+                axes.plot(curve.step, curve.f1, label=method)
+            axes.legend()
             axes.set(title=f"Stage {stage}", xlabel="training steps", ylabel="F1, percent")
 
     return _figure(name, title, means, draw, 3.6)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
+from experiments.report import figures
 from experiments.report.learning_curves import picked
 
 STEPS = {  # en, de and sw by step; agreement of de and sw
@@ -29,3 +31,19 @@ def test_what_picks_a_step() -> None:
         {"mean": 60.0, "agreement": 50.0, "source": 40.0}
     )
     assert len(found) == 2 and len(picked(stage1, ["de", "sw"])) == 0
+
+
+def test_a_curve_goes_through_its_own_points_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Methods need not be scored at the same steps."""
+    steps = {"MLT": [0, 100, 200], "CLA": [0, 10, 200]}
+    rows = [
+        {"stage": 1, "method": method, "step": step, "language": "de", "f1": step / 2}
+        for method, own in steps.items()
+        for step in own
+    ]
+    drawing = Figure()
+    monkeypatch.setattr(figures, "_figure", lambda _n, _t, _d, draw, _h: draw(drawing))
+    figures.methods("methods", "Methods", pd.DataFrame(rows))
+    lines = {line.get_label(): line.get_xydata().tolist() for line in drawing.axes[0].lines}
+    expected = {method: [[step, step / 2] for step in own] for method, own in steps.items()}
+    assert lines == expected

@@ -93,9 +93,7 @@ class SentenceArrays:
         return self.select(sentences[np.arange(n) * len(sentences) // n])[0]
 
     def of_lang(self, name: str) -> Ints:
-        """Sentence numbers of a language."""
-        if name not in self.lang_names:
-            return np.zeros(0, dtype=np.int64)
+        """Sentence numbers of one of the languages."""
         return np.flatnonzero(self.langs == self.lang_names.index(name))
 
 

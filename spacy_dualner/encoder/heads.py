@@ -38,13 +38,6 @@ class Heads(nn.Module):
         self.start = make(scheme.n_bounds)
         self.end = make(scheme.n_bounds)
 
-    def widen(self, scheme: LabelScheme) -> None:
-        """Give the classifiers rows for the types that a scheme has after those that they know."""
-        for name, n_rows in zip(HeadValues._fields, scheme.sizes, strict=True):
-            head = getattr(self, name)
-            n_new = n_rows - head.out_features
-            setattr(self, name, with_rows(head, [*range(head.out_features), *[None] * n_new]))
-
     def forward(self, vectors: Tensor) -> Tensor:
         """Word vectors `[words, width]` to logits `[words, 4C + 3]`: tag, start, end."""
         return self.classify(self.dropout(vectors))
@@ -118,7 +111,10 @@ def heads_module(model: Model) -> Heads:
 def widen(model: Model, scheme: LabelScheme) -> None:
     """Give the heads of a DualNer.v1 model rows for the types that a scheme has after theirs."""
     heads = heads_module(model)
-    heads.widen(scheme)
+    for name, n_rows in zip(HeadValues._fields, scheme.sizes, strict=True):
+        head = getattr(heads, name)
+        n_new = n_rows - head.out_features
+        setattr(heads, name, with_rows(head, [*range(head.out_features), *[None] * n_new]))
     # spaCy's optimizers know weights by their shim: what they hold of the former ones fits no more.
     model.get_ref("heads").shims[0] = make_shim(heads)
     model.set_dim("nO", scheme.n_logits, force=True)

@@ -69,8 +69,7 @@ def load_encoder(name: str, remedy: str = _REMEDY, *, classifier: bool = False) 
                 if folder.is_dir() or isinstance(error, DualNerError) or _needs_code(error):
                     raise
                 _ask_hub(name)
-                online = {**_LOCAL, "local_files_only": False}
-                return _from_pretrained(name, classifier, **online)
+                return _from_pretrained(name, classifier, **_LOCAL | {"local_files_only": False})
     except DualNerError as error:
         raise DualNerError(f"The encoder '{name}' {error} {remedy}") from None
     except Exception as error:

@@ -27,8 +27,7 @@ def types_of(docs: Sequence[Doc]) -> set[str]:
 
 def check_types(found: Iterable[str], known: Iterable[str], where: str) -> None:
     """Raise DualNerError where a pipeline does not know the types of gold entities."""
-    message = foreign_types(found, known, where)
-    if message:
+    if message := foreign_types(found, known, where):
         raise DualNerError(
             f"{message} Convert the text again with --map, as in PERSON=PER or MISC=O, or train a "
             "stage-1 pipeline on these types."

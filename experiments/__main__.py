@@ -128,7 +128,7 @@ def main(words: Sequence[str] | None = None) -> None:
     options, settings = parser.parse_known_args(words)
     for word in settings:
         is_setting = options.run is run_study and "." in word.partition("=")[0]
-        if re.match("--?[a-z]", word) and not is_setting:
+        if re.match("--?[a-zA-Z]", word) and not is_setting:
             parser.error(f"no such option: {word}")
     try:
         with clear_endings():

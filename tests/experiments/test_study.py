@@ -387,7 +387,7 @@ def test_examples_of_help_parse(text: str) -> None:
         check_line(line)
 
 
-@pytest.mark.parametrize("option", ["--job", "--job=2.5", "-x"])
+@pytest.mark.parametrize("option", ["--job", "--job=2.5", "--Jobs", "-x"])
 def test_a_mistyped_option(base: Path, tmp_path: Path, option: str) -> None:
     status, said = run_experiments("study", base / "study.cfg", "-o", tmp_path / "out", option, "2")
     assert status == 2 and f"no such option: {option}" in said

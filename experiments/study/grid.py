@@ -21,7 +21,7 @@ from spacy_dualner.training.presets import config_text, overridden, stage_settin
 
 from .corpora import corpus_folder
 from .methods import Method
-from .schema import Backbone, Study
+from .schema import Backbone, ConfigSchemaData, Study
 
 PICTURED = ("MLT", "DualNER")
 """The methods whose entity vectors are kept for Figure 2, of the first seed."""
@@ -51,8 +51,7 @@ class Run:
     config (str): The config of its stage, paths included.
     fingerprint (str): Of everything that decides the scores.
     stage1 (Optional[str]): Key of the run that stage 2 begins from; None for a run of stage 1.
-    source (Tuple[str, ...]): The annotated languages.
-    langs (Tuple[str, ...]): All languages to score.
+    data (ConfigSchemaData): The study's, with the languages.
     picture (Tuple[str, ...]): Languages whose entity vectors are kept.
     skipped (str): Why it cannot be run; empty if it can.
     """
@@ -63,8 +62,7 @@ class Run:
     config: str
     fingerprint: str
     stage1: str | None
-    source: tuple[str, ...]
-    langs: tuple[str, ...]
+    data: ConfigSchemaData
     picture: tuple[str, ...]
     skipped: str = ""
 
@@ -125,7 +123,7 @@ def _run(
     data: dict[str, Any],
     parent: Run | None,
 ) -> Run:
-    settings, method = study.data, study.known[cell.method]
+    method = study.known[cell.method]
     targets, skipped = _target_langs(study, method, cell, results)
     config = _settings(study, backbone, method, cell, targets)
     said = [config.to_str(interpolate=False), method.text, cell.share, data]
@@ -138,9 +136,8 @@ def _run(
         config="",
         fingerprint=f"{parent.fingerprint}-{own}" if parent else own,
         stage1=parent.cell.key if parent else None,
-        source=tuple(settings.source_langs),
-        langs=tuple(settings.langs),
-        picture=tuple(parse_langs(settings.picture)) if pictured else (),
+        data=study.data,
+        picture=tuple(parse_langs(study.data.picture)) if pictured else (),
         skipped=skipped,
     )
     return replace(run, config=_with_paths(config, run, method, parent))
@@ -196,6 +193,6 @@ def _with_paths(config: Config, run: Run, method: Method, parent: Run | None) ->
     config["teaching" if parent else "training"]["logger"] = logger
     if not parent:
         # The scores that spaCy hands to its loggers.
-        shown = {f"ents_f_{lang}": 0.0 for lang in run.langs}
+        shown = {f"ents_f_{lang}": 0.0 for lang in run.data.langs}
         config["training"]["score_weights"].update(shown)
     return config_text(config)

@@ -110,12 +110,12 @@ def _evaluate(run: Run) -> tuple[str, dict[str, Any]]:
     scores = {}
     for split in SCORED:
         results = {}
-        for lang in run.langs:
+        for lang in run.data.langs:
             docs = list(read_docs(corpus_path(corpus, split, lang), nlp.vocab))
             predictions = predict_docs(nlp, docs)
             results[lang] = predictions.scores()
             entities[f"{split}.{lang}"] = _entities(predictions.predicted[decode], types)
-        scores[split] = _of_decoding(with_means(results, run.source), decode)
+        scores[split] = _of_decoding(with_means(results, run.data.source_langs), decode)
     _write_arrays(run.folder / "predictions.npz", entities | {"types": np.array(types)})
     if run.picture:
         docs_of = {lang: _unannotated(nlp, corpus, lang) for lang in run.picture}

@@ -113,7 +113,7 @@ def _same_beginnings(
 
 def _first_keys(corpus: SentenceArrays, sentences: NDArray) -> list[list[int]]:
     batch, _ = corpus.select(sentences)
-    keys = word_keys(batch.ids, batch.word_lengths)
+    keys = word_keys(batch)
     return [own.tolist() for own in np.split(keys, np.cumsum(batch.sentence_lengths)[:-1])]
 
 

@@ -45,6 +45,8 @@ ALL_OF_A_TYPE = 0.9
 """Share of one type from which on entities that hold the beginning itself are names: a place stands
 after `University of` as often as a person, but all are organisations."""
 
+# Sentences whose sub-words are in memory at once.
+_PART = 10_000
 # Logit of a word outside of entities, others being 0.
 _SURE = 20.0
 # An odd number with its bits well mixed: sums of powers of it tell sequences of ids apart.
@@ -81,8 +83,10 @@ def find_templates(
     and of several types; and where entities that it finds across, shown all, are of several types.
     """
     fewest = max(FEWEST, share * len(sentences))
-    batch, _ = corpus.select(sentences)
-    keys, lengths = word_keys(batch.ids, batch.word_lengths), batch.sentence_lengths
+    # A part at a time: there may be millions, of which memory is not to hold the sub-words.
+    parts = np.array_split(sentences, 1 + len(sentences) // _PART)
+    keys = np.concatenate([word_keys(corpus.select(part)[0]) for part in parts])
+    lengths = corpus.word_counts()[sentences]
     begins = np.cumsum(lengths) - lengths
     found = []
     # Sentences by place in `sentences`, and how many words they have in common.
@@ -159,12 +163,12 @@ def _share_of_one(types: list[int]) -> float:
     return float(np.bincount(types).max()) / len(types)
 
 
-def word_keys(ids: Ints, word_lengths: Ints) -> NDArray[np.uint64]:
+def word_keys(batch: SubwordBatch) -> NDArray[np.uint64]:
     """A number for each word, the same for the same sub-words."""
-    begins = np.cumsum(word_lengths) - word_lengths
-    place = np.arange(len(ids)) - np.repeat(begins, word_lengths)
+    begins = np.cumsum(batch.word_lengths) - batch.word_lengths
+    place = np.arange(len(batch.ids)) - np.repeat(begins, batch.word_lengths)
     powers = np.cumprod(np.full(place.max(initial=0) + 1, _BASE))
-    mixed = (ids.astype(np.uint64) + np.uint64(1)) * powers[place]
+    mixed = (batch.ids.astype(np.uint64) + np.uint64(1)) * powers[place]
     return np.add.reduceat(mixed, begins)
 
 

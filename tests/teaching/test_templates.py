@@ -89,6 +89,11 @@ def test_two_templates_of_a_language_and_the_one_in_most_sentences_first() -> No
     assert found(sentences) == [(list(range(12, 32)), 1), (list(range(12)), 1)]
 
 
+def test_many_sentences_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spacy_dualner.teaching.templates._PART", 7)
+    assert found([*REST, *lines([12, 13, SIGN])]) == [(list(range(40, 52)), 3)]
+
+
 @pytest.mark.parametrize(
     "sentences",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from math import inf
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from ..labels.words import DocWords
 from .decodings import check_decoding
 from .entity_group import EntityGroup
 from .read import Measure, read_entities
-from .thresholds import Threshold, can_drop, check_threshold, reported
+from .thresholds import Threshold, can_drop, check_threshold, of_type
 
 
 class Found(NamedTuple):
@@ -29,14 +30,12 @@ class Found(NamedTuple):
 
     def where(self, kept: Sequence[bool]) -> Found:
         """Some of them. kept (Sequence[bool]): Whether each is one."""
-        pairs = zip(self.spans, self.confidences, kept, strict=True)
-        chosen = [(span, sure) for span, sure, is_kept in pairs if is_kept]
-        return Found([span for span, _ in chosen], [sure for _, sure in chosen])
+        return Found(list(compress(self.spans, kept)), list(compress(self.confidences, kept)))
 
     def above(self, threshold: Threshold) -> Found:
         """Those that are at least so sure. threshold (Threshold): The component's setting."""
-        types = (span.label_ for span in self.spans)
-        return self.where(reported(zip(types, self.confidences, strict=True), threshold))
+        pairs = zip(self.spans, self.confidences, strict=True)
+        return self.where([sure >= of_type(threshold, span.label_) for span, sure in pairs])
 
 
 def find_entities(
@@ -52,8 +51,6 @@ def find_entities(
     measure (Optional[Measure]): Gives their confidences; all are 1 by default.
     """
     found = [Found([], []) for _ in docs]
-    if not len(logits):
-        return found
     words = DocWords(docs)
     logits = words.of_tokens(logits)
     layout = Layout(words.lengths, logits.device)

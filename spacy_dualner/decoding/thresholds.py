@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import TypeAlias
 
@@ -39,8 +39,3 @@ def of_type(threshold: Threshold, type_: str) -> float:
 def can_drop(threshold: Threshold) -> bool:
     """Whether a threshold is above 0 for any type."""
     return any(threshold.values()) if isinstance(threshold, Mapping) else threshold > 0
-
-
-def reported(entities: Iterable[tuple[str, float]], threshold: Threshold) -> list[bool]:
-    """Which entities, given by type and confidence (0 to 1), are at least so sure."""
-    return [sure >= of_type(threshold, type_) for type_, sure in entities]

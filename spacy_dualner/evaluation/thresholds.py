@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..data.docbin import read_docs, split_paths
 from ..data.outputs import check_output
-from ..decoding.thresholds import of_type, reported
+from ..decoding.thresholds import of_type
 from ..errors import DualNerError
 from ..labels.gold_types import foreign_types
 from ..pipeline import find_component, load_pipeline, write_copy
@@ -122,7 +122,7 @@ def find_thresholds(
         elif least is None:
             short.append(type_)
         table[type_] = NEVER if least is None else least
-    kept = np.array(reported(zip(types, sure, strict=True), table), dtype=bool)
+    kept = sure >= np.array([of_type(table, type_) for type_ in types])
 
     def outcome(own: Bools, annotated: int) -> Outcome:
         return Outcome(int((own & kept & right).sum()), int((own & kept).sum()), annotated)

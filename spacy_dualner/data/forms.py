@@ -150,7 +150,7 @@ def recognise_form(source: Path) -> str:
     if not found:
         for path in unknown:
             _refuse(path)
-        held = _names(source)
+        held = f"{unknown[0].relative_to(source)}, without tags" if unknown else _names(source)
         message = (
             f"holds nothing of a known form ({', '.join(FORMS)}), but {held}. {_TO_NAME}, give"
         )

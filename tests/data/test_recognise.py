@@ -85,6 +85,7 @@ def test_forms_are_recognised(tmp_path, contents, form) -> None:
         ({}, "holds nothing of a known form"),
         ({"README.md": TEXT, "train.bak": TSV, "de.json": "{}"}, "holds nothing of a known form"),
         ({"test-de.tsv": "Bonn\n"}, r"holds nothing of a known form \(.*\), but test-de.tsv"),
+        ({"en/train.conll": "Bonn,B-LOC\n"}, r"form \(.*\), but en/train.conll, without tags."),
         ({"news.conll": CONLL}, r"but news.conll. Call files by part and language, as train-en.c"),
         *(
             ({"train-en.conll": f"anna {tag}\nx O\n"}, f"train-en.conll:1: unknown tag '{tag}'")

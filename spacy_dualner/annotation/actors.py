@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from socket import gethostname
 from typing import Any, NamedTuple
@@ -145,7 +145,6 @@ def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple
     Ray places the actors, and begins anew those that die, where there is room: until then their
     shards go to others.
 
-    shards (Iterator[Shard]): One of them is read ahead.
     YIELDS (Tuple[Shard, Record]): Each shard that is done, in any order.
     RAISES (DualNerError): If an actor raised it, or a shard failed several times.
     """
@@ -156,7 +155,6 @@ def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple
     # What an actor is at: a shard, or loading the pipeline.
     calls: dict[Any, tuple[Any, Shard | None]] = {}
     free: deque[Any] = deque()
-    todo: deque[Shard] = deque()
     failures: Counter[str] = Counter()
 
     def load(actor: Any) -> None:
@@ -165,14 +163,12 @@ def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple
     for _ in range(n_actors):
         load(make())
     while True:
-        if not todo:
-            todo.extend(islice(shards, 1))
-        if todo and free:
-            actor, given = free.popleft(), todo.popleft()
+        if free and (given := next(shards, None)):
+            actor = free.popleft()
             calls[actor.annotate.remote(given)] = actor, given
             continue
         is_busy = any(shard for _, shard in calls.values())
-        if not todo and not is_busy:
+        if free and not is_busy:
             return
         ready, _ = ray.wait(list(calls), timeout=_PATIENCE)
         if not ready and not is_busy:
@@ -190,7 +186,8 @@ def hand_out(job: Job, n_actors: int, shards: Iterator[Shard]) -> Iterator[tuple
                         f"{name} failed {_TRIES} times: {why}. Mend this, and go on with --resume."
                     ) from None
                 msg.warn(f"{name} failed and is begun again: {why}")
-                todo.extendleft([shard] if shard else [])
+                if shard is not None:
+                    shards = chain([shard], shards)
                 load(actor if shard else make())
                 continue
             del failures[name]

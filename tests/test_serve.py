@@ -22,6 +22,7 @@ from fastapi.testclient import TestClient
 from helpers.many import many
 from helpers.tiny import ROOT, SENTENCES
 from spacy.language import Language
+from spacy.tokens import Doc
 
 SERVE = ROOT / "examples" / "serve"
 N_CLIENTS = 8
@@ -181,4 +182,14 @@ def test_a_fault_is_that_of_its_own_request(
         first, fault, last = client.portal.call(together, "Anna", "Anna Smith", "Rome")
     assert len(first) == len(last) == 1
     assert isinstance(fault, ValueError) and "E088" in str(fault)
+    with monkeypatch.context() as patch:
+        pipe = batches.nlp.pipe
+
+        def drop(texts: list[str], batch_size: int) -> Iterator[Doc]:
+            return (doc for doc in pipe(texts, batch_size=batch_size) if doc.text != "dropped")
+
+        patch.setattr(batches.nlp, "pipe", drop)
+        first, fault, last = client.portal.call(together, "Rome", "dropped", "Anna Smith")
+    assert isinstance(fault, ValueError) and "not 1" in str(fault)
+    assert first != last and len(first) == len(last) == 1
     assert client.post("/entities", json={"texts": ["Anna Smith"]}).status_code == 200

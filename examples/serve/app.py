@@ -89,6 +89,8 @@ class Batches:
         with self.nlp.memory_zone():
             found = [entities(doc) for doc in self.nlp.pipe(texts, batch_size=MAX_BATCH)]
             self.new_words += len(strings) - before
+        if len(found) != len(texts):  # else answers would be of other texts
+            raise ValueError(f"{len(found)} Docs came out of the pipeline, not {len(texts)}.")
         return found
 
     async def ask(self, texts: list[str]) -> list[list[Entity]]:

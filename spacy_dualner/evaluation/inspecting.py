@@ -95,8 +95,8 @@ class Findings:
         self.hashes: list[int] = []
         self._curves: dict[str, list[tuple[float, bool]]] = defaultdict(list)
         self._guesses: dict[str, list[float]] = defaultdict(list)
-        self._drawn: dict[str, list[tuple[int, float, dict[str, Any]]]] = defaultdict(list)
-        self._hues: dict[str, int] = {}
+        # Of each kind or type, with its number among those of its language.
+        self._examples: dict[str, list[tuple[int, Example]]] = defaultdict(list)
 
     def add(self, lang: str, judged: list[Judged], annotated: bool) -> None:
         """Add the sentences of a language."""
@@ -125,16 +125,17 @@ class Findings:
             self.scores[lang] = score_entities(pairs)
         for heading, every in examples.items():
             least = nsmallest(self.n_examples, every, key=lambda example: example.sure)
-            shown = ((i, own.sure, own.drawn(self._hues)) for i, own in enumerate(least))
-            self._drawn[heading] += shown
+            self._examples[heading] += enumerate(least)
 
     def examples(self) -> dict[str, list[dict[str, Any]]]:
         """Of each kind of mistake or type, of each language in turn; the least sure first."""
         chosen = {}
+        hues: dict[str, int] = {}
         order = {kind: number for number, kind in enumerate(KINDS)}
-        for heading in sorted(self._drawn, key=lambda own: (order.get(own, len(order)), own)):
-            first = nsmallest(self.n_examples, self._drawn[heading], key=lambda own: own[:2])
-            chosen[heading] = [own for *_, own in sorted(first, key=lambda own: own[1])]
+        for heading in sorted(self._examples, key=lambda own: (order.get(own, len(order)), own)):
+            every = sorted(self._examples[heading], key=lambda own: (own[0], own[1].sure))
+            least = sorted((own for _, own in every[: self.n_examples]), key=lambda own: own.sure)
+            chosen[heading] = [own.drawn(hues) for own in least]
         return chosen
 
     def judged(self) -> dict[str, Table]:

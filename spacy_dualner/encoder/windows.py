@@ -79,8 +79,6 @@ def make_blocks(batch: SubwordBatch, shape: Shape) -> list[Block]:
     word_first = np.cumsum(batch.word_lengths) - batch.word_lengths
     skips = (batch.ids[word_first] == shape.skipped) & (batch.word_lengths > 1)
     windows = _cut_windows(batch, word_first, shape)
-    if not len(windows.lengths):
-        return []
     order = np.argsort(-windows.lengths, kind="stable")
     bounds = _group(windows.lengths[order], shape)
     # Rank of each window in the sorted order, hence its block and row.

@@ -59,8 +59,8 @@ def read_data(
 
     nlp (Language): The pipeline, for readers other than `spacy-dualner.Corpus.v1`.
     folder (Path): Where the rest lies, in files without a name.
-    Raises DualNerError where a corpus is missing, there is no source text, or annotated entities
-    are of types that the pipeline does not know.
+    Raises DualNerError where a corpus is missing, source or target text has no sentence, or
+    annotated entities are of types that the pipeline does not know.
     """
     settings = config.settings
     memory = settings.max_memory_mb * 1_000_000
@@ -95,7 +95,8 @@ def read_data(
     if not n_source:
         raise DualNerError("corpora.source holds no sentence. Give annotated source text.")
     source_langs = builder.lang_names
-    add(builder, corpora.target)
+    if not add(builder, corpora.target) and corpora.target is not None:
+        raise DualNerError("corpora.target holds no sentence. Give raw text, or set it to null.")
     add(dev, corpora.dev, "corpora.dev")
     corpus = builder.build()
     sentences = np.flatnonzero(corpus.word_counts())

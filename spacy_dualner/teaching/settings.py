@@ -68,7 +68,7 @@ class ConfigSchemaTeaching(BaseModel):
     max_memory_mb: StrictInt = Field(
         default=2000, title="Tokenised text kept in memory; more is memory-mapped from a file", ge=0
     )
-    seed: StrictInt = Field(default=0, title="Random seed", ge=0)
+    seed: StrictInt = Field(default=0, title="Random seed", ge=0, lt=2**32)
     teacher: TeacherSettings = Field(default=TeacherSettings(), title="What the teacher reads")
     optimizer: Optimizer = Field(..., title="AdamW.v1; its learn_rate is the peak")
     logger: Callable = Field(..., title="One of spaCy's loggers")

@@ -47,7 +47,7 @@ class Corpus:
     optional (bool): Skip languages that have no file, as long as one has.
     cut (float): Share of the sentences that come a second time with their words cut into pieces,
         others at each reading (`cutting.cut_words`).
-    Raises DualNerError for a share that is none.
+    Raises DualNerError for a share or a limit that is none.
     """
 
     path: Path
@@ -61,6 +61,8 @@ class Corpus:
         self.path = Path(self.path)
         if not 0 <= self.cut <= 1:
             raise DualNerError(f"cut = {self.cut} is no share of sentences. Give 0 to 1.")
+        if self.limit < 0:
+            raise DualNerError(f"limit = {self.limit} is no number of sentences. Give 0 for all.")
 
     def files(self) -> dict[str, tuple[Path, int]]:
         """File and limit of each language. Raises DataError where there is none to read."""

@@ -345,6 +345,14 @@ def test_a_missing_corpus_is_a_clear_error(folder: Path, tmp_path: Path) -> None
         start(folder, tmp_path, corpora__target__langs="tlh")
 
 
+def test_target_text_without_a_sentence_is_a_clear_error(folder: Path, tmp_path: Path) -> None:
+    """It would be a run without target text, which nobody has asked for."""
+    corpus = shutil.copytree(folder / "corpus", tmp_path / "corpus")
+    DocBin(store_user_data=True).to_disk(corpus / "unlabelled" / "de.spacy")
+    with pytest.raises(DualNerError, match=r"corpora\.target holds no sentence.*null"):
+        start(folder, tmp_path / "out", paths__corpus=str(corpus))
+
+
 def test_optional_development_languages_may_be_missing(folder: Path, tmp_path: Path) -> None:
     teaching = start(folder, tmp_path, corpora__dev__langs="en,tlh")
     assert list(teaching.development.columns.values()) == ["en"]

@@ -122,6 +122,7 @@ def test_an_unknown_setting_is_named() -> None:
         ("teacher__templates", None),
         ("mse_norm", "mean"),
         ("seed", -1),
+        ("seed", 2**32),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: Any) -> None:

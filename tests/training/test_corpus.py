@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data.docbin import DocBinWriter, corpus_path
 from spacy_dualner.data.tally import LONG_SENTENCE
-from spacy_dualner.errors import DataError
+from spacy_dualner.errors import DataError, DualNerError
 from spacy_dualner.training.corpus import Corpus
 
 LENGTHS = [3, LONG_SENTENCE + 1, LONG_SENTENCE, 20_000, 1]
@@ -38,6 +38,11 @@ def test_a_sentence_that_is_none_is_left_out_and_named(
         assert [len(doc) for shard in corpus.shards() for doc in shard] == in_place
     with pytest.warns(UserWarning, match=said):
         assert [len(eg.predicted) for eg in corpus(spacy.blank("xx"))] == kept
+
+
+def test_a_limit_below_zero_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DualNerError, match=r"limit = -5.*0 for all"):
+        Corpus(tmp_path, limit=-5)
 
 
 def test_nothing_is_said_of_sentences(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Corpus:
                 self.path / f"{(missing or ['xx'])[0]}{FILE_SUFFIX}",
                 f"no corpus for {', '.join(missing) or 'any language'}; there is "
                 f"{', '.join(there) or 'nothing'} in {self.path}. Make it with: "
-                "python -m spacy dualner convert INPUT corpus --langs "
+                f"python -m spacy dualner convert INPUT {self.path.parent} --langs "
                 f"{','.join(missing) or 'en,de'}",
             )
         return {

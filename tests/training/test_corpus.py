@@ -62,3 +62,9 @@ def test_nothing_but_such_a_text_is_refused(tmp_path: Path) -> None:
     for read in (lambda: list(corpus.docs(Vocab())), lambda: list(map(list, corpus.shards()))):
         with pytest.raises(DataError, match=r"1 of 1 sentences .* 20,000 words\. Is a blank line"):
             read()
+
+
+def test_a_missing_language_is_to_be_converted_into_this_corpus(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path / "corpus-may" / "unlabelled", langs="sw")
+    with pytest.raises(DataError, match=rf"convert INPUT {tmp_path}/corpus-may --langs sw"):
+        corpus.files()

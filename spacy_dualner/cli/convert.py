@@ -47,6 +47,7 @@ def convert_cli(
       python -m spacy dualner convert panx_dataset corpus --langs en,de,es
       python -m spacy dualner convert panx_dataset corpus --langs de --dev-limit 300
       python -m spacy dualner convert conll2003 corpus --langs en --map MISC=O
+      python -m spacy dualner convert news.conll corpus --langs en
       python -m spacy dualner convert ontonotes corpus --types PERSON,GPE,ORG --map GPE=LOC
       python -m spacy dualner convert doccano.jsonl corpus --langs en --types all
       python -m spacy dualner convert texts corpus --form text --langs de,sw

@@ -43,8 +43,7 @@ def convert(
     input lacks, or that is empty, is not written. Nor is a development or test split without tags,
     which could not be scored; training text without tags is written as unlabelled alone.
 
-    source (Path): A folder in the given form; for plain text, Docs and what annotation tools write
-        also a file of one language.
+    source (Path): A folder in the given form; or, but for `hub`, one file of one language.
     output (Path): The corpus folder.
     settings (ConvertSettings): What is read of it, and how.
     progress (bool): Whether to show a progress bar, if standard error is a terminal.

@@ -100,10 +100,8 @@ def _plain(
 
 
 FORMS: dict[str, Form] = {
-    "raw": Form(
-        "xx.tar.gz archives or xx/{train,dev,test} folders", find_archives, read_splits, file=False
-    ),
-    "tsv": _files(partial(read_columns, Tsv), ".tsv", file=False),
+    "raw": Form("xx.tar.gz archives or xx/{train,dev,test} folders", find_archives, read_splits),
+    "tsv": _files(partial(read_columns, Tsv), ".tsv"),
     "hub": Form(
         "folders xx or PAN-X.xx of parquet files, or of save_to_disk",
         find_parquet,
@@ -111,8 +109,8 @@ FORMS: dict[str, Form] = {
         file=False,
         unit="rows",
     ),
-    "conll": _files(partial(read_columns, Conll), ".conll", file=False),
-    "conllu": _files(partial(read_columns, Conllu), ".conllu", file=False),
+    "conll": _files(partial(read_columns, Conll), ".conll"),
+    "conllu": _files(partial(read_columns, Conllu), ".conllu"),
     "iob": _files(read_iob, ".iob"),
     "spacy": _files(read_docbin, ".spacy", DOC_SUFFIXES, unit="Docs"),
     **{
@@ -186,14 +184,18 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
     Plain text where a file's name tells a split, but no line has a tag.
     """
     if source.is_file():
-        if forms := _forms_of_file(source):
+        if find_archives(source):
+            forms = ["raw"]
+        else:
+            forms = ["hub"] if suffix_of(source) == ".parquet" else _forms_of(source)
+        if forms != [_PLAIN]:
             yield from ((form, source) for form in forms)
             return
         if suffix_of(source) != ".txt":
-            message = f"not a folder. {_TO_NAME}, and give the folder that holds it; or, if it is"
-            raise DataError(
-                source, f"{message} plain text, choose `--form text` or `--form translated`."
-            )
+            _refuse(source)
+            message = "its lines have no tags, such as B-PER. If it is plain text, choose"
+            remedy = f"{message} `--form text` or `--form translated`. {_TO_READ}."
+            raise DataError(source, remedy)
     else:
         yield from (("raw", path) for path in find_archives(source).values() if path.is_file())
         yield from (("hub", path) for path in find_parquet(source).values())
@@ -221,12 +223,12 @@ def _as_text(form: str) -> str:
 
 
 def _refuse(path: Path) -> None:
-    """Raise DataError to say why a file, whose name tells a split, is of no known form."""
+    """Raise DataError to say why a file is of no known form; of text, if its name tells a split."""
     lines = first_lines(path)
     structure = structure_of(lines)
     if structure and structure != TABLE:
         raise DataError(path, f"{structure}, which is not read. {_TO_READ}.")
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines if split_of(path) else (), 1):
         columns = line.split()
         if len(columns) > 1 and not line.startswith("#") and not is_tag(columns[-1]):
             raise DataError(path, unknown_tag(columns[-1], ()), line=number, text=excerpt(line))

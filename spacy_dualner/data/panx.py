@@ -24,9 +24,12 @@ _MAX_HEADER = 1 << 20
 
 
 def find_archives(folder: Path) -> dict[str, Path]:
-    """The archives `xx.tar.gz` of a folder, and else its folders `xx` in raw form, by language."""
+    """The archives `xx.tar.gz` of a folder, and else its folders `xx` in raw form, by language.
+
+    folder (Path): The folder, or one archive.
+    """
     found: dict[str, Path] = {}
-    for path in folder.iterdir():
+    for path in [folder] if folder.is_file() else folder.iterdir():
         if path.is_dir() and any((path / split).is_file() for split in SPLITS):
             found.setdefault(path.name, path)
         elif path.name.endswith(_SUFFIX) and path.is_file():

@@ -113,13 +113,15 @@ def test_an_input_without_sentences_is_an_error(panx, tmp_path) -> None:
 def test_wrong_inputs_are_named(panx, tmp_path) -> None:
     output, text = tmp_path / "corpus", tmp_path / "news.txt"
     text.write_text("Ein Satz.")
+    parquet = tmp_path / "train.parquet"
+    parquet.write_bytes(b"PAR1\xff")
     (tmp_path / "empty").mkdir()
     cases: list[tuple[Path, dict, str]] = [
         (panx, {"langs": ["fr", "de", "xx"]}, r"panx: no fr, xx here, only de, sw\."),
         (tmp_path / "nowhere", {}, "nowhere: no such file or folder"),
         (tmp_path / "nowhere", {"form": "raw"}, "nowhere: no such file or folder"),
-        (panx / "de.tar.gz", {}, r"de.tar.gz: not a folder. Call files by part and language"),
-        (panx / "de.tar.gz", {"form": "raw"}, r"de.tar.gz: not a folder"),
+        (panx / "de.tar.gz", {"form": "hub"}, r"de.tar.gz: not a folder"),
+        (parquet, {}, r"train.parquet: not a folder. Give the folder of folders xx"),
         (tmp_path / "empty", {}, "empty: holds nothing of a known form"),
         (tmp_path / "empty", {"form": "raw"}, "empty: holds no xx.tar.gz archives"),
         (panx, {"form": "text"}, "panx: holds no xx.txt files. Name its files so"),
@@ -132,6 +134,15 @@ def test_wrong_inputs_are_named(panx, tmp_path) -> None:
         with pytest.raises(DualNerError, match=fault):
             convert(source, output, **settings)
     assert not output.exists()
+
+
+def test_one_archive(panx, tmp_path) -> None:
+    """It is read as it is among others."""
+    convert(panx, tmp_path / "all")
+    assert {lang for lang, _ in convert(panx / "de.tar.gz", tmp_path / "one")} == {"de"}
+    for file in (tmp_path / "one").rglob("*.spacy"):
+        other = tmp_path / "all" / file.relative_to(tmp_path / "one")
+        assert file.read_bytes() == other.read_bytes()
 
 
 def test_text_has_no_labels(tmp_path) -> None:

@@ -146,10 +146,36 @@ def test_a_chosen_form_overrides(tmp_path) -> None:
 def test_one_file_of_text(tmp_path) -> None:
     put(tmp_path, {"news.txt": TEXT, "news": TEXT, "data.txt": TSV})
     assert recognise_form(tmp_path / "news.txt") == "text"
-    with pytest.raises(DataError, match=r"news: not a folder.* choose `--form text`"):
+    with pytest.raises(DataError, match=r"news: its lines have no tags.* choose `--form text`"):
         recognise_form(tmp_path / "news")
-    with pytest.raises(DataError, match=r"data.txt: looks like the form tsv"):
-        recognise_form(tmp_path / "data.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "form", "split"),
+    [
+        ("news.conll", CONLL, "conll", "train"),
+        ("news", CONLL, "conll", "train"),
+        ("data.txt", TSV, "tsv", "train"),
+        ("dev.tsv", TSV, "tsv", "dev"),
+        ("test-de.conllu", CONLLU, "conllu", "test"),
+        ("news.conll.gz", gzip.compress(CONLL.encode()), "conll", "train"),
+    ],
+)
+def test_one_file_of_columns(tmp_path, name, content, form, split) -> None:
+    """A name that tells no split is that of training text."""
+    path = put(tmp_path, {name: content}) / name
+    assert recognise_form(path) == form
+    counts = convert(path, tmp_path / "corpus", langs=["de"], types=["all"])
+    assert set(counts) == {("de", split), *([("de", "unlabelled")] if split == "train" else [])}
+    assert all(count.sentences for count in counts.values())
+
+
+def test_one_file_of_columns_without_known_tags(tmp_path) -> None:
+    put(tmp_path, {"train-de.conll": "Bonn CITY\n\n", "news.json": JSON})
+    with pytest.raises(DataError, match=r"train-de.conll:1: .*CITY"):
+        recognise_form(tmp_path / "train-de.conll")
+    with pytest.raises(DataError, match=r"news.json: JSON lines, which is not read"):
+        recognise_form(tmp_path / "news.json")
 
 
 @pytest.mark.parametrize(

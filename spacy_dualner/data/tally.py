@@ -13,6 +13,9 @@ from .tags import Sentence, count_repairs, repair_tags
 LONG_SENTENCE = 2_000
 """More words in a sentence are a sign of missing sentence ends; PAN-X's longest has 1,028."""
 
+# A file of one sentence that has more is a column file without blank lines.
+_ALONE = 200
+
 BLANK = "blank"
 MARK = "\ufeff"
 
@@ -70,6 +73,10 @@ class FileTally:
             found.append(
                 f":{line}: one sentence of {n_words:,} words{more}. Is a blank line, or a line "
                 "end, missing? Cut it into sentences: training on it takes gigabytes of memory."
+            )
+        elif self.sentences == 1 and self.used > _ALONE:
+            found.append(
+                f": one sentence of {self.used:,} words. Put a blank line after each sentence."
             )
         if not self.sentences:
             found.append(": holds no sentences.")

@@ -112,3 +112,15 @@ def test_limits_count_what_was_read(tmp_path) -> None:
     (file,) = tally_of(data, tmp_path / "corpus", limits=limits).files
     assert (file.sentences, file.used) == (4, 4)
     assert file.read == file.used + sum(file.left_out.values())
+
+
+def test_columns_without_blank_lines_are_said(tmp_path) -> None:
+    """A sentence may have so many words; that it is the file's only one tells."""
+    many = "Anna B-PER\n" * 300
+    files = {"train-de.conll": many, "train-en.conll": many + "\nb O\n", "dev-de.conll": many[:-99]}
+    data = put(tmp_path / "data", {**files, "dev-en.conll": many[: len(many) // 2]})
+    _, output = run(data, tmp_path / "corpus")
+    said = " ".join(output.split())
+    assert "train-de.conll: one sentence of 300 words. Put a blank line" in said
+    assert "dev-de.conll: one sentence of 291 words" in said
+    assert said.count("one sentence of") == 2

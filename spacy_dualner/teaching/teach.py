@@ -136,6 +136,11 @@ class Teaching:
         writes = self.accelerator.is_main_process
         with locked(self.output, self.output / BEST) if writes else nullcontext():
             resumed = resume and self._resume()
+            if not resume and (left := self.output / FILE_NAME).exists():
+                self.msg.warn(
+                    f"{left}: of an interrupted run, and replaced at the first evaluation. To go "
+                    "on with that run, stop this one and add --resume"
+                )
             columns = self.development.columns
             log = TeachingLog(self.nlp, self.settings, columns, self.schedule, silent=not writes)
             with log:

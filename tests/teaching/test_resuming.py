@@ -78,6 +78,16 @@ def test_a_run_does_not_hold_the_checkpoint_that_it_goes_on_from(
     start(folder, interrupted).run(resume=True)
 
 
+def test_a_run_that_begins_anew_says_what_it_replaces(
+    folder: Path, interrupted: Path, capsys: pytest.CaptureFixture
+) -> None:
+    start(folder, interrupted).run(resume=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "checkpoint.pt: of an interrupted run" in said and "add --resume" in said
+    start(folder, interrupted).run(resume=False)
+    assert "interrupted run" not in capsys.readouterr().out
+
+
 def test_a_checkpoint_of_more_gpus_goes_on_with_fewer(folder: Path, interrupted: Path) -> None:
     """Eight processes with a GPU each, then one without."""
     path = interrupted / "checkpoint.pt"

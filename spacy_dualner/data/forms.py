@@ -184,10 +184,8 @@ def _signs(source: Path) -> Iterator[tuple[str, Path]]:
     Plain text where a file's name tells a split, but no line has a tag.
     """
     if source.is_file():
-        if find_archives(source):
-            forms = ["raw"]
-        else:
-            forms = ["hub"] if suffix_of(source) == ".parquet" else _forms_of(source)
+        by_name = {".tar": ["raw"], ".parquet": ["hub"]}
+        forms = by_name.get(suffix_of(source)) or _forms_of(source)
         if forms != [_PLAIN]:
             yield from ((form, source) for form in forms)
             return

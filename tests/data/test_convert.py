@@ -115,6 +115,7 @@ def test_wrong_inputs_are_named(panx, tmp_path) -> None:
     text.write_text("Ein Satz.")
     parquet = tmp_path / "train.parquet"
     parquet.write_bytes(b"PAR1\xff")
+    whole = pack(tmp_path / "panx_dataset.tar.gz", {"train": raw("de", TRAIN)})
     (tmp_path / "empty").mkdir()
     cases: list[tuple[Path, dict, str]] = [
         (panx, {"langs": ["fr", "de", "xx"]}, r"panx: no fr, xx here, only de, sw\."),
@@ -122,6 +123,7 @@ def test_wrong_inputs_are_named(panx, tmp_path) -> None:
         (tmp_path / "nowhere", {"form": "raw"}, "nowhere: no such file or folder"),
         (panx / "de.tar.gz", {"form": "hub"}, r"de.tar.gz: not a folder"),
         (parquet, {}, r"train.parquet: not a folder. Give the folder of folders xx"),
+        (whole, {}, r"panx_dataset.tar.gz: holds no xx.tar.gz archives"),
         (tmp_path / "empty", {}, "empty: holds nothing of a known form"),
         (tmp_path / "empty", {"form": "raw"}, "empty: holds no xx.tar.gz archives"),
         (panx, {"form": "text"}, "panx: holds no xx.txt files. Name its files so"),

@@ -21,12 +21,15 @@ from huggingface_hub import constants
 from huggingface_hub.utils import reset_sessions
 from spacy.tokens import DocBin
 from spacy_transformers.data_classes import HFObjects
+from torch.overrides import TorchFunctionMode
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForTextEncoding,
     AutoTokenizer,
+    BertConfig,
+    BertModel,
     ModernBertConfig,
     T5Config,
 )
@@ -243,3 +246,30 @@ def test_the_folder_of_a_masked_language_model(encoder_path: Path, tmp_path: Pat
     loaded = load_encoder(str(tmp_path)).transformer.state_dict()
     for name, value in adapted.base_model.state_dict().items():
         torch.testing.assert_close(loaded[name], value, rtol=0, atol=0)
+
+
+class TensorFloats(TorchFunctionMode):
+    """Products of matrices as a GPU forms them in TF32: of numbers with 10 bits."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.nn.functional.linear:
+            bits = [x.contiguous().view(torch.int32) for x in args[:2]]
+            rounded = [((x + (1 << 12)) & -(1 << 13)).view(torch.float32) for x in bits]
+            args = (*rounded, *args[2:])
+        return func(*args, **kwargs or {})
+
+
+def test_coarse_products_do_not_pass_for_an_effect_of_padding(
+    encoder_path: Path, tmp_path: Path
+) -> None:
+    """NVIDIA's containers set TF32. Large encoders have a number that is far above the others."""
+    shutil.copytree(encoder_path, tmp_path, dirs_exist_ok=True)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 12}
+    config = BertConfig.from_pretrained(encoder_path, **sizes, initializer_range=0.1)
+    encoder = BertModel(config)
+    with torch.no_grad():
+        encoder.encoder.layer[-1].output.LayerNorm.weight[7] = 200
+    encoder.save_pretrained(tmp_path)
+    with TensorFloats():
+        load_encoder(str(tmp_path))

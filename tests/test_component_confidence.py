@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 import srsly
@@ -251,7 +252,8 @@ def test_candidates_are_kept_in_the_group_alone(nlp: Language) -> None:
 
 def test_a_higher_temperature_is_less_sure(nlp: Language) -> None:
     before = [ents(doc) for doc in nlp.pipe(TEXTS)], sum(all_scores(nlp))
-    set_up(nlp, temperature={"span": 3.0, "tag": 1.0, "joint": 1.0})
+    # As what fits one may give it.
+    set_up(nlp, temperature={"span": np.float32(3.0), "tag": 1.0, "joint": 1.0})
     after = [ents(doc) for doc in nlp.pipe(TEXTS)], sum(all_scores(nlp))
     assert after[0] == before[0] and after[1] < before[1]
     # Each decoding has its own.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from math import inf
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,7 +87,7 @@ def check_settings(cfg: Mapping[str, Any]) -> EntitySettings:
     check_decoding(cfg["decode"])
     for decode, temperature in cfg["temperature"].items():
         check_decoding(decode)
-        if not isinstance(temperature, int | float) or not 0 < temperature < inf:
+        if not isinstance(temperature, Real) or not 0 < float(temperature) < inf:
             message = f"The temperature of {decode} is {temperature!r}. Give a number above 0."
             raise DualNerError(message)
     check_threshold(cfg["threshold"], cfg["labels"])

@@ -88,7 +88,7 @@ def _lines(sentences: list[list[str]], new: bool) -> Iterator[str]:
 def watched(command: list[str], megabytes: float) -> dict[str, float]:
     """Run the command; resident memory of all its processes after each tenth of the text."""
     began, found, most = time.perf_counter(), {}, 0.0
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=sys.stderr)
     journal = Path(f"{command[7]}.partial") / "journal.json"
     tenths = 1
     while process.poll() is None:

@@ -158,7 +158,7 @@ def test_one_file_of_text(tmp_path) -> None:
         ("data.txt", TSV, "tsv", "train"),
         ("dev.tsv", TSV, "tsv", "dev"),
         ("test-de.conllu", CONLLU, "conllu", "test"),
-        ("news.conll.gz", gzip.compress(CONLL.encode()), "conll", "train"),
+        ("news.conll.gz", gzip.compress(CONLL.encode(), mtime=0), "conll", "train"),
     ],
 )
 def test_one_file_of_columns(tmp_path, name, content, form, split) -> None:

@@ -21,6 +21,8 @@ from .urls import replace
 _MARKS = ("config.cfg", "meta.json")
 _CONTENT = ("tokenizer", "vocab", "*README.md", "LICEN[CS]E*")
 _N_NAMED = 3
+# Characters of an earlier output that tell what it is; a report of faults may have gigabytes.
+_BEGINNING = 1 << 24
 # Of renameat2: both paths are as the process sees them, and change places.
 _HERE, _EXCHANGE = -100, 2
 # What a file of Docs begins with.
@@ -93,14 +95,17 @@ def check_file(output: Path, what: str, is_own: Callable[[str], bool] | None = N
     A device or a pipe is written to as it is, and a file that is empty is no loss.
 
     what (str): What is written.
-    is_own (Optional[Callable[[str], bool]]): Whether a text is that; any file is replaced if None.
+    is_own (Optional[Callable[[str], bool]]): Whether a text, of a large file its beginning, is
+        that; any file is replaced if None.
     """
     check_link(output)
     if output.is_dir():
         raise DualNerError(f"{output} is a folder. Name a file.")
     if is_own is None or not output.is_file() or not output.stat().st_size:
         return
-    if not is_own(output.read_text("utf8", "replace")):
+    with output.open(encoding="utf8", errors="replace") as file:
+        text = file.read(_BEGINNING)
+    if not is_own(text):
         raise _other(output, what, "file")
 
 

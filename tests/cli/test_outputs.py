@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import tracemalloc
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,13 @@ from spacy.vocab import Vocab
 
 from spacy_dualner.data.convert import convert
 from spacy_dualner.data.docbin import ShardWriter
-from spacy_dualner.data.outputs import check_docs, check_output, write_json, written_aside
+from spacy_dualner.data.outputs import (
+    check_docs,
+    check_file,
+    check_output,
+    write_json,
+    written_aside,
+)
 from spacy_dualner.errors import DualNerError
 from spacy_dualner.system.scratch import hold
 
@@ -356,3 +363,15 @@ def test_a_clock_that_is_set_back(
         found.append(tree(here / Path(output).parts[0]))
         shutil.rmtree(output) if Path(output).is_dir() else Path(output).unlink()
     assert found[0] == found[1]
+
+
+def test_a_large_report_is_not_read_whole(tmp_path: Path) -> None:
+    report = tmp_path / "out.jsonl.errors.jsonl"
+    report.write_text('{"file": "a"}\n')
+    os.truncate(report, 2**30)
+    tracemalloc.start()
+    try:
+        check_file(report, "report", lambda text: text.startswith('{"file": '))
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()

@@ -1,5 +1,6 @@
 """The `dualner` pipeline component: zero-shot cross-lingual named entity recognition."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
@@ -14,7 +15,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate, xp2torch
 from thinc.types import Floats2d
 
 from .decoding.confidence import confidences, get_calibrator
-from .decoding.decodings import DECODINGS, check_decoding
+from .decoding.decodings import DECODINGS, HEAD_DECODINGS, check_decoding
 from .decoding.entities import Found, check_settings, find_entities, set_entities
 from .decoding.thresholds import can_drop
 from .decoding.typed_pipe import TypedPipe
@@ -116,6 +117,9 @@ class DualNer(TypedPipe):
     ) -> None:
         """Collect the entity types, load the encoder's weights and build the heads.
 
+        An encoder that has weights keeps them, trained or not. Warns where `decode` reads heads
+        that are not trained.
+
         get_examples (Callable[[], Iterable[Example]]): Gives gold-standard Examples.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Sequence[str]]): Entity types, for instance from `spacy init labels`; by
@@ -134,6 +138,14 @@ class DualNer(TypedPipe):
             )
         self.set_types(scheme)
         check_settings(self.cfg)
+        decode = self.cfg["decode"]
+        for head in HEAD_DECODINGS:
+            if decode in (head, "joint") and self.cfg[f"{head}_loss"] == 0:
+                warnings.warn(
+                    f"Component '{self.name}' reads entities with decode = '{decode}' from heads "
+                    f"that are not trained: {head}_loss = 0. Change one of the two settings.",
+                    stacklevel=2,
+                )
         docs = [eg.reference for eg in islice(get_examples(), 10)]
         self.model.initialize(X=docs or [Doc(self.vocab, words=["a"])], Y=scheme)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,23 @@ def test_initialize_without_examples_but_with_added_labels(encoder_path: Path) -
     nlp.initialize()
     assert nlp.get_pipe("dualner").labels == ("PER",)
     assert entities(nlp)
+
+
+@pytest.mark.parametrize("decode", ["span", "tag", "joint"])
+@pytest.mark.parametrize("untrained", [set(), {"tag_loss"}, {"span_loss"}])
+def test_reading_heads_that_are_not_trained_is_warned_of(
+    decode: str, untrained: set[str], encoder_path: Path
+) -> None:
+    read = {"span": {"span_loss"}, "tag": {"tag_loss"}}.get(decode, {"span_loss", "tag_loss"})
+    nlp = make_nlp(encoder_path, decode=decode, **dict.fromkeys(untrained, 0.0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nlp.initialize(lambda: make_examples(nlp))
+    said = [str(w.message) for w in caught if "are not trained" in str(w.message)]
+    assert len(said) == len(read & untrained)
+    for message in said:
+        assert f"decode = '{decode}'" in message
+        assert f"{(read & untrained).pop()} = 0" in message
 
 
 def test_no_entity_type_is_a_clear_error(encoder_path: Path) -> None:

@@ -29,6 +29,7 @@ class EvaluateOptions:
     split: str = option("test", "test or dev")
     limit: str = option("", "First N sentences of each language")
     preset: str = option("", "Folder of a preset.cfg")
+    component: str = option("dualner", "Name of the dualner component")
     raw: bool = option(
         False, "Score on raw text too, which takes as long again", option="raw/--no-raw"
     )
@@ -67,6 +68,7 @@ def evaluate_cli(
         source=options.source or defaults.source,
         split=options.split,
         limit=_number(options.limit) if options.limit else defaults.test_limit,
+        component=options.component,
         raw=options.raw,
         progress=True,
     )

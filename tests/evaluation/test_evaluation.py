@@ -204,6 +204,19 @@ def test_the_command_takes_languages_and_limit_of_a_preset(folder: Path, tmp_pat
     assert srsly.read_json(tmp_path / "scores.json") == as_read(expected)
 
 
+def test_the_command_takes_a_component_of_another_name(folder: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(folder / "model")
+    nlp.rename_pipe("dualner", "finder")
+    nlp.to_disk(tmp_path / "model")
+    arguments = ["--langs", "de", "--component", "finder", "-o", tmp_path / "scores.json"]
+    status, printed = run_cli(
+        "dualner", "evaluate", tmp_path / "model", folder / "corpus", *arguments
+    )
+    assert status == 0, printed
+    expected = evaluate(folder / "model", folder / "corpus", ["de"])
+    assert srsly.read_json(tmp_path / "scores.json") == as_read(expected)
+
+
 @pytest.mark.parametrize(
     "model,arguments,said",
     [

@@ -167,6 +167,16 @@ def test_overwrite_replaces_earlier_entities(trained_nlp: Language) -> None:
     assert [(e.start, e.end, e.label_) for e in doc.ents] == GOLD[0]
 
 
+def test_overwritten_entities_leave_no_ids(trained_nlp: Language) -> None:
+    doc = trained_nlp.make_doc("Anna Smith lives in Berlin .")
+    spans = [(0, 1), (2, 4)]
+    doc.ents = [Span(doc, *span, label="X", kb_id="Q1", span_id="id") for span in spans]
+    trained_nlp(doc)
+    assert [ent.text for ent in doc.ents] == ["Anna Smith", "Berlin"]
+    assert {ent.id_ for ent in doc.ents} == {""}
+    assert {(token.ent_id_, token.ent_kb_id_) for token in doc} == {("", "")}
+
+
 def test_without_overwrite_earlier_entities_stay(own: Language) -> None:
     own.get_pipe("dualner").cfg["overwrite"] = False
     doc = Doc(own.vocab, words=SENTENCES[0][0])

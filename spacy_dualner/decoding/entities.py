@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from spacy.attrs import ENT_IOB, ENT_TYPE
+from spacy.attrs import ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE
 from spacy.tokens import Doc, Span
 from torch import Tensor
 
@@ -102,9 +102,13 @@ def set_entities(doc: Doc, found: Found, settings: EntitySettings) -> None:
     Tokens that were blocked (`doc.set_ents(blocked=...)`) stay so, and are in no entity, as with
     spaCy's `ner`.
     """
-    iob, type_ = doc.to_array([ENT_IOB, ENT_TYPE]).T
+    iob, type_, id_, kb_id = doc.to_array([ENT_IOB, ENT_TYPE, ENT_ID, ENT_KB_ID]).T
     blocked = np.flatnonzero((iob == 3) & (type_ == 0)).tolist()
     earlier = [] if settings.overwrite else list(doc.ents)
+    if settings.overwrite:
+        # `set_ents` leaves them, so that other entities would have them.
+        for i in np.flatnonzero(id_ | kb_id).tolist():
+            doc[i].ent_id = doc[i].ent_kb_id = 0
     taken = {*blocked, *(i for ent in earlier for i in range(ent.start, ent.end))}
     free = found.where([taken.isdisjoint(range(span.start, span.end)) for span in found.spans])
     sure = free.above(settings.threshold)

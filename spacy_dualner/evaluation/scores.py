@@ -25,6 +25,7 @@ from ..labels.scheme import LabelScheme
 from ..labels.words import DocWords
 from ..pipeline import find_component, load_pipeline, predict_words
 from ..scorer import entity_scores, mean_scores
+from ..teaching.record import KEY
 from ..training.corpus import parse_langs
 from .raw_text import raw_scores
 
@@ -36,7 +37,7 @@ class EvaluateSettings:
     """What `evaluate` scores.
 
     source (Sequence[str]): The languages that the model has seen annotations of; they are left
-        out of `mean_targets`. By default those of the pipeline's training corpus.
+        out of `mean_targets`. By default those that the pipeline was trained on in either stage.
     split (str): `test` or `dev`.
     limit (int): First N sentences of each language; 0 for all.
     component (str): Name of the dualner component.
@@ -175,6 +176,9 @@ def _tags(docs: Sequence[Doc], scheme: LabelScheme, words: DocWords) -> list[lis
 
 
 def source_languages(nlp: Language) -> list[str]:
-    """Languages of the annotated text that a pipeline was trained on, as its config says."""
+    """Languages of annotated text that a pipeline was trained on: stage 1's as its config says,
+    stage 2's as it recorded them.
+    """
     reader = nlp.config.interpolate().get("corpora", {}).get("train", {})
-    return list(parse_langs(reader.get("langs") or ""))
+    taught = nlp.meta.get(KEY, {}).get("source", {})
+    return [*parse_langs(reader.get("langs") or ""), *taught]

@@ -163,6 +163,14 @@ def test_the_development_split(folder: Path) -> None:
     assert (dev["split"], test["split"]) == ("dev", "test")
 
 
+def test_what_stage_2_saw_annotated_is_no_target(folder: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(folder / "model")
+    nlp.meta["dualner"] = {"source": {"en": 3, "sw": 3}}
+    nlp.to_disk(tmp_path / "model")
+    assert not evaluate(tmp_path / "model", folder / "corpus", ["en", "sw"])["mean_targets"]
+    assert evaluate(tmp_path / "model", folder / "corpus", ["en", "de"])["mean_targets"]
+
+
 def test_no_component_is_a_clear_error(folder: Path, tmp_path: Path) -> None:
     spacy.blank("xx").to_disk(tmp_path / "blank")
     with pytest.raises(DualNerError, match="no dualner component"):

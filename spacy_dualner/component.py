@@ -134,7 +134,7 @@ class DualNer(TypedPipe):
             raise DualNerError(
                 f"Component '{self.name}' found no entity type: no training example has an entity. "
                 "Check that the training corpus is annotated (doc.ents), or pass "
-                "[initialize.components.dualner] labels."
+                f"[initialize.components.{self.name}] labels."
             )
         self.set_types(scheme)
         check_settings(self.cfg)
